@@ -1,0 +1,155 @@
+"""
+What an account log can say: resolved, validated and pseudonymised events.
+
+Times are ms UTC, days are days since 1970-01-01, enum values are the symbols of the wire schemas.
+The classes are not frozen: a frozen one sets each field through ``object.__setattr__``, which costs a login
+0.9 µs more (1.37 against 0.46), a tenth of its whole fold. Nobody changes an event all the same.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+Role = Literal["UNKNOWN", "EXECUTIVE", "CHAMPION", "ADMIN", "USER"]
+TicketStep = Literal["UNKNOWN", "OPENED", "REPLIED", "ESCALATED", "SOLVED", "REOPENED", "CLOSED"]
+TicketSeverity = Literal["UNKNOWN", "P1", "P2", "P3", "P4"]
+InvoiceStep = Literal["UNKNOWN", "ISSUED", "OVERDUE", "FAILED", "DISPUTED", "CREDITED", "PAID", "VOID"]
+SurveyStep = Literal["UNKNOWN", "SENT", "ANSWERED"]
+SurveyKind = Literal["UNKNOWN", "NPS", "CSAT", "CES"]
+Segment = Literal["UNKNOWN", "ENTERPRISE", "MID", "SMALL"]
+LifecycleStage = Literal["UNKNOWN", "ONBOARDING", "LIVE", "LEAVING", "LEFT"]
+ActionKind = Literal["UNKNOWN", "ACKNOWLEDGE", "SNOOZE", "RESOLVE", "OVERRIDE", "NOTE"]
+Band = Literal["UNKNOWN", "HEALTHY", "WATCH", "AT_RISK", "CRITICAL"]
+
+
+@dataclass(slots=True)
+class Login:
+    """Somebody used the product; *person* is a keyed hash of eight bytes."""
+
+    event_id: str
+    occurred_at: int
+    person: bytes
+    role: Role
+    channel: str
+    feature: str | None = None
+
+
+@dataclass(slots=True)
+class SupportTicket:
+    """A step in a ticket's life. Of one ticket the step with the highest (occurred_at, rank, event_id) holds."""
+
+    event_id: str
+    occurred_at: int
+    ticket_id: str
+    step: TicketStep
+    severity: TicketSeverity
+    category: str | None = None
+    person: bytes | None = None
+
+
+@dataclass(slots=True)
+class Invoice:
+    """A step in an invoice's life; *amount* and *recurring_amount* are in *currency*, not negative."""
+
+    event_id: str
+    occurred_at: int
+    invoice_id: str
+    step: InvoiceStep
+    amount: Decimal
+    currency: str
+    due_day: int
+    recurring_amount: Decimal | None = None
+    period_days: int | None = None
+
+
+@dataclass(slots=True)
+class SurveyResponse:
+    """A survey sent (no score) or answered (*score* on the scale)."""
+
+    event_id: str
+    occurred_at: int
+    survey_id: str
+    step: SurveyStep
+    kind: SurveyKind
+    score: int | None
+    scale_min: int
+    scale_max: int
+    higher_is_better: bool
+    person: bytes | None
+    role: Role
+    comment_length: int
+
+
+@dataclass(slots=True)
+class AccountFacts:
+    """The account's own facts; the latest (occurred_at, event_id) holds."""
+
+    event_id: str
+    occurred_at: int
+    name: str
+    segment: Segment
+    lifecycle_stage: LifecycleStage
+    seats: int | None = None
+    cmrr: Decimal | None = None
+    currency: str | None = None
+    renewal_day: int | None = None
+    notice_day: int | None = None
+    leaves_day: int | None = None
+    owner: str | None = None
+    region: str | None = None
+    industry: str | None = None
+    time_zone: str | None = None
+    start_day: int | None = None
+
+
+@dataclass(slots=True)
+class AccountClosed:
+    """The account feed has deleted the account."""
+
+    event_id: str
+    occurred_at: int
+
+
+@dataclass(slots=True)
+class Action:
+    """What a person did; *until* is the expiry of an override or a snooze, ms UTC."""
+
+    event_id: str
+    occurred_at: int
+    kind: ActionKind
+    author: str
+    reason: str | None = None
+    alert_id: str | None = None
+    band: Band | None = None
+    until: int | None = None
+
+
+Event: TypeAlias = Login | SupportTicket | Invoice | SurveyResponse | AccountFacts | AccountClosed | Action
+
+
+@dataclass(slots=True)
+class Tick:
+    """Everything that was in the inputs at the entry's ``observed_at`` stands before it."""
+
+
+@dataclass(slots=True)
+class Scorecards:
+    """The scorecards that score every later entry, as TOML documents sorted by name."""
+
+    documents: list[str]
+
+
+@dataclass(slots=True)
+class LogEntry:
+    """
+    One entry of the account log.
+
+    *source*, *partition* and *offset* say where an event came from: an input's short name and Kafka position,
+    or ``file:<hash>``, 0 and the line of a history file. Ticks and scorecards have an empty source.
+    """
+
+    observed_at: int
+    source: str
+    partition: int
+    offset: int
+    body: Event | Tick | Scorecards
