@@ -1,0 +1,111 @@
+"""
+A Faust app on the lane, with the settings that everything else relies on.
+
+It takes values, not Settings. Running one is in ``worker``; agents, tables and topics are added by the modules that
+own them.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, cast
+
+import faust
+from faust.types import EventT
+from faust.types.auth import CredentialsT
+
+from agents.lane.consumer import LaneConsumer, LaneSchema
+from agents.lane.fences import Lease
+from agents.lane.transport import LaneOptions, LaneTransport
+
+PRODUCER_MAX_BATCH_BYTES = 1_000_000
+"""Above the step limit of the state table, below Kafka's default message.max.bytes (1,048,588)."""
+
+
+class LaneApp(faust.App):
+    """A Faust app whose transport is the lane and that keeps nothing on disk."""
+
+    logger = logging.getLogger("faust.lane")  # what Faust says of its own doings
+
+    def __init__(
+        self, name: str, *, session_seconds: float, lane_options: LaneOptions, **settings: Any
+    ) -> None:
+        self._lease = Lease(session_seconds)
+        self._lane_options = lane_options
+        super().__init__(name, broker_session_timeout=session_seconds, **settings)
+
+    @property
+    def lane(self) -> LaneTransport:
+        """The transport: lease, options, and ``state_offsets``, to be set before the start."""
+        return cast("LaneTransport", self.transport)
+
+    def batches_of(self, *topics: str) -> Any:
+        """Make the Faust channel of *topics* for an agent: one event per partition poll, see ``accept``."""
+        return self.topic(*topics, schema=LaneSchema())
+
+    def accept(self, event: EventT[Any]) -> list[Any]:
+        """The records of *event* in offset order; the agent's first call for each event. See LaneConsumer."""
+        return self.lane_consumer.accept(event)
+
+    @property
+    def lane_consumer(self) -> LaneConsumer:
+        """The consumer, typed."""
+        return cast("LaneConsumer", self.consumer)
+
+    def _new_transport(self) -> LaneTransport:
+        return LaneTransport(self.conf.broker_consumer, self, lease=self._lease, options=self._lane_options)
+
+    def _create_directories(self) -> None:
+        """Make none: state is in memory and in Kafka."""
+
+
+def make_app(
+    name: str,
+    *,
+    brokers: str,
+    partitions: int,
+    session_seconds: float = 20.0,
+    heartbeat_seconds: float = 3.0,
+    commit_seconds: float = 1.0,
+    security: Mapping[str, Any] | None = None,
+    lane_options: LaneOptions | None = None,
+) -> LaneApp:
+    """
+    Make the app *name*, which is its consumer group too, on *brokers* (``host:port,host:port``).
+
+    *partitions* is the count that log, outputs and changelog share. *security* is None for plaintext, else
+    ``ssl_context`` (an ``ssl.SSLContext``) for TLS, ``username``, ``password`` and ``mechanism`` for SASL, or both.
+    """
+    return LaneApp(
+        name,
+        session_seconds=session_seconds,
+        lane_options=lane_options or LaneOptions(),
+        broker=[f"kafka://{broker.strip()}" for broker in brokers.split(",")],
+        broker_credentials=_credentials(security),
+        broker_heartbeat_interval=heartbeat_seconds,
+        broker_rebalance_timeout=max(session_seconds, 20.0),
+        broker_request_timeout=max(session_seconds, 30.0),  # Faust: not below the session
+        broker_commit_interval=commit_seconds,
+        broker_max_poll_records=5000,
+        consumer_auto_offset_reset="earliest",  # recovery starts one before the log start, and relies on the reset
+        producer_max_batch_size=PRODUCER_MAX_BATCH_BYTES,
+        producer_request_timeout=60,  # the default of 20 minutes hides a broker that is gone
+        processing_guarantee="at_least_once",
+        agent_supervisor="mode.CrashingSupervisor",  # the default restarts the agent behind the event that failed
+        store="memory://",
+        stream_buffer_maxsize=100_000,  # never reached; in-flight records are bounded by the lane
+        table_standby_replicas=0,
+        topic_allow_declare=False,  # Faust would make them with one replica
+        topic_disable_leader=True,
+        topic_partitions=partitions,
+        web_enabled=False,
+    )
+
+
+def _credentials(security: Mapping[str, Any] | None) -> CredentialsT | None:
+    if security is None:
+        return None
+    if "username" in security:
+        return faust.SASLCredentials(**security)
+    return faust.SSLCredentials(
+        **{"context" if key == "ssl_context" else key: value for key, value in security.items()}
+    )

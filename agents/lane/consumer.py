@@ -1,0 +1,285 @@
+"""
+The lane's consumer: one Faust message per partition poll, and offsets that are committed only when all is done.
+
+Stock Faust forgets what was acknowledged at a revoke, throws away delivered records between a seek and the resume,
+and delivers record by record. The overrides here cure these three. What the records mean is the agent's.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
+
+import faust
+from faust.transport.consumer import ensure_TP
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, AppT, ConsumerMessage, EventT, Message
+from faust.types.transports import TPorTopicSet
+from mode import Service
+from mode.utils.futures import notify
+
+from agents.lane.delivery import Deliveries, PollScheduler, RecordBatch
+from agents.lane.fences import Exit, stop
+from agents.lane.store import StateStore
+from agents.lane.thread import LaneConsumerThread, recovery_is_alive
+
+if TYPE_CHECKING:
+    from agents.lane.transport import LaneTransport
+
+_POSITIONS_EVERY_SECONDS = 0.5
+_POLL_ENDS_WITHIN_SECONDS = 2.0
+"""A poll lasts one second at most, unless it waits for the assignment that waits for us."""
+
+
+class LaneSchema(faust.Schema[Any, Any]):
+    """For ``app.topic(..., schema=LaneSchema())``: no key, and the value is the batch itself."""
+
+    def loads_key(self, app: AppT, message: Message, **options: Any) -> None:
+        """Nothing: keys are in the records."""
+
+    def loads_value(self, app: AppT, message: Message, **options: Any) -> Any:  # noqa: ARG002 - as declared by Faust
+        """The RecordBatch."""
+        return message.value
+
+
+class LaneConsumer(driver.Consumer):
+    """
+    Faust's consumer with batches, a hold at a seek, a drain at a revoke, and commits that only cover what is done.
+
+    A poll is *running* from the last check whether it may start until all it brought is handed over. The hold lasts
+    from a seek to ``resume_flow``: Faust clears the stream queues in between. The drain lasts from a revoke to
+    ``resume_flow``: nothing new is delivered, what is in flight is acknowledged and committed.
+    """
+
+    logger = logging.getLogger("faust.lane")  # what Faust says of its own doings
+    transport: "LaneTransport"
+    _thread: LaneConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.scheduler: Any = PollScheduler()  # Faust declares the interleaving of single records
+        self.deliveries = Deliveries()
+        self._options = self.transport.options
+        self._on_hold = False
+        self._draining = False
+        self._polled_by: asyncio.Task[Any] | None = None
+        self._polled_at = 0.0
+        self._poll_ended = asyncio.Event()
+        self._poll_ended.set()
+        self._changed = (
+            asyncio.Event()
+        )  # an acknowledgement or a resume: a poll that could not start may try again
+        self._positions: Mapping[TP, int] = {}
+        self._positions_at = 0.0
+        self._recovery_was_alive = False
+
+    def _new_consumer_thread(self) -> LaneConsumerThread:
+        return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- polling
+
+    def _may_poll(self) -> bool:
+        if self._on_hold or self._draining or not self.flow_active:
+            return False
+        return self.deliveries.records_waiting < self._options.max_records_in_flight
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109
+        """Poll once, when it may be: yields a partition and the message that carries its records."""
+        pause = self._polled_at + self._options.pause_seconds - monotonic()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        if not self._may_poll():
+            self._changed.clear()
+            await self.wait_first(self._changed.wait(), timeout=timeout)
+            return
+        # Nothing is awaited between this check and the mark below: a seek that came in between would neither see this
+        # poll nor be seen by it, and records from before the seek would be delivered.
+        self._poll_ended.clear()
+        self._polled_by = asyncio.current_task()
+        self._polled_at = monotonic()
+        try:
+            await self._note_positions()
+            async for tp, message in super().getmany(timeout):
+                if self._on_hold or self._draining:
+                    break  # not booked as delivered: it is read again after the seek
+                if isinstance(message.value, RecordBatch):
+                    self.deliveries.deliver(message.value)
+                yield tp, message
+        finally:
+            self._polled_by = None
+            self._poll_ended.set()
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        records = record  # the scheduler hands over the whole list
+        tables: Any = self.app.tables
+        table = tables._changelogs.get(tp.topic)  # noqa: SLF001 - as Faust's recovery looks it up
+        if table is not None:
+            # Recovery: applied here in bulk. Faust sees the last record only, and moves its offsets by it.
+            cast("StateStore", table.data).apply(tp, records)
+            return super()._to_message(tp, records[-1])
+        last = records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,
+            None,
+            cast("bytes", RecordBatch(tp=ensure_TP(tp), records=records)),  # Faust never looks into a value
+            None,
+            0,
+            0,
+            ensure_TP(tp),
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def accept(self, event: EventT[Any]) -> list[Any]:
+        """
+        The records of *event*, in offset order (aiokafka ``ConsumerRecord``). The agent's first call for each event.
+
+        Ends the process when a batch between this one and the last one accepted never arrived.
+        """
+        batch = cast("RecordBatch", event.value)
+        seen = self.deliveries.accept(batch)
+        if seen is not None:
+            stop(Exit.GAP, f"{batch.tp}: a batch follows offset {batch.previous}, the agent has seen {seen}")
+        return list(batch.records)
+
+    def pause_partitions(self, tps: Iterable[TP]) -> None:
+        """Pause *tps*, in aiokafka too."""
+        tps = set(tps)
+        super().pause_partitions(tps)
+        self._thread.mirror_pause(tps, paused=True)
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Resume *tps*, in aiokafka too."""
+        tps = set(tps)
+        super().resume_partitions(tps)
+        self._thread.mirror_pause(tps, paused=False)
+
+    # -- seeking
+
+    async def perform_seek(self) -> None:
+        """Seek all partitions, and deliver nothing from here to ``resume_flow``."""
+        self._on_hold = True
+        if asyncio.current_task() is not self._polled_by:  # Faust seeks from inside a poll, too
+            await self._poll_ended.wait()
+        self.deliveries.forget_all()
+        self._positions = {}
+        await super().perform_seek()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """
+        Seek to what the state asks for, else to what the group has committed, else to the log start.
+
+        Faust's own books follow from the offsets returned.
+        """
+        committed = {ensure_TP(tp): offset for tp, offset in (await super().seek_to_committed()).items()}
+        ask = self.transport.state_offsets
+        wanted = dict(await ask(committed)) if ask is not None else {}
+        # aiokafka leaves partitions without a commit where they are, which may be behind a poll that was dropped.
+        untouched = [
+            tp
+            for tp, offset in committed.items()
+            if not offset and tp not in wanted and not self._is_changelog_tp(tp)
+        ]
+        await self._thread.call_thread(self._thread.place, wanted, untouched)
+        return {**committed, **wanted}
+
+    def resume_flow(self) -> None:
+        """Poll again."""
+        super().resume_flow()
+        self._on_hold = self._draining = False
+        self._changed.set()
+
+    # -- acknowledging and committing
+
+    def ack(self, message: Message) -> bool:
+        """Mark the batch of *message* as done; True the first time."""
+        if not isinstance(message.value, RecordBatch):
+            return super().ack(message)
+        if message.value.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        self.deliveries.acknowledge(message.value)
+        self._changed.set()
+        notify(self._waiting_for_ack)
+        return True
+
+    async def _note_positions(self) -> None:
+        """
+        Read how far aiokafka has come on partitions with nothing in flight; there, that is what may be committed.
+
+        The last record says less: transaction markers, compacted tails and emptied partitions have none. It is read
+        before a poll, when all that earlier polls brought has been booked.
+        """
+        if self._polled_at < self._positions_at + _POSITIONS_EVERY_SECONDS:
+            return
+        self._positions_at = self._polled_at
+        idle = [
+            tp for tp in self.assignment() if self.deliveries.is_idle(tp) and not self._is_changelog_tp(tp)
+        ]
+        self._positions = await self._thread.call_thread(self._thread.positions, idle)
+
+    def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
+        pending = self.deliveries.partitions() | set(self._positions)
+        return (tp for tp in pending if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        done = self.deliveries.take_committable(tp)
+        if done is not None:
+            return done
+        # 0 says nothing that the absence of a commit does not say.
+        return (self._positions.get(tp) or None) if self.deliveries.is_idle(tp) else None
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Do nothing: a batch covers the gaps between its records."""
+
+    # -- giving partitions away
+
+    async def drain(self) -> None:
+        """
+        Deliver nothing more, wait until all that is in flight is acknowledged, and commit it.
+
+        Ends the process when that takes too long: memory would be ahead of the changelog.
+        """
+        self._draining = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._poll_ended.wait(), _POLL_ENDS_WITHIN_SECONDS)
+        give_up_at = monotonic() + self._options.drain_seconds
+        while self.deliveries.records_waiting:
+            if monotonic() > give_up_at:
+                left = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in sorted(self.deliveries.partitions()))
+                stop(Exit.DRAIN, f"not acknowledged within {self._options.drain_seconds:.0f} s: {left}")
+            await asyncio.sleep(0.01)
+        # commit() does nothing while another one runs, and that one may have begun before the last acknowledgement.
+        while await self.maybe_wait_for_commit_to_finish():
+            pass
+        await self.commit()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Drain first: Faust drops what was acknowledged before it commits."""
+        if not self.app.should_stop:
+            await self.drain()
+        await super().on_partitions_revoked(revoked)
+        self.deliveries.forget(revoked)
+
+    # -- watching
+
+    @Service.task
+    async def _watch_group(self) -> None:
+        async for _ in self.itertimer(1.0, name="group-watch"):
+            await self._thread.call_thread(self._thread.check_group)
+            alive = recovery_is_alive(self.app)
+            if self._recovery_was_alive and not alive and not self.app.should_stop:
+                stop(
+                    Exit.GROUP, f"{self.app.conf.id}: table recovery has ended after a request that timed out"
+                )
+            self._recovery_was_alive = alive
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Do nothing: Faust compares clocks that have no relation here, and only logs."""

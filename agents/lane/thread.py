@@ -1,0 +1,109 @@
+"""
+The consumer's thread: what the lane asks of aiokafka's consumer from inside the loop that owns it.
+
+Everything here runs in, or is handed over to, Faust's consumer thread. What is polled and committed when is decided
+in ``consumer``.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import aiokafka
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, AppT
+
+from agents.lane.fences import Exit, stop
+
+if TYPE_CHECKING:
+    from agents.lane.transport import LaneTransport
+
+log = logging.getLogger(__name__)
+
+
+class LaneConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, with the lease on group requests and a group that is watched."""
+
+    logger = logging.getLogger("faust.lane")  # what Faust says of its own doings
+    transport: "LaneTransport"
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust hard-codes 1500 ms: partitions that are drained then hold the only fetch to their node that long,
+        # which cost 40 % when catching up with one topic.
+        consumer._fetch_max_wait_ms = self.transport.options.fetch_wait_ms  # noqa: SLF001 - no setting for it
+        return consumer
+
+    async def on_start(self) -> None:
+        """Start the consumer; from here on every answer of the group renews the lease."""
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - no public way to see a heartbeat
+        coordinator._send_req = self.transport.lease.granted_by(coordinator._send_req)  # noqa: SLF001
+
+    def mirror_pause(self, tps: Iterable[TP], *, paused: bool) -> None:
+        """
+        Pause or resume *tps* in aiokafka as well; called from the main loop.
+
+        Faust pauses in its own books only, and aiokafka goes on fetching: a changelog while we write it, for one.
+        """
+
+        def apply() -> None:
+            consumer = self._ensure_consumer()
+            for tp in map(driver.ensure_aiokafka_TP, tps):
+                if tp in consumer.assignment():
+                    (consumer.pause if paused else consumer.resume)(tp)
+
+        self.thread_loop.call_soon_threadsafe(apply)
+
+    async def check_group(self) -> None:
+        """
+        See that group membership is alive; end the process if it has ended.
+
+        aiokafka parks an error of the group until ``check_errors`` and consumes nothing meanwhile; Faust never calls
+        that. Asking consumes the error and lets the member join again.
+        """
+        consumer = self._ensure_consumer()
+        # A member that owns no partition fetches nothing, and aiokafka would leave the group after max_poll_interval.
+        with consumer._subscription.fetch_context():  # noqa: SLF001 - what getone() and getmany() do
+            pass
+        coordinator = consumer._coordinator  # noqa: SLF001 - check_errors has no public door
+        ended = coordinator._coordination_task.done()  # noqa: SLF001
+        try:
+            coordinator.check_errors()
+        except Exception as error:  # noqa: BLE001 - whatever the coordinator has parked; decided by whether it lives
+            if ended:
+                stop(Exit.GROUP, f"group {coordinator.group_id}: coordination ended with {error!r}")
+            log.error("Group %s: %r; joining again", coordinator.group_id, error)  # noqa: TRY400 - parked, no trace
+
+    async def place(self, offsets: Mapping[TP, int], at_beginning: Iterable[TP]) -> None:
+        """Seek to *offsets*, and to the log start of the partitions *at_beginning*."""
+        consumer = self._ensure_consumer()
+        for tp, offset in offsets.items():
+            consumer.seek(driver.ensure_aiokafka_TP(tp), offset)
+        beginning = [driver.ensure_aiokafka_TP(tp) for tp in at_beginning]
+        if beginning:
+            await consumer.seek_to_beginning(*beginning)
+
+    async def positions(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Offsets of the next record to be handed out, for those of *tps* that have one."""
+        subscription: Any = self._ensure_consumer()._subscription.subscription  # noqa: SLF001 - position() waits
+        if subscription is None or subscription.assignment is None:
+            return {}
+        states = {tp: subscription.assignment.state_value(driver.ensure_aiokafka_TP(tp)) for tp in tps}
+        return {
+            tp: state.position
+            for tp, state in states.items()
+            if state is not None and state.has_valid_position
+        }
+
+
+def recovery_is_alive(app: AppT) -> bool:
+    """
+    Whether *app*'s table recovery can still react to a rebalance; False before it has started, too.
+
+    Faust takes a request that timed out during recovery for a shutdown: the task ends without an error, and a worker
+    that looks well waits for ever.
+    """
+    recovery: Any = app.tables.recovery  # type: ignore[attr-defined]  # TableManagerT does not declare it
+    # mode keeps its tasks nowhere else, named after their coroutines.
+    return any("_restart_recovery" in task.get_name() for task in recovery._futures)  # noqa: SLF001

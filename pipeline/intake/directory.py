@@ -1,0 +1,90 @@
+"""
+Whose event is it: finds the account of an event that does not name one.
+
+The directory follows the account facts, latest record per account; who reads them, and when it has read enough to
+say that nobody claims an id, is the caller's business.
+"""
+
+from typing import TypeAlias
+
+from pipeline.intake.checks import Fault
+from pipeline.intake.mail import FREE_MAIL_DOMAINS, company_domain, normalise_domain
+from pipeline.intake.received import Value
+
+_Claim: TypeAlias = tuple[str | None, str]
+"""(source, external id) or (``None``, e-mail domain)."""
+
+
+class AccountDirectory:
+    """
+    Claims of accounts on external ids and e-mail domains.
+
+    A claim holds as long as the account's latest facts have it; closing the account withdraws all of them.
+    Domains match exactly: ``eu.acme.example`` is not ``acme.example``. Claims on free-mail domains are ignored.
+    """
+
+    __slots__ = ("_claimants", "_claims")
+
+    def __init__(self) -> None:
+        self._claimants: dict[_Claim, tuple[str, ...]] = {}
+        self._claims: dict[str, tuple[_Claim, ...]] = {}
+
+    def __contains__(self, account_id: object) -> bool:
+        """Whether the account's facts are known and it is not closed."""
+        return account_id in self._claims
+
+    def __len__(self) -> int:
+        """How many accounts are known and not closed."""
+        return len(self._claims)
+
+    def apply(self, account_id: str, facts: Value | None) -> None:
+        """Take over the account's latest *facts*, checked; ``None`` closes the account."""
+        for claim in self._claims.pop(account_id, ()):
+            others = tuple(other for other in self._claimants[claim] if other != account_id)
+            if others:
+                self._claimants[claim] = others
+            else:
+                del self._claimants[claim]
+        if facts is None:
+            return
+        claims = _claims_of(facts)
+        self._claims[account_id] = claims
+        for claim in claims:
+            self._claimants[claim] = (*self._claimants.get(claim, ()), account_id)
+
+    def resolve(self, source: str, external_id: str | None, email: str | None) -> str | Fault:
+        """
+        The account that claims *external_id* in *source*, else the one that claims the domain of *email*.
+
+        An id with two claimants is a fault even where the domain has one: the less trusted must not decide
+        what the more trusted left open.
+        """
+        if external_id is not None:
+            claimants = self._claimants.get((source, external_id), ())
+            if claimants:
+                return _only(claimants, "the external_id")
+        domain = company_domain(email)
+        if domain is not None:
+            claimants = self._claimants.get((None, domain), ())
+            if claimants:
+                return _only(claimants, "the e-mail's domain")
+        tried = [
+            *(["no account lists the external_id"] if external_id is not None else []),
+            *(["no account lists the e-mail's domain"] if domain is not None else []),
+            *(["the e-mail is free mail or no address"] if domain is None and email is not None else []),
+        ]
+        return Fault("unresolved_account", "; ".join(tried) or "no account_id, external_id or email is given")
+
+
+def _claims_of(facts: Value) -> tuple[_Claim, ...]:
+    domains = {normalise_domain(domain) for domain in facts["domains"]} - FREE_MAIL_DOMAINS - {None}
+    return (
+        *facts["external_ids"].items(),
+        *((None, domain) for domain in sorted(filter(None, domains))),
+    )
+
+
+def _only(claimants: tuple[str, ...], claim: str) -> str | Fault:
+    if len(claimants) == 1:
+        return claimants[0]
+    return Fault("ambiguous_account", f"{len(claimants)} accounts list {claim}")

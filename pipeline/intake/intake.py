@@ -1,0 +1,88 @@
+"""
+The intake's one decision, shared by live intake, history load and replay: log entry or dead letter.
+
+    directory = AccountDirectory()                       # filled through Intake.follow, see below
+    intake = Intake(directory=directory, pseudonyms=Pseudonyms(key))
+    verdict = intake.process(received, observed_at)      # Accepted(account_id, entry) | Rejected(code, detail, …)
+
+*observed_at* is the record's Kafka timestamp, never ahead of the caller's clock. ``process`` only reads the
+directory; whoever follows customer.account feeds it with ``follow``. What cannot be resolved may be tried again
+after the directory has been read to its present end. Reading records and writing entries belong to the callers.
+"""
+
+from pipeline.health.events import LogEntry
+from pipeline.intake import account
+from pipeline.intake.checks import Checks
+from pipeline.intake.directory import AccountDirectory
+from pipeline.intake.event_types import BY_NAME
+from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.intake.received import Accepted, Code, Received, Rejected
+
+_BAD_KEY = "the key is missing, no UTF-8, has control characters, or more than 200 of them"
+
+
+class Intake:
+    """Checks, resolves and pseudonymises one record at a time."""
+
+    __slots__ = ("_directory", "_pseudonyms")
+
+    def __init__(self, *, directory: AccountDirectory, pseudonyms: Pseudonyms) -> None:
+        self._directory = directory
+        self._pseudonyms = pseudonyms
+
+    def process(self, received: Received, observed_at: int) -> Accepted | Rejected:
+        """
+        Decide about one record, as observed at *observed_at* (ms UTC).
+
+        The entry's ids of tickets, invoices and surveys open with the event's source, people are eight bytes,
+        comments are gone. Every fault of the record stands in the detail; it never raises for what a record says.
+        """
+        value = received.value
+        if value is None:
+            return self._closing(received, observed_at)
+        event_type = BY_NAME[received.event]
+        checks = Checks(value, observed_at)
+        event_type.check(checks)
+        account_id: str | None = value["account_id"]
+        if event_type.name == "account" and received.key != _utf8(value["account_id"]):
+            checks.note("bad_key", "the key is not the record's account_id")
+        if checks.faults:
+            return _rejected(received, *checks.verdict())
+        if account_id is None:
+            found = self._directory.resolve(value["source"], value["external_id"], value.get("email"))
+            if not isinstance(found, str):
+                return _rejected(received, *found)
+            account_id = found
+        body = event_type.resolve(value, self._pseudonyms)
+        return Accepted(
+            account_id, LogEntry(observed_at, received.source, received.partition, received.offset, body)
+        )
+
+    def follow(self, received: Received) -> None:
+        """Bring the directory up to an account record; one that ``process`` would reject claims nothing."""
+        verdict = self.process(received, received.timestamp)
+        if isinstance(verdict, Accepted):
+            self._directory.apply(verdict.account_id, received.value)
+
+    def _closing(self, received: Received, observed_at: int) -> Accepted | Rejected:
+        account_id = account.account_of_key(received.key)
+        if account_id is None:
+            return _rejected(received, "bad_key", _BAD_KEY)
+        body = account.closed(received, observed_at)
+        return Accepted(
+            account_id, LogEntry(observed_at, received.source, received.partition, received.offset, body)
+        )
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _rejected(received: Received, code: Code, detail: str) -> Rejected:
+    return Rejected(
+        code=code,
+        detail=detail,
+        source=received.source,
+        partition=received.partition,
+        offset=received.offset,
+    )

@@ -1,0 +1,75 @@
+"""Stories told by the help desk, the invoices, the surveys and the contract."""
+
+from decimal import Decimal
+from random import Random
+
+from pipeline.simulate.clock import DAY, HOUR, date_text
+from pipeline.simulate.habits import Life, Update
+from pipeline.simulate.profile import people_with
+from pipeline.simulate.surveys import survey_step
+
+
+def quality_trouble(life: Life, onset: int, _dice: Random) -> Life:
+    """Six times the tickets for four weeks: urgent ones, answered late, escalated and reopened."""
+    usual = life.phases[-1].habits
+    life = life.turning(
+        onset,
+        tickets=max(5.0, 6 * usual.tickets),
+        urgency=(0.15, 0.4, 0.35, 0.1),
+        answer_pace=1.8,
+        trouble=0.35,
+    )
+    return life.turning(
+        onset + 28,
+        tickets=usual.tickets,
+        urgency=usual.urgency,
+        answer_pace=usual.answer_pace,
+        trouble=usual.trouble,
+    )
+
+
+def stops_paying(life: Life, onset: int, _dice: Random) -> Life:
+    """Nothing issued from now on is paid."""
+    return life.turning(onset, pays_after=None)
+
+
+def unhappy_executive(life: Life, onset: int, dice: Random) -> Life:
+    """The decision-makers say so within days, and go on saying it; the others are content."""
+    profile = life.profile
+    deciders = people_with(profile, "EXECUTIVE") + people_with(profile, "CHAMPION")
+    facts = []
+    for number, person in enumerate(deciders[:3]):
+        sent = (onset + number) * DAY + (9 - profile.place.utc_hours) * HOUR
+        survey = f"x{onset:x}.{number}"
+        answered = sent + dice.randrange(HOUR, 8 * HOUR)
+        facts.append(survey_step(profile, survey, "SENT", sent, respondent=person))
+        facts.append(
+            survey_step(profile, survey, "ANSWERED", answered, respondent=person, score=dice.randrange(3))
+        )
+    return life.turning(onset, decider_mood=1.5, answer_rate=0.8).also(facts=tuple(facts))
+
+
+def shrinking(life: Life, onset: int, _dice: Random) -> Life:
+    """A third of the seats and of the money goes back, and a third of the people with it."""
+    profile = life.profile
+    cmrr = (profile.cmrr * 2 / 3).quantize(Decimal("0.01"))
+    changes = {"seats": profile.seats * 2 // 3, "cmrr": str(cmrr)}
+    people = max(2, life.phases[-1].habits.people * 2 // 3)
+    return life.turning(onset, people=people).also(
+        updates=(Update(at=onset * DAY + DAY // 2, changes=changes),)
+    )
+
+
+def leaving(life: Life, onset: int, _dice: Random) -> Life:
+    """They give notice, and will be gone in 60 days."""
+    changes = notice(onset)
+    return life.also(updates=(Update(at=onset * DAY + DAY // 2, changes=changes),))
+
+
+def notice(day: int) -> dict[str, str]:
+    """What the CRM changes when notice is given on *day*."""
+    return {
+        "lifecycle_stage": "LEAVING",
+        "notice_given_on": date_text(day),
+        "leaves_on": date_text(day + 60),
+    }

@@ -1,0 +1,255 @@
+"""
+Values of one topic ⇄ Avro in Confluent framing: a zero byte, the schema's id in four bytes, the value.
+
+The one user of fastavro. Times and dates stay integers and money is converted here, since fastavro's logical types
+cost 1.5 to 3 µs a field; the bytes are the same. What the values mean is known to ``inputs.py``, ``log.py`` and
+``outputs.py``::
+
+    encoder = Encoder(contract.input("login"), contract, registry)      # asks the registry for the id, once
+    encoder.encode({"event_id": …})                                     # bytes; Unencodable
+    Decoder(contract.input("login"), contract, registry).decode(value)  # dict; Undecodable, RegistryUnavailable
+
+    ValueError
+    ├── Unencodable     our own value does not fit the schema: a bug
+    └── Undecodable     somebody's bytes do not fit: a dead letter, with its code
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from io import BytesIO
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+import fastavro
+
+from pipeline.intake.received import Code
+from pipeline.wire.contract import Contract, Schema, Topic
+from pipeline.wire.registry import Registry, UnknownSchemaId
+
+MOST_BYTES: Final = 1_000_000
+"""Largest value that is decoded at all."""
+
+FRAME_BYTES: Final = 5
+MONEY_SCALE: Final = 4
+_MOST_UNSCALED: Final = 10**18
+_UNIT: Final = Decimal(1).scaleb(-MONEY_SCALE)
+
+_ASK_AGAIN: Final = 30.0
+"""Seconds after which an id that could not be read is asked for again: somebody may have registered it."""
+_MOST_BAD_IDS: Final = 10_000
+
+# What fastavro raises for bytes that are no value of the schema.
+_NOT_AVRO: Final = (EOFError, ValueError, LookupError, ArithmeticError, TypeError, RecursionError)
+
+
+class Unencodable(ValueError):  # noqa: N818  # these read as the sentences they are
+    """A value of our own that its schema cannot hold."""
+
+
+class Undecodable(ValueError):  # noqa: N818
+    """Bytes that are no value of the topic; *code* says in which way."""
+
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(detail)
+        self.code: Code = code
+        self.detail = detail
+
+
+class _Reading(NamedTuple):
+    """How to read values with one schema id: as written, and as wanted unless that is the same."""
+
+    written: Any
+    wanted: Any
+
+
+def frame(schema_id: int) -> bytes:
+    """The five bytes before every value written with schema *schema_id*."""
+    return b"\0" + schema_id.to_bytes(4)
+
+
+def plain(schema: Schema) -> Any:
+    """*schema* parsed for fastavro without logical types: the same bytes, as integers and bytes."""
+    return fastavro.parse_schema(_without_logical_types(schema))
+
+
+def unscaled(amount: Decimal) -> bytes:
+    """*amount* as Avro's decimal of scale 4; ``Unencodable`` if it has more places or more than 18 digits."""
+    try:
+        exact = amount.quantize(_UNIT)
+    except ArithmeticError:
+        exact = None
+    if exact is None or exact != amount or abs(number := int(exact.scaleb(MONEY_SCALE))) >= _MOST_UNSCALED:
+        raise Unencodable(f"{amount} is no amount of at most 14 digits before and {MONEY_SCALE} after the point.")
+    return number.to_bytes((number.bit_length() + 8) >> 3, signed=True)
+
+
+def scaled(digits: bytes) -> Decimal:
+    """The amount that Avro's decimal of scale 4 holds; ``Undecodable`` beyond 18 digits."""
+    if len(digits) <= 8:  # 18 digits need no more, and converting a megabyte of them would take minutes
+        number = int.from_bytes(digits, signed=True)
+        if abs(number) < _MOST_UNSCALED:
+            return Decimal(number).scaleb(-MONEY_SCALE)
+    raise Undecodable("range", "an amount has more than 18 digits")
+
+
+class Encoder:
+    """Writes values of one topic with its newest schema; fields may be missing if they have a default."""
+
+    __slots__ = ("_frame", "_money", "_schema", "_topic")
+
+    def __init__(self, topic: Topic, contract: Contract, registry: Registry) -> None:
+        newest = contract.newest(topic)
+        self._topic = topic.name
+        self._schema = plain(newest)
+        self._money = _money_fields(newest)
+        self._frame = frame(registry.id_for(topic))
+
+    def encode(self, value: Mapping[str, Any]) -> bytes:
+        """*value* as bytes; ``Unencodable`` names what does not fit, an unknown field included."""
+        fields = dict(value)
+        for name in self._money:
+            amount = fields.get(name)
+            if amount is not None:
+                fields[name] = unscaled(amount)
+        out = BytesIO()
+        out.write(self._frame)
+        try:
+            fastavro.schemaless_writer(out, self._schema, fields, strict_allow_default=True)
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+            raise Unencodable(f"A value of {self._topic} does not fit its schema: {error}") from error
+        return out.getvalue()
+
+
+class Decoder:
+    """
+    Reads values of one topic, whatever version they were written with, as the newest.
+
+    The first value with an id asks the registry. An id that cannot be read is remembered for half a minute, so
+    that a flood of them does not become a flood of requests. With *name_unions* a union of records reads as
+    (name of the record, its fields).
+    """
+
+    __slots__ = ("_bad", "_money", "_name_unions", "_newest", "_readings", "_registry")
+
+    def __init__(
+        self, topic: Topic, contract: Contract, registry: Registry, *, name_unions: bool = False
+    ) -> None:
+        self._newest = contract.newest(topic)
+        self._money = _money_fields(self._newest)
+        self._registry = registry
+        self._name_unions = name_unions
+        self._readings: dict[bytes, _Reading] = {}
+        self._bad: dict[bytes, tuple[float, Undecodable]] = {}
+
+    def decode(self, payload: bytes) -> dict[str, Any]:
+        """The value in *payload*; ``Undecodable`` for what is none, ``RegistryUnavailable`` to try again later."""
+        if len(payload) > MOST_BYTES:
+            raise Undecodable("too_large", f"the value has {len(payload)} bytes, more than {MOST_BYTES}")
+        reading = self._readings.get(payload[:FRAME_BYTES]) or self._meet(payload[:FRAME_BYTES])
+        stream = BytesIO(payload)
+        stream.seek(FRAME_BYTES)
+        try:
+            value: Any = fastavro.schemaless_reader(
+                stream, reading.written, reading.wanted, return_record_name=self._name_unions
+            )
+        except fastavro.read.SchemaResolutionError:
+            raise Undecodable("schema_mismatch", f"the value does not fit {self._newest['name']}") from None
+        except _NOT_AVRO:
+            raise Undecodable("decode", f"the value is no {self._newest['name']} or is cut off") from None
+        if stream.tell() != len(payload):
+            raise Undecodable("decode", f"{len(payload) - stream.tell()} bytes follow the value")
+        for name in self._money:
+            if value[name] is not None:
+                value[name] = scaled(value[name])
+        assert isinstance(value, dict)  # every topic's value is a record
+        return value
+
+    def _meet(self, header: bytes) -> _Reading:
+        """Decide once per id how to read it."""
+        if len(header) < FRAME_BYTES or header[0] != 0:
+            raise Undecodable("decode", "the value does not open with Confluent's header: 0 and a schema id")
+        until, verdict = self._bad.get(header, (0.0, None))
+        if verdict is not None and monotonic() < until:
+            raise Undecodable(verdict.code, verdict.detail)
+        try:
+            reading = self._reading(int.from_bytes(header[1:]))
+        except Undecodable as found:
+            if len(self._bad) >= _MOST_BAD_IDS:  # somebody may try all of 2³² ids
+                self._bad.clear()
+            self._bad[header] = monotonic() + _ASK_AGAIN, found
+            raise
+        self._readings[header] = reading
+        return reading
+
+    def _reading(self, schema_id: int) -> _Reading:
+        try:
+            written = self._registry.schema_for(schema_id)
+        except UnknownSchemaId:
+            raise Undecodable("unknown_schema", f"no schema has the id {schema_id}") from None
+        misfit = _misfit(written, self._newest)
+        if misfit:
+            raise Undecodable("schema_mismatch", f"schema {schema_id} {misfit}")
+        parsed = plain(written)
+        wanted = plain(self._newest)
+        return _Reading(parsed, None if parsed == wanted else wanted)
+
+
+def _misfit(written: Schema, wanted: Schema) -> str | None:
+    """Why values of *written* must not be read as *wanted*, beyond what Avro's own resolution finds."""
+    if _full_name(written) != _full_name(wanted):
+        return f"is not {_full_name(wanted)}"
+    meanings = _logical_types(wanted)
+    for name, meaning in _logical_types(written).items():
+        # Without logical types a time in µs or an amount of scale 2 would be read as one in ms or of scale 4.
+        if meanings.get(name, meaning) != meaning:
+            return f"means something else by {name}"
+    if _is_bottomless(written):
+        return "has a recursive type or an array of nothing, of which a few bytes could hold millions"
+    return None
+
+
+def _full_name(schema: Schema) -> str:
+    return f"{schema.get('namespace', '')}.{schema.get('name', '')}"
+
+
+def _fields(schema: Schema) -> dict[str, Any]:
+    return {field["name"]: field["type"] for field in schema.get("fields", ())}
+
+
+def _logical_types(schema: Schema) -> dict[str, tuple[Any, Any]]:
+    return {name: _logical_type(kind) for name, kind in _fields(schema).items()}
+
+
+def _logical_type(kind: Any) -> tuple[Any, Any]:
+    for branch in kind if isinstance(kind, list) else [kind]:
+        if isinstance(branch, dict) and "logicalType" in branch:
+            return branch["logicalType"], branch.get("scale")
+    return None, None
+
+
+def _money_fields(schema: Schema) -> tuple[str, ...]:
+    return tuple(name for name, meaning in _logical_types(schema).items() if meaning[0] == "decimal")
+
+
+def _is_bottomless(kind: Any, inside: frozenset[str] = frozenset()) -> bool:
+    if isinstance(kind, str):
+        return kind in inside
+    if isinstance(kind, list):
+        return any(_is_bottomless(branch, inside) for branch in kind)
+    inside = inside | {kind["name"]} if "name" in kind else inside
+    within = [field["type"] for field in kind.get("fields", ())] + [kind[at] for at in ("items", "values") if at in kind]
+    return kind.get("items") == "null" or any(_is_bottomless(part, inside) for part in within)
+
+
+def _without_logical_types(kind: Any) -> Any:
+    if isinstance(kind, list):
+        return [_without_logical_types(branch) for branch in kind]
+    if not isinstance(kind, dict):
+        return kind
+    bare = {key: part for key, part in kind.items() if key not in {"doc", "logicalType", "precision", "scale"}}
+    for key in ("type", "items", "values"):
+        if key in bare:
+            bare[key] = _without_logical_types(bare[key])
+    if "fields" in bare:
+        bare["fields"] = [_without_logical_types(field) for field in bare["fields"]]
+    return bare

@@ -1,0 +1,98 @@
+"""
+Input events ⇄ bytes: what the intake receives, and what ``ingest`` and the simulator send.
+
+    decoder = InputDecoder(contract, registry)
+    decoder.decode(record)                          # Received | Rejected; RegistryUnavailable
+    encoder = InputEncoder(contract, registry)
+    encoder.encode("login", {"event_id": …})   # bytes for contract.input("login").name
+
+What the values mean, and whether they can be, is ``pipeline/intake``'s.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from pipeline.intake.event_types import EVENT_TYPES, EventType
+from pipeline.intake.received import Received, Rejected
+from pipeline.wire.avro import Decoder, Encoder, Undecodable
+from pipeline.wire.contract import Contract
+from pipeline.wire.registry import Registry
+
+
+class InputRecord(Protocol):
+    """A record as aiokafka has it: *topic* is the full name, *timestamp* Kafka's, ms UTC."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class InputDecoder:
+    """Reads records of every input topic."""
+
+    __slots__ = ("_by_topic",)
+
+    def __init__(self, contract: Contract, registry: Registry) -> None:
+        self._by_topic: dict[str, tuple[EventType, Decoder]] = {}
+        for event_type in EVENT_TYPES:
+            topic = contract.input(event_type.source)
+            self._by_topic[topic.name] = event_type, Decoder(topic, contract, registry)
+
+    def decode(self, record: InputRecord) -> Received | Rejected:
+        """
+        One record of an input topic; bytes of any kind give a value or a ``Rejected``.
+
+        ``RegistryUnavailable`` says nothing about the record: wait, and decode it again. The first record with a
+        schema id may block for a request to the registry.
+        """
+        event_type, decoder = self._by_topic[record.topic]
+        decoded = None
+        if record.value is not None or event_type.name != "account":
+            try:
+                decoded = decoder.decode(record.value or b"")
+            except Undecodable as fault:
+                return Rejected(
+                    code=fault.code,
+                    detail=fault.detail,
+                    source=event_type.source,
+                    partition=record.partition,
+                    offset=record.offset,
+                )
+        return Received(
+            event_type.name,
+            event_type.source,
+            record.partition,
+            record.offset,
+            record.key,
+            record.timestamp,
+            decoded,
+        )
+
+
+class InputEncoder:
+    """Writes values for every input topic."""
+
+    __slots__ = ("_by_name",)
+
+    def __init__(self, contract: Contract, registry: Registry) -> None:
+        self._by_name = {
+            event_type.name: Encoder(contract.input(event_type.source), contract, registry)
+            for event_type in EVENT_TYPES
+        }
+
+    def encode(self, event: str, value: Mapping[str, Any]) -> bytes:
+        """
+        Value of an *event* (``login``, ``support_ticket``, …) as bytes; fields with a default may be missing.
+
+        Times are ms UTC, dates days since 1970-01-01, money is ``Decimal``. ``Unencodable`` if it does not fit.
+        """
+        return self._by_name[event].encode(value)

@@ -1,0 +1,107 @@
+"""
+Entries of the account log ⇄ bytes.
+
+    log = LogCodec(contract, registry)
+    value = log.encode(entry)          # bytes for contract.log.name, under the account's id as key
+    log.is_tick(value)                 # without decoding
+    log.decode(value)                  # LogEntry; Undecodable if it is none: then something else wrote to the log
+
+The body is a union of records; the table below says which record holds which event, field by field of the same
+name. Money is text here. Logins take a shorter way through ``log_login.py``.
+"""
+
+from decimal import Decimal
+from typing import Any, Final
+
+from pipeline.health.events import (
+    AccountClosed,
+    AccountFacts,
+    Action,
+    Invoice,
+    LogEntry,
+    Login,
+    Scorecards,
+    SupportTicket,
+    SurveyResponse,
+    Tick,
+)
+from pipeline.wire import log_login
+from pipeline.wire.avro import FRAME_BYTES, Decoder, Encoder
+from pipeline.wire.contract import Contract
+from pipeline.wire.registry import Registry
+
+RECORDS: Final[dict[type[Any], str]] = {
+    Tick: "telltale.log.v1.Tick",
+    Login: "telltale.log.v1.ResolvedLogin",
+    SupportTicket: "telltale.log.v1.ResolvedTicket",
+    Invoice: "telltale.log.v1.ResolvedInvoice",
+    SurveyResponse: "telltale.log.v1.ResolvedSurvey",
+    AccountFacts: "telltale.log.v1.ResolvedAccount",
+    AccountClosed: "telltale.log.v1.AccountClosed",
+    Action: "telltale.log.v1.ResolvedAction",
+    Scorecards: "telltale.log.v1.Scorecards",
+}
+"""The record of the log entry's schema that holds each body."""
+
+_BODIES: Final = {record: body for body, record in RECORDS.items()}
+_FIELDS: Final = {body: tuple(body.__dataclass_fields__) for body in RECORDS}
+_MONEY: Final[dict[type[Any], tuple[str, ...]]] = {
+    Invoice: ("amount", "recurring_amount"),
+    AccountFacts: ("cmrr",),
+}
+
+_TICK_TAIL: Final = b"\0\0\0\0"  # empty source, partition 0, offset 0, the first body
+_LONGEST_TICK: Final = FRAME_BYTES + 10 + len(_TICK_TAIL)  # a long has at most ten bytes
+
+
+class LogCodec:
+    """Writes entries with the newest schema of the log, reads them whatever version they were written with."""
+
+    __slots__ = ("_decoder", "_encoder", "_frame")
+
+    def __init__(self, contract: Contract, registry: Registry) -> None:
+        self._encoder = Encoder(contract.log, contract, registry)
+        self._decoder = Decoder(contract.log, contract, registry, name_unions=True)
+        self._frame = self._encoder.frame
+
+    def encode(self, entry: LogEntry) -> bytes:
+        """*entry* as bytes; ``Unencodable`` if a field has the wrong type."""
+        body = entry.body
+        if type(body) is Login:
+            try:
+                return log_login.write(entry, body, self._frame)
+            except log_login.NotUsual:
+                pass
+        kind = type(body)
+        fields = {name: getattr(body, name) for name in _FIELDS[kind]}
+        for name in _MONEY.get(kind, ()):
+            amount = fields[name]
+            fields[name] = None if amount is None else str(amount)
+        return self._encoder.encode({
+            "observed_at": entry.observed_at,
+            "source": entry.source,
+            "partition": entry.partition,
+            "offset": entry.offset,
+            "body": (RECORDS[kind], fields),
+        })
+
+    def decode(self, value: bytes) -> LogEntry:
+        """The entry in *value*; ``Undecodable`` if there is none."""
+        if value.startswith(self._frame):
+            try:
+                return log_login.read(value)
+            except (log_login.NotUsual, IndexError, UnicodeDecodeError):
+                pass
+        entry = self._decoder.decode(value)
+        record, fields = entry["body"]
+        body = _BODIES[record]
+        for name in _MONEY.get(body, ()):
+            amount = fields[name]
+            fields[name] = None if amount is None else Decimal(amount)
+        return LogEntry(
+            entry["observed_at"], entry["source"], entry["partition"], entry["offset"], body(**fields)
+        )
+
+    def is_tick(self, value: bytes) -> bool:
+        """Whether *value* is a tick that ``encode`` wrote."""
+        return len(value) <= _LONGEST_TICK and value.endswith(_TICK_TAIL)

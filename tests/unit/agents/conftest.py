@@ -1,0 +1,18 @@
+"""What the unit tests of the workers share."""
+
+import os
+
+import pytest
+from lane_in_memory import Stopped
+
+from agents.lane.fences import Exit
+
+
+@pytest.fixture(autouse=True)
+def process_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fence raises Stopped instead of ending the test run."""
+
+    def end(code: int) -> None:
+        raise Stopped(Exit(code))
+
+    monkeypatch.setattr(os, "_exit", end)
