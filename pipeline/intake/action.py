@@ -41,7 +41,7 @@ def _check_until(checks: Checks) -> None:
         checks.note("range", f"until is {days:.1f} days after occurred_at, not more than 0 and at most 90")
 
 
-def resolve(value: Value, people: Pseudonyms) -> Action:  # noqa: ARG001  # one signature for all event types
+def resolve(value: Value, people: Pseudonyms) -> Action:  # noqa: ARG001 - one signature for all event types
     """Keep of a checked action what the log holds."""
     return Action(
         value["event_id"],

@@ -6,7 +6,7 @@ names them all. Nothing here knows where accounts come from (``directory.py``).
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -36,6 +36,12 @@ class Fault(NamedTuple):
     says: str
 
 
+def verdict(faults: Sequence[Fault]) -> tuple[Code, str]:
+    """The code that names a record with these *faults*, at least one, and all of them as one sentence."""
+    code = min((fault.code for fault in faults), key=_RANK.__getitem__)
+    return code, "; ".join(fault.says for fault in faults)
+
+
 def is_writable(text: str, longest: int) -> bool:
     """Whether *text* has 1 to *longest* characters and none that keys and messages cannot carry."""
     return 0 < len(text) <= longest and (text.isprintable() or _UNWRITABLE.search(text) is None)
@@ -55,15 +61,12 @@ class Checks:
         """Note a fault that the event type found by itself."""
         self.faults.append(Fault(code, says))
 
-    def verdict(self) -> tuple[Code, str]:
-        """The code that names the record, and all faults as one sentence."""
-        code = min((fault.code for fault in self.faults), key=_RANK.__getitem__)
-        return code, "; ".join(fault.says for fault in self.faults)
-
     def text(self, name: str, longest: int = LONGEST_ID) -> None:
-        """A text that must be there."""
+        """A text that must be there, of 1 to *longest* characters."""
         text = self.value[name]
-        if 0 < len(text) <= longest and text.isprintable():  # the common case, without a call
+        if (
+            0 < len(text) <= longest and text.isprintable()
+        ):  # the common case first: logins come by the million
             return
         if not text:
             self.note("range", f"{name} is empty")

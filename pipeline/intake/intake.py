@@ -3,16 +3,16 @@ The intake's one decision, shared by live intake, history load and replay: log e
 
     directory = AccountDirectory()                       # filled through Intake.follow, see below
     intake = Intake(directory=directory, pseudonyms=Pseudonyms(key))
-    verdict = intake.process(received, observed_at)      # Accepted(account_id, entry) | Rejected(code, detail, …)
+    decision = intake.process(received, observed_at)      # Accepted(account_id, entry) | Rejected(code, detail, …)
 
 *observed_at* is the record's Kafka timestamp, never ahead of the caller's clock. ``process`` only reads the
 directory; whoever follows customer.account feeds it with ``follow``. What cannot be resolved may be tried again
 after the directory has been read to its present end. Reading records and writing entries belong to the callers.
 """
 
-from pipeline.health.events import LogEntry
+from pipeline.health.events import Event, LogEntry
 from pipeline.intake import account
-from pipeline.intake.checks import Checks
+from pipeline.intake.checks import Checks, verdict
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.event_types import BY_NAME
 from pipeline.intake.pseudonyms import Pseudonyms
@@ -37,41 +37,40 @@ class Intake:
         The entry's ids of tickets, invoices and surveys open with the event's source, people are eight bytes,
         comments are gone. Every fault of the record stands in the detail; it never raises for what a record says.
         """
+        account_id = self.account_of(received, observed_at)
+        if not isinstance(account_id, str):
+            return account_id
         value = received.value
         if value is None:
-            return self._closing(received, observed_at)
-        event_type = BY_NAME[received.event]
-        checks = Checks(value, observed_at)
-        event_type.check(checks)
-        account_id: str | None = value["account_id"]
-        if event_type.name == "account" and received.key != _utf8(value["account_id"]):
-            checks.note("bad_key", "the key is not the record's account_id")
-        if checks.faults:
-            return _rejected(received, *checks.verdict())
-        if account_id is None:
-            found = self._directory.resolve(value["source"], value["external_id"], value.get("email"))
-            if not isinstance(found, str):
-                return _rejected(received, *found)
-            account_id = found
-        body = event_type.resolve(value, self._pseudonyms)
+            body: Event = account.closed(received, observed_at)
+        else:
+            body = BY_NAME[received.event].resolve(value, self._pseudonyms)
         return Accepted(
             account_id, LogEntry(observed_at, received.source, received.partition, received.offset, body)
         )
+
+    def account_of(self, received: Received, observed_at: int) -> str | Rejected:
+        """The account whose log a record belongs to, or why it belongs to none: all of ``process`` but the entry."""
+        value = received.value
+        if value is None:
+            return account.account_of_key(received.key) or _rejected(received, "bad_key", _BAD_KEY)
+        checks = Checks(value, observed_at)
+        BY_NAME[received.event].check(checks)
+        account_id: str | None = value["account_id"]
+        if received.event == "account" and received.key != _utf8(value["account_id"]):
+            checks.note("bad_key", "the key is not the record's account_id")
+        if checks.faults:
+            return _rejected(received, *verdict(checks.faults))
+        if account_id is not None:
+            return account_id
+        found = self._directory.resolve(value["source"], value["external_id"], value.get("email"))
+        return found if isinstance(found, str) else _rejected(received, *found)
 
     def follow(self, received: Received) -> None:
         """Bring the directory up to an account record; one that ``process`` would reject claims nothing."""
-        verdict = self.process(received, received.timestamp)
-        if isinstance(verdict, Accepted):
-            self._directory.apply(verdict.account_id, received.value)
-
-    def _closing(self, received: Received, observed_at: int) -> Accepted | Rejected:
-        account_id = account.account_of_key(received.key)
-        if account_id is None:
-            return _rejected(received, "bad_key", _BAD_KEY)
-        body = account.closed(received, observed_at)
-        return Accepted(
-            account_id, LogEntry(observed_at, received.source, received.partition, received.offset, body)
-        )
+        account_id = self.account_of(received, received.timestamp)
+        if isinstance(account_id, str):
+            self._directory.apply(account_id, received.value)
 
 
 def _utf8(text: str) -> bytes:

@@ -34,7 +34,7 @@ def _check_period(checks: Checks) -> None:
         checks.note("range", f"the period has {last - first + 1} days, not 1 to {_LONGEST_PERIOD}")
 
 
-def resolve(value: Value, people: Pseudonyms) -> Invoice:  # noqa: ARG001  # one signature for all event types
+def resolve(value: Value, people: Pseudonyms) -> Invoice:  # noqa: ARG001 - one signature for all event types
     """Keep of a checked step what the log holds; two billing systems may count from 1, so the source goes first."""
     first, last = value["period_start"], value["period_end"]
     return Invoice(

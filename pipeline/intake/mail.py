@@ -4,6 +4,7 @@ What an e-mail address tells: who it is (the whole of it) and, unless anybody ca
 ``free_mail_domains.txt`` lists the providers at which anybody can: they never identify an account.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ def company_domain(address: str | None) -> str | None:
     return None if domain in FREE_MAIL_DOMAINS else domain
 
 
+@lru_cache(10_000)  # every login asks for one of the customers' domains
 def normalise_domain(domain: str) -> str | None:
     """*domain* in lower case and ASCII (``müller.example`` as ``xn--mller-kva.example``), ``None`` if it is none."""
     domain = domain.strip().lower().removeprefix("@").rstrip(".")

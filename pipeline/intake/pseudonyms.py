@@ -1,13 +1,14 @@
 """
 People without their names: a keyed hash of eight bytes stands for a person in everything after the intake.
 
-    ValueError
+    TelltaleError
     └── BadPseudonymKey      the key is too short or too long
 """
 
 from hashlib import blake2b
 from typing import Final
 
+from pipeline.errors import TelltaleError
 from pipeline.intake.mail import normalise
 
 PERSON_BYTES: Final = 8
@@ -15,7 +16,7 @@ _SHORTEST_KEY: Final = 16
 _LONGEST_KEY: Final = 64  # BLAKE2b takes no longer one
 
 
-class BadPseudonymKey(ValueError):  # noqa: N818  # reads as the sentence it is
+class BadPseudonymKey(TelltaleError):  # noqa: N818 - reads as what happened
     """The key cannot be used; the message never contains it."""
 
 
@@ -34,8 +35,8 @@ class Pseudonyms:
     def __init__(self, key: bytes) -> None:
         if not _SHORTEST_KEY <= len(key) <= _LONGEST_KEY:
             raise BadPseudonymKey(
-                f"The pseudonym key has {len(key)} bytes; TELLTALE_PSEUDONYM_KEY takes {_SHORTEST_KEY} to"
-                f" {_LONGEST_KEY}. `openssl rand -hex 32` makes one; changing it makes all people new."
+                f"The pseudonym key has {len(key)} bytes; TELLTALE_PSEUDONYM_KEY takes {_SHORTEST_KEY} to {_LONGEST_KEY}.",
+                hint="`openssl rand -hex 32` makes one. Changing it makes all people new.",
             )
         self._keyed = blake2b(key=key, digest_size=PERSON_BYTES)
 
@@ -52,5 +53,7 @@ class Pseudonyms:
         else:
             return None
         digest = self._keyed.copy()
-        digest.update(identity.encode("utf-8", "surrogatepass"))  # an address is not checked for broken Unicode
+        digest.update(
+            identity.encode("utf-8", "surrogatepass")
+        )  # an address is not checked for broken Unicode
         return digest.digest()

@@ -31,7 +31,9 @@ def _check_scale(checks: Checks) -> None:
     kind, scale = value["kind"], (value["scale_min"], value["scale_max"])
     expected = SCALES.get(kind, scale)
     if scale != expected:
-        checks.note("range", f"{kind} is asked from {expected[0]} to {expected[1]}, not {scale[0]} to {scale[1]}")
+        checks.note(
+            "range", f"{kind} is asked from {expected[0]} to {expected[1]}, not {scale[0]} to {scale[1]}"
+        )
     if kind != "CES" and not value["higher_is_better"]:
         checks.note("range", "higher_is_better is false, which only CES can be")
 

@@ -19,7 +19,8 @@ class Source:
     A system of record.
 
     Of its events *by_external_id* and *by_address* are the shares that name the customer only by the source's own id
-    or only by a person's address; the others name the account. *lag* is the usual time to tell of a fact, in ms,
+    or only by a person's address; the others name the account. One that *tells_address* always does, or else a
+    person would be two: the intake tells people apart by it. *lag* is the usual time to tell of a fact, in ms,
     fewest and most; *late* is the share told an hour to two days after; *twice* the share told again.
     """
 
@@ -34,7 +35,7 @@ class Source:
 
 SOURCES = {
     # Phones that were offline tell of a visit when they are back.
-    "login": Source(name="app", by_address=0.02, late=0.008),
+    "login": Source(name="app", late=0.008),
     "support_ticket": Source(
         name="zendesk",
         by_external_id=0.8,
@@ -80,9 +81,10 @@ def deliver(fact: Fact, profile: Profile, dice: Random) -> Iterator[tuple[int, L
 def _line(fact: Fact, profile: Profile, source: Source, dice: Random) -> Line:
     lot = dice.random()
     by_external_id = lot < source.by_external_id
-    by_address = (
-        fact.person is not None and not by_external_id and lot < source.by_external_id + source.by_address
-    )
+    by_address = source.by_external_id <= lot < source.by_external_id + source.by_address
+    tells_address = source.tells_address
+    if fact.type == "login" and profile.signs_in_by_address:
+        by_address = tells_address = True
     line: Line = {
         "type": fact.type,
         "observed_at": None,
@@ -94,7 +96,6 @@ def _line(fact: Fact, profile: Profile, source: Source, dice: Random) -> Line:
     if fact.type != "account":
         line["external_id"] = profile.external_ids[source.name] if by_external_id else None
     if fact.type not in {"account", "action"}:
-        told = by_address or source.tells_address
-        line["email"] = profile.address(fact.person) if told and fact.person is not None else None
+        line["email"] = profile.address(fact.person) if tells_address and fact.person is not None else None
     line |= fact.fields
     return line

@@ -27,6 +27,7 @@ class Profile:
 
     *prefix* opens every event id of the account, so that portfolios of two seeds never share one. Days are days
     since 1970-01-01; *weekend_visits* is the share of a weekday's visits that a weekend or holiday has.
+    Where users *sign in by address*, the product knows nothing else of its customer.
     """
 
     index: int
@@ -45,6 +46,7 @@ class Profile:
     billing_day: int
     weekend_visits: float
     says_roles: bool
+    signs_in_by_address: bool
 
     @property
     def domain(self) -> str:
@@ -132,4 +134,5 @@ def draw_profile(*, seed: int, index: int, first_day: int, sizes: Sizes, dice: R
         # One firm in twelve works on weekends too.
         weekend_visits=0.6 if dice.random() < 1 / 12 else 0.04,
         says_roles=dice.random() < 0.85,
+        signs_in_by_address=dice.random() < 0.1,
     )

@@ -32,7 +32,7 @@ MOST_BYTES: Final = 1_000_000
 FRAME_BYTES: Final = 5
 MONEY_SCALE: Final = 4
 _MOST_UNSCALED: Final = 10**18
-_UNIT: Final = Decimal(1).scaleb(-MONEY_SCALE)
+MONEY_UNIT: Final = Decimal(1).scaleb(-MONEY_SCALE)
 
 _ASK_AGAIN: Final = 30.0
 """Seconds after which an id that could not be read is asked for again: somebody may have registered it."""
@@ -42,7 +42,7 @@ _MOST_BAD_IDS: Final = 10_000
 _NOT_AVRO: Final = (EOFError, ValueError, LookupError, ArithmeticError, TypeError, RecursionError)
 
 
-class Unencodable(ValueError):  # noqa: N818  # these read as the sentences they are
+class Unencodable(ValueError):  # noqa: N818 - these read as what happened
     """A value of our own that its schema cannot hold."""
 
 
@@ -62,11 +62,6 @@ class _Reading(NamedTuple):
     wanted: Any
 
 
-def frame(schema_id: int) -> bytes:
-    """The five bytes before every value written with schema *schema_id*."""
-    return b"\0" + schema_id.to_bytes(4)
-
-
 def plain(schema: Schema) -> Any:
     """*schema* parsed for fastavro without logical types: the same bytes, as integers and bytes."""
     return fastavro.parse_schema(_without_logical_types(schema))
@@ -75,11 +70,13 @@ def plain(schema: Schema) -> Any:
 def unscaled(amount: Decimal) -> bytes:
     """*amount* as Avro's decimal of scale 4; ``Unencodable`` if it has more places or more than 18 digits."""
     try:
-        exact = amount.quantize(_UNIT)
+        exact = amount.quantize(MONEY_UNIT)
     except ArithmeticError:
         exact = None
     if exact is None or exact != amount or abs(number := int(exact.scaleb(MONEY_SCALE))) >= _MOST_UNSCALED:
-        raise Unencodable(f"{amount} is no amount of at most 14 digits before and {MONEY_SCALE} after the point.")
+        raise Unencodable(
+            f"{amount} is no amount of at most 14 digits before and {MONEY_SCALE} after the point."
+        )
     return number.to_bytes((number.bit_length() + 8) >> 3, signed=True)
 
 
@@ -93,16 +90,20 @@ def scaled(digits: bytes) -> Decimal:
 
 
 class Encoder:
-    """Writes values of one topic with its newest schema; fields may be missing if they have a default."""
+    """
+    Writes values of one topic with its newest schema; fields may be missing if they have a default.
 
-    __slots__ = ("_frame", "_money", "_schema", "_topic")
+    *frame* is the five bytes that open every value.
+    """
+
+    __slots__ = ("_money", "_schema", "_topic", "frame")
 
     def __init__(self, topic: Topic, contract: Contract, registry: Registry) -> None:
         newest = contract.newest(topic)
         self._topic = topic.name
         self._schema = plain(newest)
         self._money = _money_fields(newest)
-        self._frame = frame(registry.id_for(topic))
+        self.frame = b"\0" + registry.id_for(topic).to_bytes(4)
 
     def encode(self, value: Mapping[str, Any]) -> bytes:
         """*value* as bytes; ``Unencodable`` names what does not fit, an unknown field included."""
@@ -112,7 +113,7 @@ class Encoder:
             if amount is not None:
                 fields[name] = unscaled(amount)
         out = BytesIO()
-        out.write(self._frame)
+        out.write(self.frame)
         try:
             fastavro.schemaless_writer(out, self._schema, fields, strict_allow_default=True)
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
@@ -237,7 +238,9 @@ def _is_bottomless(kind: Any, inside: frozenset[str] = frozenset()) -> bool:
     if isinstance(kind, list):
         return any(_is_bottomless(branch, inside) for branch in kind)
     inside = inside | {kind["name"]} if "name" in kind else inside
-    within = [field["type"] for field in kind.get("fields", ())] + [kind[at] for at in ("items", "values") if at in kind]
+    within = [field["type"] for field in kind.get("fields", ())] + [
+        kind[at] for at in ("items", "values") if at in kind
+    ]
     return kind.get("items") == "null" or any(_is_bottomless(part, inside) for part in within)
 
 
@@ -246,7 +249,9 @@ def _without_logical_types(kind: Any) -> Any:
         return [_without_logical_types(branch) for branch in kind]
     if not isinstance(kind, dict):
         return kind
-    bare = {key: part for key, part in kind.items() if key not in {"doc", "logicalType", "precision", "scale"}}
+    bare = {
+        key: part for key, part in kind.items() if key not in {"doc", "logicalType", "precision", "scale"}
+    }
     for key in ("type", "items", "values"):
         if key in bare:
             bare[key] = _without_logical_types(bare[key])

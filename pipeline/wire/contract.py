@@ -9,7 +9,7 @@ Everything that names a topic, a subject or a schema file asks here; nothing her
     contract.log.name, contract.alert.subject     # health.account-log.v1, health.alert.v1-value
     contract.dead_letter(topic).name              # customer.login.v1.dlq
 
-    LookupError
+    TelltaleError
     └── UnknownTopic      a name or a source that topics.yaml does not have
 """
 
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import yaml
+
+from pipeline.errors import TelltaleError
 
 Schema: TypeAlias = Mapping[str, Any]
 """An Avro schema as JSON has it."""
@@ -37,7 +39,7 @@ _CURRENT: Final = "health.current.v1"
 _ALERT: Final = "health.alert.v1"
 
 
-class UnknownTopic(LookupError):  # noqa: N818  # reads as the sentence it is
+class UnknownTopic(TelltaleError):  # noqa: N818 - reads as what happened
     """A topic or source that ``schemas/topics.yaml`` does not have."""
 
 

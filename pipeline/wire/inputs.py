@@ -20,20 +20,31 @@ from pipeline.wire.registry import Registry
 
 
 class InputRecord(Protocol):
-    """A record as aiokafka has it: *topic* is the full name, *timestamp* Kafka's, ms UTC."""
+    """A record as aiokafka has it."""
 
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """Full name of the topic."""
+
     @property
-    def partition(self) -> int: ...
+    def partition(self) -> int:
+        """Partition of the topic."""
+
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Offset in the partition."""
+
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """Kafka's timestamp, ms UTC."""
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """Key as received."""
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """Value as received; ``None`` is a tombstone."""
 
 
 class InputDecoder:

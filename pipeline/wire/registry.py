@@ -3,11 +3,12 @@ Which id stands for which schema: the embedded registry (``schemas/registry.yaml
 
 Codecs ask once per schema and keep the answer; bytes are ``avro.py``'s, rules of change ``compatibility.py``'s.
 
-    Exception
-    ├── UnknownSchemaId         no schema has this id: the record that bears it is a dead letter
+    TelltaleError
     ├── SchemaNotRegistered     the registry does not have our schema yet: register it, then start again
     ├── SchemaRefused           the registry will not take our schema: it breaks the subject's compatibility
     └── RegistryUnavailable     no answer now: wait and ask again, never a dead letter
+    LookupError
+    └── UnknownSchemaId         no schema has this id: the record that bears it is a dead letter
 """
 
 # ruff: noqa: PLC0415  # the Confluent client takes 0.8 s to import, which the embedded registry's users need not pay
@@ -16,6 +17,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from pipeline.errors import TelltaleError
 from pipeline.wire.contract import Contract, Schema, Topic
 
 if TYPE_CHECKING:
@@ -26,23 +28,24 @@ T = TypeVar("T")
 REQUEST_TIMEOUT: Final = 3.0
 """Seconds for one request: asked inside an event loop, it must end well before a 20 s session does."""
 
+_CHECK_URL: Final = "Check TELLTALE_REGISTRY_URL, its user and its password."
 _NOT_FOUND: Final = 404
 _REFUSED: Final = frozenset({409, 422})
 
 
-class UnknownSchemaId(LookupError):  # noqa: N818  # these read as the sentences they are
+class UnknownSchemaId(LookupError):  # noqa: N818 - these read as what happened
     """No schema has this id."""
 
 
-class SchemaNotRegistered(LookupError):  # noqa: N818
+class SchemaNotRegistered(TelltaleError):  # noqa: N818
     """The registry does not have the schema we want to write with."""
 
 
-class SchemaRefused(ValueError):  # noqa: N818
+class SchemaRefused(TelltaleError):  # noqa: N818
     """The registry refuses a schema as incompatible or invalid."""
 
 
-class RegistryUnavailable(ConnectionError):  # noqa: N818
+class RegistryUnavailable(TelltaleError):  # noqa: N818
     """The registry gave no usable answer; asking again later may help."""
 
 
@@ -77,7 +80,8 @@ class EmbeddedRegistry:
             if line.subject == topic.subject and line.schema == newest:
                 return line.schema_id
         raise SchemaNotRegistered(
-            f"The newest schema of {topic.name} is not in schemas/registry.yaml. Append a line with the next id."
+            f"The newest schema of {topic.name} is not in schemas/registry.yaml.",
+            hint="Append a line with the next id; never change one.",
         )
 
     def schema_for(self, schema_id: int) -> Schema:
@@ -115,7 +119,8 @@ class ConfluentRegistry:
             found = self._ask(lambda: self._client.lookup_schema(topic.subject, schema))
         except _NotFound:
             raise SchemaNotRegistered(
-                f"The registry has no such schema under {topic.subject}. `telltale schemas register` adds it."
+                f"The registry does not have the newest schema of {topic.name} under {topic.subject}.",
+                hint="`telltale schemas register` adds it.",
             ) from None
         assert found.schema_id is not None  # every answer has one
         return found.schema_id
@@ -153,10 +158,18 @@ class ConfluentRegistry:
             if error.http_status_code == _NOT_FOUND:
                 raise _NotFound from error
             if error.http_status_code in _REFUSED:
-                raise SchemaRefused(f"The registry refuses the schema: {error.error_message}") from error
-            raise RegistryUnavailable(f"The registry answers {error.http_status_code}.") from error
-        except (HTTPError, ValueError) as error:  # ValueError: an answer that is no JSON, from a proxy perhaps
-            raise RegistryUnavailable(f"The registry gives no answer: {error}") from error
+                raise SchemaRefused(
+                    f"The registry refuses a schema: {error.error_message}",
+                    hint="`telltale schemas check` says which version breaks the topic's compatibility.",
+                ) from error
+            raise RegistryUnavailable(
+                f"The registry answers {error.http_status_code}.", hint=_CHECK_URL
+            ) from error
+        except (
+            HTTPError,
+            ValueError,
+        ) as error:  # ValueError: an answer that is no JSON, from a proxy perhaps
+            raise RegistryUnavailable(f"The registry gives no answer: {error}", hint=_CHECK_URL) from error
 
 
 class _NotFound(Exception):  # noqa: N818

@@ -61,7 +61,9 @@ class Totals:
         self.next_offset = unpack_position(record).next_offset if record else 0
         self.totals = {key: unpack(value) for key, value in states.items()}
         if record and unpack(record) != len(self.totals):
-            stop(Exit.ACCOUNTS_DIFFER, f"the record counts {unpack(record)} keys, there are {len(self.totals)}")
+            stop(
+                Exit.ACCOUNTS_DIFFER, f"the record counts {unpack(record)} keys, there are {len(self.totals)}"
+            )
 
     def add(self, records: list[Any]) -> tuple[list[tuple[bytes, bytes]], dict[bytes, bytes]]:
         """Outputs and states of *records*, of which those the state has seen are skipped."""
@@ -70,7 +72,9 @@ class Totals:
             if record.offset < self.next_offset:
                 continue
             if record.offset > self.next_offset:
-                stop(Exit.LOG_HOLE, f"{LOG}[{record.partition}] at {record.offset}, not at {self.next_offset}")
+                stop(
+                    Exit.LOG_HOLE, f"{LOG}[{record.partition}] at {record.offset}, not at {self.next_offset}"
+                )
             if record.value == NOBODY_CAN_ADD:
                 raise ArithmeticError("an entry nobody can add")
             self.totals[record.key] = self.totals.get(record.key, 0) + unpack(record.value)

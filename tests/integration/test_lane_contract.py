@@ -6,8 +6,6 @@ When one of these fails after an upgrade, read what the new version does there b
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -19,13 +17,8 @@ from faust import App, Schema, Table
 from faust.stores.base import Store
 from faust.tables.recovery import Recovery, ServiceStopped
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
-from lane_toy import CHANGELOG, LOG, OUTPUT, PARTITIONS, Toy, pack
 
-from agents.lane.delivery import RecordBatch
-from agents.lane.thread import LaneConsumerThread, recovery_is_alive
-from agents.lane.writer import append
-from pipeline.embedded.broker import EmbeddedBroker
+from agents.app import make_app
 
 Consumer, ConsumerThread, Producer = driver.Consumer, driver.AIOKafkaConsumerThread, driver.Producer
 
@@ -99,7 +92,9 @@ def test_the_pinned_versions_are_installed(package: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "parameters"), SIGNATURES, ids=[f"{owner.__name__}.{name}" for owner, name, _ in SIGNATURES]
+    ("owner", "name", "parameters"),
+    SIGNATURES,
+    ids=[f"{owner.__name__}.{name}" for owner, name, _ in SIGNATURES],
 )
 def test_what_the_lane_overrides_or_calls_takes_the_same_parameters(
     owner: Any, name: str, parameters: list[str]
@@ -113,23 +108,11 @@ def test_a_poll_is_an_async_generator() -> None:
     assert inspect.isasyncgenfunction(Consumer.getmany)
 
 
-@asynccontextmanager
-async def running_toy(bootstrap: str) -> AsyncIterator[Toy]:
-    """A toy in this process, ready."""
-    toy = Toy(bootstrap)
-    await toy.app.start()
-    try:
-        while toy.app.rebalancing:
-            await asyncio.sleep(0.02)
-        yield toy
-    finally:
-        await toy.app.lane_consumer.drain()
-        await toy.app.stop()
-
-
 @pytest.mark.asyncio
-async def test_a_running_worker_is_fitted_with_the_lane(broker: str) -> None:
-    """One start (5 s), and everything that only exists on a running worker."""
-    EmbeddedBroker.__init__  # noqa: B018
-    async with running_toy(broker) as toy:
-        pass
+async def test_faust_takes_a_timeout_in_recovery_for_a_shutdown() -> None:
+    """Why the group watch looks after the recovery task: it ends without an error, and the worker waits for ever."""
+    app = make_app("toy", brokers="127.0.0.1:1", partitions=4)
+    recovery = Recovery(app, app.tables)
+
+    with pytest.raises(ServiceStopped):
+        await recovery._wait(asyncio.sleep(1), timeout=0.01)

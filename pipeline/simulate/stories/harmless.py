@@ -1,5 +1,6 @@
 """Turns that look like trouble and are none: a score that cries at these will be switched off."""
 
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -46,6 +47,7 @@ def seats_trimmed(life: Life, onset: int, _dice: Random) -> Life:
 
 def sign_on_change(life: Life, onset: int, _dice: Random) -> Life:
     """A new way to sign on names every user anew, all on one day."""
+    life = replace(life, profile=replace(life.profile, signs_in_by_address=False))
     return life.turning(onset, by_address=True)
 
 

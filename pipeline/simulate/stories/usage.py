@@ -3,8 +3,9 @@
 from dataclasses import replace
 from random import Random
 
-from pipeline.simulate.clock import DAY
+from pipeline.simulate.clock import DAY, HOUR
 from pipeline.simulate.habits import Life, Phase, Update
+from pipeline.simulate.product import login
 from pipeline.simulate.profile import people_with
 
 
@@ -26,14 +27,16 @@ def went_dark(life: Life, onset: int, _dice: Random) -> Life:
 
 
 def stalled_onboarding(life: Life, onset: int, _dice: Random) -> Life:
-    """A new customer: two of them try the product for some days, then nothing."""
+    """A new customer: a champion tries the product, an executive perhaps looks in, and after five days nobody comes."""
     profile = replace(life.profile, start_day=onset, stage="ONBOARDING")
-    usual = life.phases[0].habits
-    trying = replace(usual, people=2, visits=0.5, tickets=0.1)
+    champion = people_with(profile, "CHAMPION")[0]
+    trying = replace(life.phases[0].habits, people=champion + 1, tickets=0.1)
     silent = replace(trying, visits=0.0)
+    first = login(profile, champion, onset * DAY + (10 - profile.place.utc_hours) * HOUR)
     return Life(
         profile=profile,
         phases=(Phase(from_day=0, habits=trying), Phase(from_day=onset + 5, habits=silent)),
+        facts=(first,),
     )
 
 

@@ -42,7 +42,7 @@ def record(tp: TP, offset: int, key: bytes = b"k", value: bytes | None = b"v") -
 class InMemoryThread(mode.Service):
     """Partitions in lists. A poll that has begun waits while the gate is shut, as a fetch waits for its answer."""
 
-    def __init__(self, consumer: LaneConsumer, **options: Any) -> None:
+    def __init__(self, _consumer: LaneConsumer, **options: Any) -> None:
         super().__init__(**options)
         self.records: dict[TP, list[ConsumerRecord]] = {}
         self.at: dict[TP, int] = {}
@@ -61,7 +61,11 @@ class InMemoryThread(mode.Service):
     async def call_thread(self, method: Any, *args: Any, **options: Any) -> Any:
         return await method(*args, **options)
 
-    async def getmany(self, active: set[TP], timeout: float) -> Mapping[TP, list[ConsumerRecord]]:
+    async def getmany(
+        self,
+        active: set[TP],
+        timeout: float,  # noqa: ASYNC109, ARG002 - as declared by Faust
+    ) -> Mapping[TP, list[ConsumerRecord]]:
         self.polls += 1
         self.polling.set()
         await self.gate.wait()

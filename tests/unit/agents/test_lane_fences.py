@@ -57,7 +57,7 @@ def test_exit_codes_do_not_collide_with_those_of_a_shell_or_of_python() -> None:
 
 
 @pytest.mark.parametrize(
-    "request_, error_code, renews",
+    ("request_", "error_code", "renews"),
     [
         (HEARTBEAT, 0, True),
         (HEARTBEAT, 27, True),  # the group is rebalancing; the session was renewed
@@ -68,7 +68,7 @@ def test_exit_codes_do_not_collide_with_those_of_a_shell_or_of_python() -> None:
     ],
 )
 def test_an_answered_heartbeat_or_sync_renews_the_lease(
-    request_: object, error_code: int, renews: bool
+    request_: object, *, error_code: int, renews: bool
 ) -> None:
     """Nothing else says that the partitions are still ours."""
     lease = Lease(session_seconds=10)

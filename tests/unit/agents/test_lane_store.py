@@ -124,7 +124,7 @@ def test_our_own_batches_move_the_offset_and_are_not_read_again() -> None:
 
 @pytest.mark.parametrize("base_offset", [0, 2, -1])
 def test_a_batch_that_does_not_follow_our_last_one_ends_the_process(base_offset: int) -> None:
-    """Somebody else has written in between: the broker's offset tells. (-1: the broker no longer knows it.)"""
+    """Somebody else has written in between, as the broker's offset tells; -1 if it no longer knows."""
     store = make_store()
     apply(store, (b"a", state(1)))
 

@@ -1,0 +1,236 @@
+"""
+The health app: folds the account log and writes what follows from it.
+
+Per partition one fold, built from the changelog after a rebalance. What a poll changes becomes steps; the outputs of
+a step are acknowledged before its states, and its states before the offset is committed. How a score comes about is
+``pipeline.health``'s business, what it looks like in bytes is ``pipeline.wire``'s.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from agents.app import LaneApp
+from agents.lane.fences import Exit, stop
+from agents.lane.store import StateTable
+from agents.lane.writer import Record, Writer, append
+from pipeline import metrics
+from pipeline.health.events import Scorecards, Tick
+from pipeline.health.fold import PartitionFold
+from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
+from pipeline.health.versions import Output
+from pipeline.wire.contract import Contract
+from pipeline.wire.log import LogCodec
+from pipeline.wire.outputs import OutputEncoder
+from pipeline.wire.registry import Registry
+from pipeline.wire.state import (
+    PARTITION_RECORD,
+    SCORECARDS_RECORD,
+    decode_fold,
+    encode_account,
+    encode_record,
+    encode_scorecards,
+    position_of,
+)
+
+log = structlog.get_logger(__name__)
+
+STEP_BYTES = 512 * 1024
+"""Most bytes of states in one step: below the producer's batch limit, so a step is one record batch."""
+
+TABLE = "state"
+SCORED_AT = "telltale-scored-at"
+"""Header of every output: wall-clock time of the scoring, ms UTC, in decimal digits. Values hold log time only."""
+
+_FRAMING_BYTES = 40
+"""What a record takes around its key and value, rounded up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedStep:
+    """
+    One step in bytes, encoded when the fold ended it, because the fold goes on while it is written.
+
+    *outputs* are records per topic in order; *states* end up in one batch with *record* last. *observed_at* is that of
+    the poll's oldest event, None without events; *event* is the poll this step completes, None if more steps follow.
+    """
+
+    states: dict[bytes, bytes]
+    record: bytes
+    size: int
+    outputs: dict[str, list[Record]] = field(default_factory=dict)
+    observed_at: int | None = None
+    event: Any | None = None
+
+
+class HealthWorker:
+    """
+    Health as one process runs it: ``run_worker(worker.app)``.
+
+    *app* is made by ``make_app`` and gets agent and table here. A smaller *step_bytes* is for tests that want more cuts.
+    """
+
+    def __init__(
+        self, app: LaneApp, *, contract: Contract, registry: Registry, step_bytes: int = STEP_BYTES
+    ) -> None:
+        self.app = app
+        self._table = StateTable(app, name=TABLE, partitions=app.conf.topic_partitions)
+        self._log_topic = contract.log.name
+        self._decode = LogCodec(contract, registry).decode
+        self._outputs = OutputEncoder(contract, registry)
+        self._topics = {
+            HealthSnapshot: (contract.current.name, self._outputs.snapshot),
+            HealthChange: (contract.change.name, self._outputs.change),
+            AlertEvent: (contract.alert.name, self._outputs.alert),
+        }
+        self._step_bytes = step_bytes
+        self._writer: Writer[EncodedStep] = Writer(self._write)
+        app.tables.add(self._table)
+        app.lane.state_offsets = self._state_offsets
+        app.agent(app.batches_of(self._log_topic), name="health")(self._process)
+
+    # -- recovery
+
+    async def _state_offsets(self, committed: Mapping[TP, int | None]) -> Mapping[TP, int]:
+        """Say where each recovered partition's state wants the log to be read on; asked at every seek."""
+        store = self._table.store
+        wanted = {}
+        for tp, group_offset in committed.items():
+            if tp.topic != self._log_topic or tp.partition not in store.recovered:
+                continue
+            fold = store.folds.get(tp.partition) or self._build(tp.partition)
+            if fold.next_offset < (group_offset or 0):
+                reason = f"{tp}: the state stands at {fold.next_offset}, the group has committed {group_offset}"
+                stop(Exit.STATE_BEHIND_GROUP, reason)
+            wanted[tp] = fold.next_offset
+        return wanted
+
+    def _build(self, partition: int) -> PartitionFold:
+        """Make the fold of a partition from what its changelog holds; the process ends if that does not add up."""
+        store = self._table.store
+        started = time.monotonic()
+        states = store.take_states(partition)
+        record = states.pop(PARTITION_RECORD, None)
+        scorecards = states.pop(SCORECARDS_RECORD, None)
+        if record is None and states:
+            stop(Exit.ACCOUNTS_DIFFER, f"partition {partition}: {len(states)} states and no record of the partition")
+        fold = PartitionFold(partition) if record is None else decode_fold(partition, record, states, scorecards)
+        store.folds[partition] = fold
+        shadowed = store.take_shadowed(partition)
+        # A worker that had lost the partition has written older states behind ours: ours go on top again.
+        for key in sorted(shadowed & states.keys()):
+            self._writer.put(partition, self._rewrite(fold, key))
+        seconds = time.monotonic() - started
+        metrics.RESTORE_SECONDS.set(seconds)
+        accounts = len(fold.states)
+        log.info("partition.restored", partition=partition, accounts=accounts, shadowed=len(shadowed), seconds=seconds)
+        return fold
+
+    # -- folding
+
+    async def _process(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            records, partition = self.app.accept(event), event.message.partition
+            fold = self._table.store.folds[partition]
+            observed_at = await self._fold(event.message.tp, fold, records)
+            self._writer.put(partition, self._end_step(fold, observed_at=observed_at, event=event))
+
+    async def _fold(self, tp: TP, fold: PartitionFold, records: list[Any]) -> int | None:
+        """Apply *records*; returns when the oldest event among them was observed, None if there is none."""
+        oldest = None
+        decode, apply, limit = self._decode, fold.apply, self._step_bytes
+        for record in records:
+            offset = record.offset
+            if offset != fold.next_offset:
+                if offset < fold.next_offset:
+                    continue  # folded before the crash or the seek that brought it again
+                stop(Exit.LOG_HOLE, f"{tp}: the log goes on at {offset}, the state stands at {fold.next_offset}")
+            entry = decode(record.value)
+            if isinstance(entry.body, Tick | Scorecards):
+                while not fold.advance(entry, offset, limit):
+                    await self._cut(tp.partition, fold)
+            else:
+                apply(record.key.decode(), entry, offset)
+                oldest = oldest or entry.observed_at
+                if fold.pending_bytes >= limit:
+                    await self._cut(tp.partition, fold)
+        metrics.ENTRIES_FOLDED.inc(len(records))
+        metrics.PARTITION_CLOCK.labels(partition=tp.partition).set(fold.clock / 1000)
+        return oldest
+
+    async def _cut(self, partition: int, fold: PartitionFold) -> None:
+        self._writer.put(partition, self._end_step(fold, observed_at=None, event=None))
+        await asyncio.sleep(0)  # heartbeats and the writer get their turn within a long tick
+
+    def _rewrite(self, fold: PartitionFold, key: bytes) -> EncodedStep:
+        value = encode_account(position_of(fold), fold.states[key.decode()])
+        return self._encoded(fold, {key: value})
+
+    def _end_step(self, fold: PartitionFold, *, observed_at: int | None, event: Any | None) -> EncodedStep:
+        step = fold.take_step()
+        position = position_of(fold)
+        states = {}
+        for account_id, state in step.changed.items():
+            value = states[account_id.encode()] = encode_account(position, state)
+            state.size = len(value)
+        if step.scorecards_changed and fold.scorecards is not None:
+            states[SCORECARDS_RECORD] = encode_scorecards(position, fold.scorecards)
+        outputs = self._encode_outputs(step.outputs)
+        return self._encoded(fold, states, outputs=outputs, observed_at=observed_at, event=event)
+
+    def _encoded(self, fold: PartitionFold, states: dict[bytes, bytes], **rest: Any) -> EncodedStep:
+        size = sum(len(key) + len(value) + _FRAMING_BYTES for key, value in states.items())
+        return EncodedStep(states=states, record=encode_record(fold.record()), size=size, **rest)
+
+    def _encode_outputs(self, outputs: list[tuple[str, Output]]) -> dict[str, list[Record]]:
+        records: dict[str, list[Record]] = defaultdict(list)
+        if outputs:
+            headers = [(SCORED_AT, str(int(time.time() * 1000)).encode())]
+            for account_id, output in outputs:
+                topic, encode = self._topics[type(output)]
+                records[topic].append((account_id.encode(), encode(output), headers))
+                if isinstance(output, AlertEvent):
+                    metrics.ALERTS.labels(sign=output.sign, transition=output.transition).inc()
+                elif isinstance(output, HealthChange):
+                    metrics.VERSIONS.inc()
+        return records
+
+    # -- writing
+
+    async def _write(self, partition: int, waiting: list[EncodedStep]) -> None:
+        """Write the steps that wait: as many at a time as fit into one batch of states."""
+        while waiting:
+            together, size = 1, waiting[0].size
+            while together < len(waiting) and size + waiting[together].size <= self._step_bytes:
+                size += waiting[together].size
+                together += 1
+            await self._write_batch(partition, waiting[:together])
+            del waiting[:together]
+
+    async def _write_batch(self, partition: int, steps: list[EncodedStep]) -> None:
+        outputs: dict[str, list[Record]] = defaultdict(list)
+        states: dict[bytes, bytes] = {}
+        for step in steps:
+            for topic, records in step.outputs.items():
+                outputs[topic] += records
+            states |= step.states
+        # A crash between the two repeats outputs, byte for byte; the other order would lose them.
+        await asyncio.gather(*(append(self.app, topic, partition, records) for topic, records in outputs.items()))
+        changelog = TP(self._table.changelog_topic.get_topic_name(), partition)
+        batch = [*states.items(), (PARTITION_RECORD, steps[-1].record)]
+        written = await append(self.app, changelog.topic, partition, batch, one_batch=True)
+        self._table.store.appended(changelog, written[0].offset, len(batch))
+        now = time.time()
+        metrics.CHANGELOG_BYTES.inc(sum(map(len, states.values())))
+        for step in steps:
+            if step.observed_at is not None:
+                # One sample a poll, of its oldest event; one an event would cost a tenth of the fold.
+                metrics.EVENT_LATENCY.labels(stage="scored").observe(max(0.0, now - step.observed_at / 1000))
+            if step.event is not None:
+                step.event.ack()

@@ -1,0 +1,190 @@
+"""
+The intake app: every input topic in, one account log out; what cannot be used goes to its dead-letter topic.
+
+What a record means is decided by ``pipeline.intake``. Here it is read, placed and acknowledged: one writer for the
+whole app, so that each log partition holds, for each source partition, a prefix without holes. Exactness rests on
+that, and so an append that fails ends the process.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka.partitioner import murmur2
+from faust.types import TP
+
+from agents.app import LaneApp
+from agents.clock import Clock, LogClock
+from agents.directory_feed import DirectoryFeed
+from agents.lane.writer import Headers, Record, Writer, append
+from pipeline import metrics
+from pipeline.health.events import LogEntry, Tick
+from pipeline.intake.directory import AccountDirectory
+from pipeline.intake.intake import Intake
+from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.intake.received import Accepted, Received, Rejected
+from pipeline.wire.contract import Contract
+from pipeline.wire.inputs import InputDecoder
+from pipeline.wire.log import LogCodec
+from pipeline.wire.registry import Registry, RegistryUnavailable
+
+log = structlog.get_logger(__name__)
+
+Verdict = Accepted | Rejected
+
+_REGISTRY_RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """What one poll became: records per topic and partition, in order, and the event to acknowledge."""
+
+    records: dict[tuple[str, int], list[Record]]
+    observed_at: int
+    event: Any
+
+
+class IntakeWorker:
+    """
+    The intake as one process runs it: ``run_worker(worker.app, prepare=worker.prepare)``.
+
+    *app* is made by ``make_app`` and gets the agent and the clock here; its partition count is the log's. A tick is
+    written every *tick_seconds*, by whichever worker owns partition 0 of the account topic.
+    """
+
+    def __init__(
+        self,
+        app: LaneApp,
+        *,
+        contract: Contract,
+        registry: Registry,
+        pseudonyms: Pseudonyms,
+        tick_seconds: float,
+    ) -> None:
+        self.app = app
+        self._contract = contract
+        self._decoder = InputDecoder(contract, registry)
+        self._encode = LogCodec(contract, registry).encode
+        self._intake = Intake(directory=AccountDirectory(), pseudonyms=pseudonyms)
+        self._partitions = app.conf.topic_partitions
+        self._tick_seconds = tick_seconds
+        self._places: dict[str, tuple[int, bytes]] = {}
+        self._writer: Writer[Placed] = Writer(self._write)
+        self._feed: DirectoryFeed | None = None
+        self._inputs = [topic.name for topic in contract.inputs]
+        app.agent(app.batches_of(*self._inputs), name="intake")(self._process)
+        app.task(self._tick)
+
+    async def prepare(self) -> None:
+        """Know every account before the first event is judged."""
+        topic = self._contract.input("account").name
+        self._feed = DirectoryFeed(topic, self._learn, self.app.connection)
+        await self._feed.start()
+
+    def _learn(self, record: Any) -> None:
+        received = self._decoder.decode(record)
+        if isinstance(received, Received):
+            self._intake.follow(received)
+
+    # -- events
+
+    async def _process(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            records = self.app.accept(event)
+            now = int(time.time() * 1000)
+            received = await self._decode_all(records)
+            verdicts = [self._judge(one, now) for one in received]
+            if any(isinstance(v, Rejected) and v.code == "unresolved_account" for v in verdicts):
+                # The directory is read to its present end before an account is called unknown.
+                assert self._feed is not None
+                await self._feed.catch_up()
+                verdicts = [self._judge(one, now) for one in received]
+            self._writer.put(0, self._place(event, records, verdicts))
+
+    async def _decode_all(self, records: Sequence[Any]) -> list[Received | Rejected]:
+        while True:
+            try:
+                return [self._decoder.decode(record) for record in records]
+            except RegistryUnavailable as exc:
+                # It says nothing about the records: they wait, and with them the inputs of this worker.
+                log.warning("registry.unavailable", reason=str(exc), way_out="tries again by itself")
+                await asyncio.sleep(_REGISTRY_RETRY_SECONDS)
+
+    def _judge(self, received: Received | Rejected, now: int) -> Verdict:
+        if isinstance(received, Rejected):
+            return received
+        return self._intake.process(received, min(received.timestamp, now))
+
+    def _place(self, event: Any, records: Sequence[Any], verdicts: Sequence[Verdict]) -> Placed:
+        placed: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        log_topic = self._contract.log.name
+        input_topic = self._contract.topic(event.message.topic)
+        for record, verdict in zip(records, verdicts, strict=True):
+            if isinstance(verdict, Accepted):
+                partition, key = self._place_of(verdict.account_id)
+                placed[log_topic, partition].append((key, self._encode(verdict.entry)))
+            else:
+                letter = (record.key, record.value, dead_letter_headers(record, verdict))
+                placed[self._contract.dead_letter(input_topic).name, record.partition].append(letter)
+                metrics.DEAD_LETTERS.labels(topic=input_topic.name, code=verdict.code).inc()
+        metrics.EVENTS_CONSUMED.labels(source=input_topic.source).inc(len(records))
+        return Placed(records=placed, observed_at=records[0].timestamp, event=event)
+
+    def _place_of(self, account_id: str) -> tuple[int, bytes]:
+        place = self._places.get(account_id)
+        if place is None:
+            key = account_id.encode()
+            # murmur2 is Python code and accounts repeat, so the answer is kept.
+            place = self._places[account_id] = ((murmur2(key) & 0x7FFFFFFF) % self._partitions, key)
+        return place
+
+    async def _write(self, _: int, waiting: list[Placed]) -> None:
+        together: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        for placed in waiting:
+            for place, records in placed.records.items():
+                together[place].extend(records)
+        await asyncio.gather(*(append(self.app, *place, records) for place, records in together.items()))
+        now = time.time()
+        for placed in waiting:
+            # One sample a poll, of its oldest record; one a record would cost as much as placing it.
+            metrics.EVENT_LATENCY.labels(stage="logged").observe(max(0.0, now - placed.observed_at / 1000))
+            placed.event.ack()
+
+    # -- time
+
+    async def _tick(self) -> None:
+        wiring = LogClock(
+            inputs=self._inputs,
+            group=self.app.conf.id,
+            partitions=range(self._partitions),
+            owns=self._owns_clock,
+            write=self._write_tick,
+        )
+        await Clock(wiring, tick_seconds=self._tick_seconds, connection=self.app.connection).run()
+
+    def _owns_clock(self) -> bool:
+        first = TP(self._contract.input("account").name, 0)
+        return first in self.app.consumer.assignment() and not self.app.rebalancing
+
+    async def _write_tick(self, at: int, partitions: Sequence[int]) -> list[Any]:
+        tick = self._encode(LogEntry(at, "", 0, 0, Tick()))
+        topic = self._contract.log.name
+        written = await asyncio.gather(
+            *(append(self.app, topic, number, [(b"", tick)]) for number in partitions)
+        )
+        return [metadata for batches in written for metadata in batches]
+
+
+def dead_letter_headers(record: Any, verdict: Rejected) -> Headers:
+    """The headers as received, then where the record came from and why it is here."""
+    origin = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    return [
+        *record.headers,
+        *((f"__connect.errors.{name}", str(value).encode()) for name, value in origin.items()),
+        ("telltale-dlq-code", verdict.code.encode()),
+        ("telltale-dlq-detail", verdict.detail.encode()),
+    ]

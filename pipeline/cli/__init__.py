@@ -1,0 +1,98 @@
+"""
+``telltale``: one file per command, one line per command here.
+
+Commands are imported when they are called, so that ``telltale --help`` answers at once. Data goes to stdout, all
+else to stderr; ``--json`` prints one JSON object a line. Exit code 0 is fine, 1 failed, 2 wrong usage.
+"""
+
+import importlib
+import os
+from typing import Final
+
+import click
+
+from pipeline.errors import TelltaleError
+
+COMMANDS: Final = {
+    "demo": "Show the whole pipeline on embedded parts.",
+    "run": "Run intake, health and the Postgres sink until Ctrl-C.",
+    "worker": "Run one worker of the pipeline.",
+    "sink": "Run one sink.",
+    "accounts": "List accounts and their health, the worst first.",
+    "explain": "Say why an account has the score it has, and what to do next.",
+    "doctor": "Check that everything is as it should be.",
+    "dlq": "Look at records that could not be used, and send them in again.",
+    "ingest": "Send a file of events into the pipeline.",
+    "simulate": "Write the events of invented accounts, as lines of JSON.",
+    "topics": "Make the Kafka topics.",
+    "schemas": "List, check and register the schemas of the topics.",
+    "scorecards": "Check scorecards and put them in force.",
+    "db": "Bring the Postgres schema up to date.",
+    "replay": "Score a file or the account log again, for comparison.",
+    "bench": "Measure this machine.",
+}
+"""Every command, which is a function of that name in a module of that name, and what ``--help`` says of it."""
+
+
+class _Failed(click.ClickException):
+    """An error for people: what went wrong on one line, the way out on the next."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - always stderr
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", err=True)
+        if self.hint:
+            click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {self.hint}", err=True)
+
+
+class _LazyGroup(click.Group):
+    """The commands of ``COMMANDS``, each imported when somebody calls it or asks for its help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        name = f"pipeline.cli.{cmd_name}"
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            raise click.UsageError(f"`telltale {cmd_name}` is not part of this installation.") from error
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if not _is_ours(error):
+                raise
+            hint = error.hint if isinstance(error, TelltaleError) else ""
+            raise _Failed(str(error), hint) from error
+
+
+def _is_ours(error: Exception) -> bool:
+    # An error that our packages define is written for people; any other is a fault of ours and keeps its traceback.
+    return type(error).__module__.partition(".")[0] in {"pipeline", "agents", "sinks"}
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="telltale", message="%(prog)s %(version)s")
+def main() -> None:
+    """
+    Real-time customer-health signals: explained risk alerts from Kafka events within a second.
+
+    Settings are environment variables, TELLTALE_BROKERS and others, or a TOML file that TELLTALE_CONFIG names.
+    """

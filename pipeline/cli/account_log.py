@@ -1,0 +1,115 @@
+"""
+The account log as the command line writes it: scorecards into every partition, and history.
+
+Its other writer is the intake. Both may write at once, since what each of them writes stands in the order of its own
+source; only history must be alone, for which ``LogEnd.clock`` is asked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from pipeline.errors import TelltaleError
+from pipeline.health.events import LogEntry, Scorecards, Tick
+from pipeline.health.scorecard import ScorecardSet
+from pipeline.kafka.client import Configuration
+from pipeline.kafka.records import Appender, offsets, partitions_of, read_topic
+from pipeline.wire.contract import Contract
+from pipeline.wire.log import LogCodec
+from pipeline.wire.registry import Registry
+
+_NEWEST: Final = 10_000
+
+
+class WrongPartitionCount(TelltaleError):  # noqa: N818 - reads as what happened
+    """The log has another number of partitions than the settings say: accounts would be placed wrongly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEnd:
+    """
+    What the newest entries of the log say.
+
+    *clock* is the highest tick, ms UTC, 0 if there is none. *scorecards* has the newest documents by partition, of the
+    partitions that have some among the newest 10,000 entries. *sources* are those of the events seen.
+    """
+
+    clock: int
+    scorecards: Mapping[int, tuple[str, ...]]
+    sources: frozenset[str]
+
+
+class AccountLog:
+    """Reads the end of the log and appends to it; a with-block ends when all is acknowledged."""
+
+    def __init__(
+        self, client: Configuration, contract: Contract, registry: Registry, *, partitions: int
+    ) -> None:
+        self.topic = contract.log.name
+        self._client = client
+        self._codec = LogCodec(contract, registry)
+        self._partitions = partitions_of(client, self.topic)
+        if len(self._partitions) != partitions:
+            raise WrongPartitionCount(
+                f"{self.topic} has {len(self._partitions)} partitions, TELLTALE_PARTITIONS says {partitions}",
+                hint=f"Set TELLTALE_PARTITIONS={len(self._partitions)} everywhere; the count is fixed for the life of a log.",
+            )
+        self.appender = Appender(client)
+
+    def end(self) -> LogEnd:
+        """Read the newest entries, and go back further until there is a tick among them."""
+        longest = max(end - first for first, end in offsets(self._client, [self.topic]).values())
+        newest = _NEWEST
+        while True:
+            found = self._read_newest(newest)
+            if found.clock or newest >= longest:
+                return found
+            newest *= 10
+
+    def append(self, account_id: str, entry: LogEntry) -> None:
+        """Append an event to its account's partition, or, without an account, a tick to every partition."""
+        if account_id:
+            self.appender.append(self.topic, account_id.encode(), self._codec.encode(entry))
+        else:
+            self.append_to(self._partitions, entry)
+
+    def append_to(self, partitions: list[int], entry: LogEntry) -> None:
+        """Append a tick or scorecards to *partitions*."""
+        value = self._codec.encode(entry)
+        for partition in partitions:
+            self.appender.append(self.topic, b"", value, partition=partition)
+
+    def put_in_force(self, cards: ScorecardSet, now: int) -> list[int]:
+        """
+        Append *cards* to each partition whose newest scorecards are others, and return those partitions.
+
+        *now* is the time of the entries, ms UTC. Where the newest ones stand too far back to be found they are written
+        again: scorecards that are in force already change nothing.
+        """
+        known = self.end().scorecards
+        changed = [partition for partition in self._partitions if known.get(partition) != cards.documents]
+        self.append_to(changed, LogEntry(now, "", 0, 0, Scorecards(list(cards.documents))))
+        self.appender.flush()
+        return changed
+
+    def _read_newest(self, newest: int) -> LogEnd:
+        clock, scorecards, sources = 0, {}, set()
+        for record in read_topic(self._client, self.topic, newest=newest):
+            entry = self._codec.decode(record.value or b"")
+            match entry.body:
+                case Tick():
+                    clock = max(clock, entry.observed_at)
+                case Scorecards(documents):
+                    scorecards[record.partition] = tuple(documents)
+                case _:
+                    sources.add(entry.source)
+        return LogEnd(clock=clock, scorecards=scorecards, sources=frozenset(sources))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.appender.__exit__(kind, error, trace)

@@ -1,0 +1,72 @@
+"""``telltale run``: the whole pipeline in one process tree, against the configured broker and Postgres."""
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from pipeline.cli.preparation import prepare_pipeline
+from pipeline.embedded.processes import Command, ProcessTree
+from pipeline.settings import Settings, load_settings
+from pipeline.structured_logs import configure
+
+_RESTARTS = 10
+
+
+@click.command()
+def run() -> None:
+    """
+    Run intake, health and the Postgres sink until Ctrl-C.
+
+    Applies topics, migrations and scorecards first. A worker that dies is started again. In production the workers are
+    started one by one: telltale worker, telltale sink.
+    """
+    settings = load_settings("brokers", "database_url", "pseudonym_key")
+    configure(level=settings.log_level, format=settings.log_format)
+    with ProcessTree() as tree:
+        stop_on_sigterm()
+        prepare_pipeline(settings, say=lambda line: click.echo(line, err=True))
+        for command in pipeline_commands(settings):
+            tree.start(command)
+        try:
+            tree.wait()
+        except KeyboardInterrupt:
+            click.echo("stopping", err=True)
+
+
+def pipeline_commands(
+    settings: Settings, *, environment: Mapping[str, str] | None = None, logs: Path | None = None
+) -> tuple[Command, ...]:
+    """
+    The pipeline's processes, readers first, so that what is written finds its reader.
+
+    Their figures are on ``metrics_port`` and the two ports after it, or on free ones if that is 0. With *logs* each
+    writes into a file of its own there.
+    """
+    processes = (("sink", "sink postgres"), ("health", "worker health"), ("intake", "worker intake"))
+    return tuple(
+        Command(
+            name=name,
+            arguments=(sys.executable, "-m", "pipeline.cli", *words.split()),
+            environment={**(environment or {}), "TELLTALE_METRICS_PORT": _port(settings.metrics_port, place)},
+            log_file=logs / f"{name}.log" if logs else None,
+            restarts=_RESTARTS,
+        )
+        for place, (name, words) in enumerate(processes)
+    )
+
+
+def stop_on_sigterm() -> None:
+    """Let SIGTERM do what Ctrl-C does, so that a supervisor can end the tree."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def _port(first: int, place: int) -> str:
+    return str(first + place if first else 0)

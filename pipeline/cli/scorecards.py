@@ -1,0 +1,60 @@
+"""``telltale scorecards``: checks scorecard files, and writes them into the account log, which puts them in force."""
+
+import time
+from pathlib import Path
+
+import click
+
+from pipeline.cli.account_log import AccountLog
+from pipeline.cli.rows import print_table
+from pipeline.kafka.client import client_configuration, wait_for_broker
+from pipeline.scorecards import load_scorecards
+from pipeline.settings import load_settings
+from pipeline.wire.contract import Contract
+from pipeline.wire.registry import open_registry
+
+_folder = click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Scorecards that stand in for the shipped ones of the same name.  [default: TELLTALE_SCORECARDS]",
+)
+
+
+@click.group()
+def scorecards() -> None:
+    """Check scorecards and put them in force."""
+
+
+@scorecards.command()
+@_folder
+def check(folder: Path | None) -> None:
+    """Read all scorecards and say what is wrong with them, every fault at once."""
+    cards = load_scorecards(folder or load_settings().scorecards).cards
+    rows = [
+        (card.name, card.version, f"accounts younger than {card.onboarding_days} days")
+        if card.onboarding_days
+        else (card.name, card.version, ", ".join(card.segments))
+        for card in cards
+    ]
+    print_table(("scorecard", "version", "serves"), rows)
+
+
+@scorecards.command()
+@_folder
+def apply(folder: Path | None) -> None:
+    """
+    Write the scorecards into every partition of the account log, unless they are in force there already.
+
+    Every later entry is scored by them, and every account is scored again.
+    """
+    settings = load_settings("brokers")
+    cards = load_scorecards(folder or settings.scorecards)
+    client = client_configuration(settings.brokers, settings.security)
+    wait_for_broker(client, say=lambda line: click.echo(line, err=True))
+    contract = Contract.load(settings.topic_prefix)
+    registry = open_registry(contract, settings.registry_url.get_secret_value())
+    with AccountLog(client, contract, registry, partitions=settings.partitions) as log:
+        changed = log.put_in_force(cards, int(time.time() * 1000))
+    names = ", ".join(f"{card.name} {card.version}" for card in cards.cards)
+    where = f"written to {len(changed)} partitions" if changed else "in force already"
+    click.echo(f"{names}: {where}")

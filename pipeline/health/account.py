@@ -1,0 +1,234 @@
+"""
+What is known of one account, and what each event changes in it.
+
+The state is the fold's own and changes in place. How it scores, in which band it stands and what alarms is decided by
+``components``, ``bands`` and ``alerts`` over it; its bytes are ``pipeline.wire.state``'s.
+"""
+
+from typing import Final, assert_never
+
+from pipeline.health.events import (
+    AccountClosed,
+    AccountFacts,
+    Action,
+    Event,
+    Invoice,
+    Login,
+    SupportTicket,
+    SurveyResponse,
+)
+from pipeline.health.invoices import Invoices
+from pipeline.health.outputs import Override
+from pipeline.health.people import MEMORY_DAYS, NOBODY, SPONSORS, KeyPeople, People
+from pipeline.health.seen_ids import SeenIds
+from pipeline.health.standing import Standing
+from pipeline.health.surveys import Surveys
+from pipeline.health.tickets import Tickets
+from pipeline.health.windows import DAY, Ring, day_of, week_of
+
+NOTHING: Final = 0
+LOGINS: Final = 1
+TICKETS: Final = 2
+SURVEYS: Final = 4
+INVOICES: Final = 8
+FACTS: Final = 16
+SHOWN: Final = 32
+SPONSOR: Final = 64
+LEFT_OUT: Final = 128
+EVERYTHING: Final = LOGINS | TICKETS | SURVEYS | INVOICES | FACTS
+"""
+What an event touched, as bits. Components and signs that look at it are judged again.
+
+SHOWN: something the snapshot shows as it is. SPONSOR, beside LOGINS: a champion or executive who had not been seen for a week. NOTHING: noted, but no component or sign can see a difference. LEFT_OUT: older than what is remembered, of a kind this
+version does not know, or for an account that is closed.
+"""
+
+LOGIN_WEEKS = 60
+"""A year of weeks, and those before it to compare with."""
+
+_RECENT_DAYS = 7
+"""Who was seen so few days ago is counted as active by every scorecard, and as missing by none."""
+
+
+class AccountState:
+    """
+    One account; a time or day of 0 means never.
+
+    *as_of* is the highest ``observed_at`` of the account's entries and timers. *clock* is the time of the partition when the
+    account was last scored: all that happened up to it has been heard, so only deadlines up to it have passed.
+    *longest_gap* (days) and *allowed_silence* (ms) are its rhythm, 0 while unknown. *roll_offset* says how many ms
+    after midnight its day is scored if nothing else happens.
+    *queued_at* (due time the fold's heap holds for it) and *size* (bytes when last written) are not stored.
+    """
+
+    __slots__ = (
+        "actions",
+        "allowed_silence",
+        "as_of",
+        "clock",
+        "closed_by",
+        "due_at",
+        "facts",
+        "first_day",
+        "invoices",
+        "key_people",
+        "last_login_at",
+        "last_login_heard_at",
+        "login_weeks",
+        "logins",
+        "longest_gap",
+        "override",
+        "override_key",
+        "people",
+        "queued_at",
+        "roll_offset",
+        "seen_ids",
+        "size",
+        "standing",
+        "surveys",
+        "tickets",
+    )
+
+    def __init__(self, roll_offset: int, components: int) -> None:
+        self.as_of = self.clock = self.due_at = self.queued_at = self.size = 0
+        self.roll_offset = roll_offset
+        self.facts: AccountFacts | None = None
+        self.closed_by: AccountClosed | None = None
+        self.override: Override | None = None
+        self.override_key = (0, "")
+        self.actions = 0
+        self.standing = Standing(components)
+        self._know_nothing()
+
+    def _know_nothing(self) -> None:
+        self.first_day = 0
+        self.logins = Ring(MEMORY_DAYS)
+        self.login_weeks = Ring(LOGIN_WEEKS)
+        self.people = People()
+        self.last_login_at = self.last_login_heard_at = self.longest_gap = self.allowed_silence = 0
+        self.key_people: KeyPeople = NOBODY
+        self.tickets = Tickets()
+        self.surveys = Surveys()
+        self.invoices = Invoices()
+        self.seen_ids = SeenIds()
+
+    @property
+    def dark_at(self) -> int:
+        """When the account counts as dark unless somebody logs in; 0 if its rhythm is unknown."""
+        return self.last_login_at + self.allowed_silence if self.allowed_silence else 0
+
+    def has_left(self) -> bool:
+        """Whether by the clock the account is no longer a customer, though its record is still there."""
+        facts = self.facts
+        if facts is None:
+            return False
+        return facts.lifecycle_stage == "LEFT" or (
+            facts.leaves_day is not None and facts.leaves_day * DAY <= self.clock
+        )
+
+    def apply(self, event: Event, observed_at: int) -> int:
+        """Take in an event that is new; returns what it touched."""
+        self.as_of = max(self.as_of, observed_at)
+        if self.closed_by is not None and not isinstance(event, AccountFacts):
+            return LEFT_OUT
+        day = event.occurred_at // DAY
+        match event:
+            case Login():
+                return self._logged_in(event, day, observed_at)
+            case SupportTicket():
+                return self._noted(TICKETS, day, kept=self.tickets.apply(event))
+            case Invoice():
+                return self._noted(INVOICES, day, kept=self.invoices.apply(event))
+            case SurveyResponse():
+                return self._noted(SURVEYS, day, kept=self.surveys.apply(event, day))
+            case AccountFacts():
+                return self._learned(event)
+            case AccountClosed():
+                return self._closed(event)
+            case Action():
+                return self._acted_on(event)
+            case _:
+                assert_never(event)
+
+    def forget(self, day: int) -> None:
+        """Drop what no window reaches any more on *day*."""
+        self.people.forget(day)
+        self.tickets.forget(day)
+        self.surveys.forget(day)
+        self.invoices.forget(day)
+
+    def _noted(self, touched: int, day: int, *, kept: bool) -> int:
+        if not kept:
+            return LEFT_OUT
+        self.first_day = min(self.first_day or day, day)
+        return touched
+
+    def _logged_in(self, login: Login, day: int, observed_at: int) -> int:
+        logins = self.logins
+        new_day = not logins.at(day)
+        if not logins.add(day):
+            return LEFT_OUT
+        self.login_weeks.add(week_of(day))
+        if day < self.first_day or not self.first_day:
+            self.first_day = day
+        last_seen = self.people.saw(login.person, day, login.role)
+        was_dark = False
+        if login.occurred_at > self.last_login_at:
+            was_dark = 0 < self.dark_at <= self.clock
+            self.last_login_at, self.last_login_heard_at = login.occurred_at, observed_at
+        if last_seen <= day - _RECENT_DAYS:
+            return LOGINS | SPONSOR if login.role in SPONSORS else LOGINS
+        # The volume counts whole days, so today's logins cannot move it; late ones can.
+        return LOGINS if new_day or was_dark or day < day_of(self.as_of) else NOTHING
+
+    def _learned(self, facts: AccountFacts) -> int:
+        key = (facts.occurred_at, facts.event_id)
+        for known in (self.facts, self.closed_by):
+            if known is not None and key <= (known.occurred_at, known.event_id):
+                return NOTHING
+        shown = SHOWN if self.closed_by is not None or _shown(self.facts) != _shown(facts) else NOTHING
+        self.facts = facts
+        self.closed_by = None
+        return FACTS | shown
+
+    def _closed(self, closed: AccountClosed) -> int:
+        facts = self.facts
+        if facts is not None and (closed.occurred_at, closed.event_id) < (facts.occurred_at, facts.event_id):
+            return NOTHING
+        self.closed_by = closed
+        self.override = None
+        self._know_nothing()
+        return EVERYTHING | SHOWN
+
+    def _acted_on(self, action: Action) -> int:
+        if action.kind != "OVERRIDE":
+            self.actions += 1
+            return NOTHING
+        key = (action.occurred_at, action.event_id)
+        if key <= self.override_key:
+            return NOTHING
+        self.override_key = key
+        self.override = None
+        if action.band is not None:
+            self.override = Override(
+                band=action.band, author=action.author, reason=action.reason or "", expires_at=action.until
+            )
+        return SHOWN
+
+
+def _shown(facts: AccountFacts | None) -> tuple[object, ...]:
+    """The facts a snapshot repeats."""
+    if facts is None:
+        return ()
+    return (
+        facts.name,
+        facts.cmrr,
+        facts.currency,
+        facts.renewal_day,
+        facts.owner,
+        facts.segment,
+        facts.region,
+        facts.lifecycle_stage,
+        facts.seats,
+        facts.leaves_day,
+    )

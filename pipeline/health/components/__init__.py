@@ -1,0 +1,13 @@
+"""The components of the score, in the order snapshots list them. To add one: a file, a line here, its numbers in the scorecards."""
+
+from typing import Final
+
+from pipeline.health.components.assessment import Assessment, Component
+from pipeline.health.components.billing import BILLING
+from pipeline.health.components.sentiment import SENTIMENT
+from pipeline.health.components.support import SUPPORT
+from pipeline.health.components.usage import USAGE
+
+COMPONENTS: Final = (USAGE, SUPPORT, SENTIMENT, BILLING)
+
+__all__ = ["COMPONENTS", "Assessment", "Component"]

@@ -1,0 +1,54 @@
+"""What a component is, and what it says of an account."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pipeline.health.account import AccountState
+from pipeline.health.scorecard import Scorecard
+
+
+class Assessment(NamedTuple):
+    """
+    One component's word on an account.
+
+    *score* is 0 to 100, None if unknown. *reason* is one sentence a CSM can act on. *fresh_until* is when the score stops
+    counting unless something new is heard, None if never. *look_again_at* is when it changes though nothing
+    happens, 0 if only the passing of days changes it.
+    """
+
+    score: float | None
+    reason: str
+    fresh_until: int | None = None
+    look_again_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """
+    A part of the score.
+
+    *looks_at* are the bits of ``AccountState.apply`` after which it is assessed again; it is assessed anyway on every new
+    day and at ``look_again_at``. *assess* takes the state, the time (``state.as_of``) and the scorecard. Deadlines have
+    passed when they are not after ``state.clock``.
+    """
+
+    name: str
+    looks_at: int
+    assess: Callable[[AccountState, int, Scorecard], Assessment]
+
+
+def count(number: float, one: str, many: str | None = None) -> str:
+    """A number with its noun: ``1 ticket``, ``3 tickets``."""
+    return f"{number:g} {one if number == 1 else many or one + 's'}"
+
+
+def duration(ms: int) -> str:
+    """A length of time as people say it: ``12 min``, ``5 h 10 min``, ``3 days``."""
+    minutes = ms // 60_000
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        hours, rest = divmod(minutes, 60)
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return count(minutes // 1440, "day")

@@ -1,0 +1,83 @@
+"""
+Billing: is money late beyond this account's own habit, is any of it disputed or failed, and does what recurs shrink?
+
+The worst invoice decides, not the mean: otherwise one more late invoice could raise the score. Amounts are never added
+across currencies.
+"""
+
+from decimal import Decimal
+
+from pipeline.health.account import INVOICES, AccountState
+from pipeline.health.components.assessment import Assessment, Component, count
+from pipeline.health.invoices import DISPUTED, FAILED, Bill
+from pipeline.health.scorecard import Billing, Scorecard
+from pipeline.health.windows import DAY, day_of
+
+
+def score_billing(state: AccountState, now: int, scorecard: Scorecard) -> Assessment:
+    """Points of the days past due less disputes, failed payments and shrinkage; unknown without a recent invoice."""
+    invoices, numbers = state.invoices, scorecard.billing
+    if not invoices.last_step_at:
+        return Assessment(None, "no invoice seen yet")
+    fresh_until = invoices.last_step_at + numbers.fresh_days * DAY
+    unpaid = invoices.book.open
+    if fresh_until <= state.clock and not unpaid:
+        return Assessment(None, f"no invoice for {count((now - invoices.last_step_at) // DAY, 'day')}")
+    day = day_of(now)
+    costs = [_past_due(state, day, numbers)]
+    for rank, points, what in ((DISPUTED, numbers.disputed, "disputed"), (FAILED, numbers.failed, "failed")):
+        number = sum(bill.key[1] == rank for bill in unpaid.values())
+        if number:
+            costs.append((min(number, numbers.counted_most) * points, f"{count(number, 'payment')} {what}"))
+    costs.append(_shrinkage(state, day, numbers))
+    reason = max(costs)[1]
+    score = max(0.0, 100 - sum(points for points, _ in costs))
+    return Assessment(round(score, 4), reason, None if unpaid else fresh_until)
+
+
+def worst_past_due(state: AccountState, day: int) -> tuple[str, Bill] | None:
+    """The unpaid invoice that is due longest, if it is past due on *day*, with its id; of equals the smaller id."""
+    worst = min(state.invoices.book.open.items(), key=lambda item: (item[1].due_day, item[0]), default=None)
+    return worst if worst is not None and worst[1].due_day < day else None
+
+
+def _past_due(state: AccountState, day: int, numbers: Billing) -> tuple[float, str]:
+    """Cost of the worst invoice's days past due, those of the account's habit left out."""
+    worst = worst_past_due(state, day)
+    if worst is None:
+        return 0.0, "nothing past due"
+    bill = worst[1]
+    late = day - bill.due_day
+    habit = min(state.invoices.usual_days_late(numbers.habit_least_invoices), numbers.habit_most_days)
+    amount = sum(
+        (
+            other.amount
+            for other in state.invoices.book.open.values()
+            if other.currency == bill.currency and other.due_day < day
+        ),
+        Decimal(0),
+    )
+    usually = f" (usually paid {count(habit, 'day')} late)" if habit else ""
+    points = 100 - numbers.past_due.at(max(0, late - habit))
+    return points, f"{bill.currency} {amount:,.2f} is up to {count(late, 'day')} past due{usually}"
+
+
+def _shrinkage(state: AccountState, day: int, numbers: Billing) -> tuple[float, str]:
+    """
+    Cost of a smaller recurring amount than some months ago, in the currency that shrank most.
+
+    An amount that ended altogether says nothing here: its next invoice may simply not be issued yet.
+    """
+    invoices = state.invoices
+    before = invoices.monthly_recurring(day - numbers.recurring_days)
+    now = invoices.monthly_recurring(day) if any(before.values()) else {}
+    least, reason = 1.0, "recurring amount unchanged"
+    for currency, usual in before.items():
+        present = now.get(currency)
+        if usual and present and float(present / usual) < least:
+            least = float(present / usual)
+            reason = f"recurring amount down {1 - least:.0%} in {numbers.recurring_days} days, to {currency} {present:,.2f} a month"
+    return 100 - numbers.recurring.at(least), reason
+
+
+BILLING = Component("billing", INVOICES, score_billing)

@@ -1,0 +1,71 @@
+"""
+Sentiment: what people answer when asked, and whether they answer at all.
+
+Answers fade with their age and are drawn towards neutral while there are few, so one angry answer is one angry answer.
+"""
+
+from pipeline.health.account import SURVEYS, AccountState
+from pipeline.health.components.assessment import Assessment, Component, count
+from pipeline.health.scorecard import Scorecard, Sentiment
+from pipeline.health.surveys import KINDS, Answers
+from pipeline.health.windows import DAY, day_of
+
+_NPS = KINDS.index("NPS")
+_CSAT = KINDS.index("CSAT")
+
+
+def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Assessment:
+    """
+    Mean of the answers' points, weighted by respondent and age, together with a neutral answer of a fixed weight.
+
+    Surveys nobody answered count as poor answers of a small weight. Unknown without an answer within ``fresh_days``,
+    unless enough surveys went unanswered.
+    """
+    numbers = scorecard.sentiment
+    day = day_of(now)
+    weight, points = numbers.neutral_weight, numbers.neutral_weight * numbers.neutral
+    answered = sent = unhappy = last_day = 0
+    for answers in state.surveys.answers():
+        age = max(0, day - answers.day)
+        if age >= numbers.fresh_days:
+            continue
+        if not answers.kind:
+            sent += answers.count if age >= numbers.unanswered_after_days else 0
+            continue
+        value = _points(answers, numbers)
+        share = answers.count * 0.5 ** (age / numbers.half_life_days)
+        if answers.decision_maker:
+            share *= numbers.decision_maker_weight
+        weight += share
+        points += share * value
+        answered += answers.count
+        unhappy += answers.count if value < numbers.neutral else 0
+        last_day = max(last_day, answers.day)
+    silent = max(0, sent - answered)
+    weight += silent * numbers.unanswered_weight
+    points += silent * numbers.unanswered_weight * numbers.unanswered
+    if not answered and silent < numbers.unanswered_least:
+        return Assessment(None, f"no survey answered in {numbers.fresh_days} days")
+    score = round(points / weight, 4) if weight else numbers.neutral
+    fresh_until = (last_day + numbers.fresh_days) * DAY if answered else None
+    return Assessment(score, _reason(answered, silent, unhappy), fresh_until)
+
+
+def _points(answers: Answers, numbers: Sentiment) -> float:
+    answer = answers.answer / 100
+    if answers.kind == _NPS:
+        return numbers.nps.at(answer)
+    return (numbers.csat if answers.kind == _CSAT else numbers.ces).at(answer)
+
+
+def _reason(answered: int, silent: int, unhappy: int) -> str:
+    if not answered:
+        return f"{count(silent, 'survey')} sent, none answered"
+    if unhappy:
+        return f"{unhappy} of {count(answered, 'answer')} unhappy"
+    if silent > answered:
+        return f"{silent} of {count(silent + answered, 'survey')} not answered"
+    return f"{count(answered, 'answer')}, none unhappy"
+
+
+SENTIMENT = Component("sentiment", SURVEYS, score_sentiment)

@@ -1,0 +1,122 @@
+"""
+Usage: do the people who could use the product use it, as much as they used to, and are the important ones there?
+
+The blend of breadth, volume and key people is damped by the silence, measured against the account's own rhythm.
+"""
+
+from pipeline.health.account import FACTS, LOGINS, AccountState
+from pipeline.health.components.assessment import Assessment, Component, count
+from pipeline.health.scorecard import Scorecard, Usage
+from pipeline.health.windows import DAY, day_of, week_of
+
+_WEEK, _TWO_WEEKS = 7, 14
+_LEAST_SEASON = 0.25  # below this a year ago says more about that year than about the season
+
+
+def score_usage(state: AccountState, now: int, scorecard: Scorecard) -> Assessment:
+    """
+    Weighted mean of the parts that are known, times the silence factor; unknown until somebody logged in.
+
+    The reason names the part that costs most. It does not go stale: silence is itself a sign of use.
+    """
+    if not state.last_login_at:
+        return Assessment(None, "no login seen yet")
+    numbers = scorecard.usage
+    day = day_of(now)
+    parts = [
+        (numbers.breadth_weight, *_breadth(state, day, numbers)),
+        (numbers.volume_weight, *_volume(state, day, numbers)),
+        (numbers.key_people_weight, *_key_people(state, numbers)),
+    ]
+    weight = points = 0.0
+    costliest, reason = -1.0, ""
+    for part_weight, score, text in parts:
+        if score is None:
+            continue
+        weight += part_weight
+        points += part_weight * score
+        cost = part_weight * (100 - score)
+        if cost > costliest:
+            costliest, reason = cost, text
+    if not weight:
+        return Assessment(None, "too few logins so far to judge, and the number of seats is unknown")
+    factor = 1.0
+    dark_at = state.dark_at
+    if dark_at:
+        silence = now - state.last_login_at
+        factor = numbers.silence.at(silence / state.allowed_silence)
+        if factor < 1:
+            reason = f"no login for {count(silence // DAY, 'day')} (longest before: {state.longest_gap})"
+    return Assessment(
+        round(points / weight * factor, 4), reason, None, dark_at if dark_at > state.clock else 0
+    )
+
+
+def _breadth(state: AccountState, day: int, numbers: Usage) -> tuple[float | None, str]:
+    """People active in the window over the seats that should be in use at the account's age; unknown without seats."""
+    facts = state.facts
+    if facts is None or not facts.seats:
+        return None, ""
+    active = state.people.active(day, numbers.active_days)
+    expected = 1.0 if facts.start_day is None else numbers.expected_seats.at(day - facts.start_day)
+    text = f"{active} of {count(facts.seats, 'seat')} active in {numbers.active_days} days"
+    if expected < 1:
+        text += f", {expected:.0%} expected at day {day - (facts.start_day or 0)}"
+    return numbers.breadth.at(active / (facts.seats * expected) if expected else 1.0), text
+
+
+def _volume(state: AccountState, day: int, numbers: Usage) -> tuple[float | None, str]:
+    """
+    Logins of whole weeks against the four weeks before them, which hold each weekday alike.
+
+    The better of the last one and the last two weeks counts: one quiet week, a holiday, costs little. Where the same weeks a
+    year ago were quiet too, they lower what is expected. Unknown while there is too little to compare with.
+    """
+    best: float | None = None
+    for days in (_WEEK, _TWO_WEEKS):
+        start = day - days
+        known = min(numbers.volume_baseline_days, start - max(state.first_day, state.logins.newest - 63))
+        if known < _TWO_WEEKS:
+            continue
+        usual = state.logins.total(start - known, start - 1) / known * days
+        if usual < numbers.volume_least_weekly * days / _WEEK:
+            continue
+        usual *= _season(state, day, days, numbers)
+        ratio = state.logins.total(start, day - 1) / usual
+        best = ratio if best is None else max(best, ratio)
+    if best is None:
+        return None, ""
+    change = f"{1 - best:.0%} below" if best < 1 else f"{best - 1:.0%} above"
+    return numbers.volume.at(best), f"logins {change} the account's four weeks before"
+
+
+def _season(state: AccountState, day: int, days: int, numbers: Usage) -> float:
+    """Share of the usual that was left in the same weeks a year ago, 1 without a year of logins."""
+    weeks = state.login_weeks
+    last = week_of(day - 364 - 4)  # the week that held the middle of the last seven days, a year ago
+    before = weeks.total(last - 4, last - 2) / 3
+    if before < numbers.volume_least_weekly:
+        return 1.0
+    span = days // _WEEK
+    return min(1.0, max(_LEAST_SEASON, weeks.total(last - span + 1, last) / span / before))
+
+
+def _key_people(state: AccountState, numbers: Usage) -> tuple[float | None, str]:
+    """Champions, executives and power users still there; unknown while none is known. Refreshed with each new day."""
+    people = state.key_people
+    if not people.present + people.missing:
+        return None, ""
+    score = numbers.key_people.at(people.present / (people.present + people.missing))
+    if not people.missing:
+        return (
+            score,
+            f"{count(people.present, 'champion, executive or power user', 'champions, executives and power users')} active",
+        )
+    who = "power user" if people.missing_role in {"UNKNOWN", "USER", "ADMIN"} else people.missing_role.lower()
+    others = f" and {people.missing - 1} more" if people.missing > 1 else ""
+    if people.sponsors_missing:
+        score = min(score, numbers.sponsor_missing)
+    return score, f"a {who}{others} not seen for {count(people.missing_days, 'day')} while others go on"
+
+
+USAGE = Component("usage", LOGINS | FACTS, score_usage)

@@ -1,0 +1,264 @@
+"""
+The fold of one partition of the account log: entries in, states and outputs out. No clock, no I/O; same log, same bytes.
+
+The worker that owns the partition calls it with one entry at a time and writes what a step changed. How the log is cut
+into steps shows neither in states nor in outputs.
+"""
+
+from hashlib import blake2b
+from heapq import heapify, heappop, heappush
+from typing import Final
+
+from pipeline.health.account import LEFT_OUT, NOTHING, AccountState
+from pipeline.health.components import COMPONENTS
+from pipeline.health.events import (
+    AccountClosed,
+    AccountFacts,
+    Action,
+    Event,
+    Invoice,
+    LogEntry,
+    Login,
+    Scorecards,
+    SupportTicket,
+    SurveyResponse,
+    Tick,
+)
+from pipeline.health.outputs import ChangeKind
+from pipeline.health.partition import Counters, PartitionRecord, Step
+from pipeline.health.scorecard import ScorecardSet
+from pipeline.health.scorecard_reading import Document, read_scorecards
+from pipeline.health.scoring import rescore
+from pipeline.health.windows import DAY, MINUTE
+
+NEW_STATE_BYTES: Final = 1_000
+"""What an account is taken to need in a batch until it has been written once."""
+
+RECORD_BYTES: Final = 200
+"""Room in a batch around each state: position, framing, and growth since it was last written."""
+
+_KINDS: Final[dict[type[Event], tuple[str, ChangeKind]]] = {
+    Login: ("login", "EVENT"),
+    SupportTicket: ("ticket", "EVENT"),
+    Invoice: ("invoice", "EVENT"),
+    SurveyResponse: ("survey", "EVENT"),
+    AccountFacts: ("account", "FACTS"),
+    AccountClosed: ("account", "FACTS"),
+    Action: ("action", "ACTION"),
+}
+
+
+class PartitionFold:
+    """
+    The states of a partition's accounts and its position in the log.
+
+    The caller sees to it that offsets come without gaps. *clock* is the last tick; *marks* hold the highest offset applied of
+    each source partition; *timers_fired* counts within the entry at *next_offset*, so that recovery can go on inside it.
+    *pending_bytes* estimates what the step so far will take to write.
+    """
+
+    def __init__(self, partition: int, *, epoch: int = 1, incarnation: str = "") -> None:
+        self.partition = partition
+        self.epoch = epoch
+        self.incarnation = incarnation
+        self.states: dict[str, AccountState] = {}
+        self.next_offset = 0
+        self.timers_fired = 0
+        self.clock = 0
+        self.marks: dict[tuple[str, int], int] = {}
+        self.counters = Counters()
+        self.scorecards: ScorecardSet | None = None
+        self.cards_offset = -1
+        self.pending_bytes = 0
+        self._heap: list[tuple[int, str]] = []
+        self._to_rescore: list[str] | None = None
+        self._step = Step()
+
+    @classmethod
+    def restored(
+        cls,
+        partition: int,
+        record: PartitionRecord,
+        states: dict[str, AccountState],
+        scorecards: ScorecardSet | None,
+    ) -> "PartitionFold":
+        """The fold as it was when *record* was written; the caller has checked that states and record belong together."""
+        fold = cls(partition, epoch=record.epoch, incarnation=record.incarnation)
+        fold.states = states
+        fold.next_offset = record.next_offset
+        fold.timers_fired = record.timers_fired
+        fold.clock = record.clock
+        fold.marks = dict(record.marks)
+        fold.counters = record.counters
+        fold.scorecards = scorecards
+        fold.cards_offset = record.cards_offset
+        for account_id, state in states.items():
+            if state.due_at:
+                state.queued_at = state.due_at
+                fold._heap.append((state.due_at, account_id))
+        heapify(fold._heap)
+        return fold
+
+    def record(self) -> PartitionRecord:
+        """The position and all else that belongs to no account; encode it before the fold goes on, it shares the marks."""
+        return PartitionRecord(
+            epoch=self.epoch,
+            next_offset=self.next_offset,
+            timers_fired=self.timers_fired,
+            clock=self.clock,
+            incarnation=self.incarnation,
+            cards_offset=self.cards_offset,
+            accounts=len(self.states),
+            marks=self.marks,
+            counters=self.counters,
+        )
+
+    def apply(self, account_id: str, entry: LogEntry, offset: int) -> None:
+        """
+        Take in an event.
+
+        One at or below its source's mark is a repeat of the intake, one whose id was seen is a duplicate of its source: both
+        change no account.
+        """
+        self.next_offset = offset + 1
+        self.timers_fired = 0
+        marks, counters = self.marks, self.counters
+        source = (entry.source, entry.partition)
+        if entry.offset <= marks.get(source, -1):
+            counters.repeats += 1
+            return
+        marks[source] = entry.offset
+        event = entry.body
+        assert not isinstance(event, (Tick, Scorecards)), "ticks and scorecards go to advance()"
+        state = self.states.get(account_id)
+        if state is None:
+            state = self.states[account_id] = AccountState(_roll_offset(account_id), len(COMPONENTS))
+            state.size = NEW_STATE_BYTES
+        name, kind = _KINDS[type(event)]
+        if not state.seen_ids.add(name, event.event_id):
+            counters.duplicates += 1
+            return
+        counters.events += 1
+        self._note_changed(account_id, state)
+        touched = state.apply(event, entry.observed_at)
+        today = state.as_of // DAY
+        if event.occurred_at < today * DAY:
+            counters.late += 1
+        if touched == LEFT_OUT:
+            counters.left_out += 1
+            touched = NOTHING
+        if touched or today != state.standing.scored_day:
+            self._rescore(account_id, state, self.clock, touched, kind, entry)
+
+    def advance(self, entry: LogEntry, offset: int, limit: int) -> bool:
+        """
+        Take in a tick or scorecards, until the step holds *limit* bytes of states.
+
+        False when it must be called again with the same entry, after ``take_step``: the position then stands inside it.
+        Raises ``InvalidScorecards`` when the log holds scorecards this version cannot read.
+        """
+        self.next_offset = offset
+        if isinstance(entry.body, Scorecards):
+            done = self._take_scorecards(entry.body, entry.observed_at, offset, limit)
+        else:
+            done = self._fire_timers(entry.observed_at, limit)
+        if done:
+            self.next_offset = offset + 1
+            self.timers_fired = 0
+        return done
+
+    def take_step(self) -> Step:
+        """End the step and hand it out; encode it before the fold goes on, for states change in place."""
+        step = self._step
+        self._step = Step()
+        self.pending_bytes = 0
+        return step
+
+    def _fire_timers(self, tick: int, limit: int) -> bool:
+        """Fire what is due by *tick*, the smallest (due_at, account_id) first, each as of its own time."""
+        if tick <= self.clock:
+            return True
+        heap, states = self._heap, self.states
+        while heap and heap[0][0] <= tick:
+            due, account_id = heap[0]
+            state = states[account_id]
+            if due != state.queued_at:  # an earlier moment was queued since, and looks again itself
+                heappop(heap)
+            elif due != state.due_at:
+                heappop(heap)
+                state.queued_at = 0
+                self._queue(account_id, state)
+            elif self.pending_bytes >= limit:
+                return False
+            else:
+                heappop(heap)
+                state.queued_at = 0
+                state.as_of = max(state.as_of, due)
+                self._note_changed(account_id, state)
+                self._rescore(account_id, state, max(self.clock, due), NOTHING, "TIME", None)
+                self.timers_fired += 1
+        self.clock = tick
+        return True
+
+    def _take_scorecards(self, body: Scorecards, observed_at: int, offset: int, limit: int) -> bool:
+        """Score every account by the new scorecards; those that are in force already change nothing."""
+        if offset != self.cards_offset:
+            if self.scorecards is not None and tuple(body.documents) == self.scorecards.documents:
+                return True
+            documents = [
+                Document(f"document {number}", text) for number, text in enumerate(body.documents, 1)
+            ]
+            self.scorecards = read_scorecards(documents)
+            self.cards_offset = offset
+            self._step.scorecards_changed = True
+        if self._to_rescore is None:
+            left = [name for name, state in self.states.items() if state.standing.cards_offset != offset]
+            self._to_rescore = sorted(left, reverse=True)
+        while self._to_rescore:
+            if self.pending_bytes >= limit:
+                return False
+            account_id = self._to_rescore.pop()
+            state = self.states[account_id]
+            state.as_of = max(state.as_of, observed_at)
+            self._note_changed(account_id, state)
+            self._rescore(account_id, state, self.clock, NOTHING, "SCORECARD", None)
+            self.timers_fired += 1
+        self._to_rescore = None
+        return True
+
+    def _rescore(
+        self,
+        account_id: str,
+        state: AccountState,
+        clock: int,
+        touched: int,
+        kind: ChangeKind,
+        entry: LogEntry | None,
+    ) -> None:
+        state.clock = clock
+        if state.standing.cards_offset != self.cards_offset:
+            state.standing.cards_offset = self.cards_offset
+            state.standing.scored_day = 0
+        outputs = rescore(state, account_id, self.epoch, self.scorecards, touched, kind, entry)
+        if outputs:
+            self._step.outputs += [(account_id, output) for output in outputs]
+        self._queue(account_id, state)
+
+    def _note_changed(self, account_id: str, state: AccountState) -> None:
+        changed = self._step.changed
+        if account_id not in changed:
+            changed[account_id] = state
+            self.pending_bytes += state.size + len(account_id) + RECORD_BYTES
+
+    def _queue(self, account_id: str, state: AccountState) -> None:
+        """Put the account's next moment on the heap, unless an earlier entry looks there first."""
+        due = state.due_at
+        if due and (not state.queued_at or due < state.queued_at):
+            state.queued_at = due
+            heappush(self._heap, (due, account_id))
+
+
+def _roll_offset(account_id: str) -> int:
+    """ms after midnight UTC at which the account's day is scored: a minute of its own, so that not all come at once."""
+    minute = int.from_bytes(blake2b(account_id.encode(), digest_size=4).digest()) % (24 * 60)
+    return minute * MINUTE

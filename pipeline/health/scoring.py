@@ -1,0 +1,143 @@
+"""
+From a changed state to outputs: assess what was touched, weigh, move the band, judge the signs, publish a version if one is due.
+"""
+
+from pipeline.health.account import EVERYTHING, FACTS, LOGINS, SHOWN, SPONSOR, AccountState
+from pipeline.health.alerts import update_alerts
+from pipeline.health.bands import forced, hard_sign, move_band
+from pipeline.health.components import COMPONENTS
+from pipeline.health.events import LogEntry
+from pipeline.health.outputs import ChangeKind
+from pipeline.health.people import NOBODY
+from pipeline.health.rhythm import rhythm_of
+from pipeline.health.scorecard import Scorecard, ScorecardSet
+from pipeline.health.versions import Output, has_moved, publish
+from pipeline.health.weighing import weigh
+from pipeline.health.windows import DAY, day_of
+
+
+def rescore(
+    state: AccountState,
+    account_id: str,
+    epoch: int,
+    cards: ScorecardSet | None,
+    touched: int,
+    kind: ChangeKind,
+    entry: LogEntry | None,
+) -> list[Output]:
+    """
+    Score the account as of ``state.as_of``; ``state.clock`` decides which deadlines have passed. Sets ``state.due_at``.
+
+    *touched* are the bits of ``AccountState.apply``; on a new day, and under another scorecard, everything is judged again.
+    *entry* holds the event, None for a timer or scorecards. Returns the outputs of a version, or nothing if none is due.
+    """
+    standing = state.standing
+    override = state.override
+    if override is not None and override.expires_at is not None and override.expires_at <= state.clock:
+        state.override = None
+        touched |= SHOWN
+    scores_before = standing.scores
+    computed_before = forced(standing.band, standing.forced_by)
+    card = None if cards is None else _scorecard_of(state, cards)
+    hold_ends_at = 0
+    if card is None or state.closed_by is not None:
+        _stop_scoring(state, "no scorecard is in force" if card is None else "the account is closed")
+    else:
+        hold_ends_at = _score(state, card, touched)
+    computed = forced(standing.band, standing.forced_by)
+    band = computed if state.override is None else state.override.band
+    moved = touched & SHOWN or computed != computed_before or standing.scores != scores_before
+    if entry is not None and moved:
+        standing.note_cause(entry)
+    turns = [] if card is None else update_alerts(state, account_id, state.as_of, card)
+    if entry is not None and turns and not moved:
+        standing.note_cause(entry)
+    state.due_at = 0 if card is None or state.closed_by is not None else _next_due(state, hold_ends_at)
+    if not (turns or touched & SHOWN or has_moved(state, band, computed, card)):
+        return []
+    return publish(state, account_id, epoch, kind, band, card, turns)
+
+
+def _scorecard_of(state: AccountState, cards: ScorecardSet) -> Scorecard:
+    facts = state.facts
+    if facts is None:
+        return cards.of("UNKNOWN", "UNKNOWN", None)
+    age_days = None if facts.start_day is None else day_of(state.as_of) - facts.start_day
+    return cards.of(facts.segment, facts.lifecycle_stage, age_days)
+
+
+def _score(state: AccountState, card: Scorecard, touched: int) -> int:
+    """Components, total, history, hard signs and band; returns when the next hold of the band ends, 0 if none runs."""
+    standing = state.standing
+    now, clock = state.as_of, state.clock
+    day = day_of(now)
+    if day != standing.scored_day or card.name != standing.card_name or touched & FACTS:
+        touched |= EVERYTHING | SPONSOR
+        state.forget(day)
+    if touched & LOGINS:
+        state.longest_gap, state.allowed_silence = (
+            rhythm_of(state, card.went_dark) if state.last_login_at else (0, 0)
+        )
+    if touched & SPONSOR:
+        usage = card.usage
+        state.key_people = state.people.key_people(
+            day, usage.missing_days, usage.power_user_days, usage.regular_days
+        )
+    standing.scored_day, standing.card_name = day, card.name
+    scores = standing.scores = standing.scores.copy()
+    for place, component in enumerate(COMPONENTS):
+        fresh_until = standing.fresh_until[place]
+        if (
+            component.looks_at & touched
+            or 0 < standing.look_again_at[place] <= clock
+            or (fresh_until is not None and fresh_until <= clock)
+        ):
+            assessment = component.assess(state, now, card)
+            scores[place], standing.reasons[place] = assessment.score, assessment.reason
+            standing.fresh_until[place] = assessment.fresh_until
+            standing.look_again_at[place] = assessment.look_again_at
+    total = weigh(scores, card.weights, card.bands.least_coverage)
+    standing.score, standing.coverage, standing.contributions = total
+    standing.history.note(day, total.score, scores)
+    sign = hard_sign(state, now, card)
+    standing.forced_by, standing.forced_due_at = (None, None) if sign is None else sign
+    return move_band(state, now, card.bands)
+
+
+def _stop_scoring(state: AccountState, reason: str) -> None:
+    standing = state.standing
+    components = len(COMPONENTS)
+    standing.scores = [None] * components
+    standing.reasons = [reason] * components
+    standing.fresh_until = [None] * components
+    standing.look_again_at = [0] * components
+    standing.contributions = (0.0,) * components
+    standing.score, standing.coverage = None, 0.0
+    standing.band, standing.forced_by, standing.forced_due_at = "UNKNOWN", None, None
+    standing.beyond_since = [0, 0, 0]
+    state.key_people = NOBODY
+
+
+def _next_due(state: AccountState, hold_ends_at: int) -> int:
+    """
+    The next moment at which anything can change though nothing happens: a deadline not yet passed, or the next day's scoring.
+
+    A deadline may have moved on when it comes; then it is only looked at again.
+    """
+    standing, facts, override, clock = state.standing, state.facts, state.override, state.clock
+    due = (standing.scored_day + 1) * DAY + state.roll_offset
+    for at in standing.look_again_at:
+        if clock < at < due:
+            due = at
+    for fresh_until in standing.fresh_until:
+        if fresh_until is not None and clock < fresh_until < due:
+            due = fresh_until
+    if clock < state.dark_at < due:
+        due = state.dark_at
+    if clock < hold_ends_at < due:
+        due = hold_ends_at
+    if override is not None and override.expires_at is not None and clock < override.expires_at < due:
+        due = override.expires_at
+    if facts is not None and facts.leaves_day is not None and clock < facts.leaves_day * DAY < due:
+        due = facts.leaves_day * DAY
+    return due

@@ -1,0 +1,65 @@
+"""Band: the account entered AT_RISK or CRITICAL, by its score after the hold or at once by a hard sign."""
+
+from pipeline.health.account import AccountState
+from pipeline.health.bands import forced
+from pipeline.health.components import COMPONENTS
+from pipeline.health.outputs import Evidence
+from pipeline.health.scorecard import Scorecard
+from pipeline.health.signs.sign import Finding, Sign
+from pipeline.health.standing import Alert
+
+_WORDS = {"AT_RISK": "at risk", "CRITICAL": "critical", "WATCH": "watch", "HEALTHY": "healthy"}
+
+
+def find_bad_band(
+    state: AccountState, _now: int, scorecard: Scorecard, alert: Alert | None, _explained: tuple[str, ...]
+) -> Finding | None:
+    """
+    Judged on the computed band. While a person's override is in force nothing opens: somebody has already looked.
+
+    Not when UNKNOWN; but what is open stays open then, for too little known is no recovery.
+    """
+    standing, numbers = state.standing, scorecard.band_entered
+    band = forced(standing.band, standing.forced_by)
+    if alert is None and (state.override is not None or band == "UNKNOWN"):
+        return None
+    if band in {"HEALTHY", "WATCH"}:
+        return None
+    severity = numbers.critical_severity if band == "CRITICAL" else numbers.at_risk_severity
+    weakest = min(
+        (
+            (score, component.name, reason)
+            for score, component, reason in zip(standing.scores, COMPONENTS, standing.reasons, strict=True)
+            if score is not None
+        ),
+        default=None,
+    )
+    words = f"is {_WORDS.get(band, 'unknown')}"
+    evidence: tuple[Evidence, ...] = ()
+    if standing.score is not None:
+        words += f", score {standing.score:.0f}"
+        evidence = (Evidence(fact="score", value=standing.score, usual=scorecard.bands.watch_from),)
+    if weakest is not None:
+        evidence = (*evidence, Evidence(fact=f"{weakest[1]}_score", value=weakest[0]))
+    if standing.forced_by is not None:
+        words += f", forced by {standing.forced_by}"
+    elif weakest is not None:
+        words += f"; weakest is {weakest[1]}: {weakest[2]}"
+    return Finding(
+        severity,
+        words,
+        evidence,
+        numbers.play,
+        standing.forced_due_at if band != standing.band else standing.band_due_at,
+        standing.moved_occurred_at,
+        standing.moved_heard_at,
+    )
+
+
+def _recovered(state: AccountState, _now: int, _scorecard: Scorecard) -> str:
+    standing = state.standing
+    score = "" if standing.score is None else f", score {standing.score:.0f}"
+    return f"is back to {_WORDS.get(standing.band, 'unknown')}{score}"
+
+
+BAND = Sign("band", (), find_bad_band, _recovered)

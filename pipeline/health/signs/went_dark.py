@@ -1,0 +1,46 @@
+"""Went dark: no login for longer than the account's own rhythm allows."""
+
+from pipeline.health.account import AccountState
+from pipeline.health.components.assessment import count
+from pipeline.health.outputs import Evidence
+from pipeline.health.scorecard import Scorecard
+from pipeline.health.signs.sign import Finding, Sign
+from pipeline.health.standing import Alert
+from pipeline.health.windows import DAY, day_of
+
+
+def find_silence(
+    state: AccountState, now: int, scorecard: Scorecard, _alert: Alert | None, _explained: tuple[str, ...]
+) -> Finding | None:
+    """
+    Due ``allowed_silence`` after the last login, to the millisecond, by the clock: what has not been heard yet may be a login.
+
+    Nothing without a rhythm: an account that hardly ever logged in does not go dark, it never came.
+    """
+    dark_at = state.dark_at
+    if not dark_at or dark_at > state.clock:
+        return None
+    numbers = scorecard.went_dark
+    silent_days = (now - state.last_login_at) // DAY
+    active_days = scorecard.usage.active_days
+    people = state.people.active(day_of(state.last_login_at), active_days)
+    return Finding(
+        severity=numbers.severity,
+        reason=f"went dark, no login for {count(silent_days, 'day')} (longest before: {state.longest_gap})",
+        evidence=(
+            Evidence(fact="days_since_login", value=float(silent_days), usual=float(state.longest_gap)),
+            Evidence(fact="allowed_days", value=round(state.allowed_silence / DAY, 4)),
+            Evidence(fact=f"people_active_{active_days}_days_before", value=float(people)),
+        ),
+        play=numbers.play,
+        due_at=dark_at,
+        occurred_at=state.last_login_at,
+        observed_at=state.last_login_heard_at,
+    )
+
+
+def _back(_state: AccountState, _now: int, _scorecard: Scorecard) -> str:
+    return "is back, people are signing in again"
+
+
+WENT_DARK = Sign("went_dark", ("usage",), find_silence, _back)

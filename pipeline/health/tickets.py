@@ -1,0 +1,103 @@
+"""The support tickets of one account: what is open, since when, and how many came, escalated and reopened."""
+
+from dataclasses import dataclass
+
+from pipeline.health.books import Book, StepKey
+from pipeline.health.events import SupportTicket, TicketSeverity, TicketStep
+from pipeline.health.windows import DAY, Ring, day_of, week_of
+
+STEPS: tuple[TicketStep, ...] = ("UNKNOWN", "OPENED", "REPLIED", "ESCALATED", "SOLVED", "REOPENED", "CLOSED")
+"""By rank, as in the wire schema."""
+
+SEVERITIES: tuple[TicketSeverity, ...] = ("UNKNOWN", "P1", "P2", "P3", "P4")
+
+MAX_OPEN, MAX_CLOSED = 500, 64
+REMEMBER_CLOSED_DAYS = 35
+REMEMBER_OPEN_DAYS = 120
+"""An open ticket without a step for so long is taken for one whose end the source never told."""
+
+_RANK = {step: rank for rank, step in enumerate(STEPS)}
+_SEVERITY = {severity: number for number, severity in enumerate(SEVERITIES)}
+_OPEN_RANKS = frozenset({_RANK["OPENED"], _RANK["REPLIED"], _RANK["ESCALATED"], _RANK["REOPENED"]})
+
+
+@dataclass(slots=True)
+class Ticket:
+    """
+    One ticket. *severity* is a place in ``SEVERITIES``; a time of 0 means it has not happened.
+
+    *opened_at* is the earliest step known; *counted* once the opening itself was heard of.
+    """
+
+    key: StepKey
+    severity: int
+    opened_at: int
+    replied_at: int = 0
+    reopened_at: int = 0
+    counted: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to solve it."""
+        return self.key[1] in _OPEN_RANKS
+
+    @property
+    def running_since(self) -> int:
+        """Start of the present stretch of work: the opening, or the last reopening."""
+        return max(self.opened_at, self.reopened_at)
+
+
+class Tickets:
+    """The book of tickets and the counts per day and week of what happened to them."""
+
+    __slots__ = ("book", "escalated", "last_step_at", "opened", "opened_weeks", "reopened")
+
+    def __init__(self) -> None:
+        self.book: Book[Ticket] = Book(MAX_OPEN, MAX_CLOSED)
+        self.opened = Ring(64, "H")
+        self.opened_weeks = Ring(57, "H")
+        self.escalated = Ring(32, "H")
+        self.reopened = Ring(32, "H")
+        self.last_step_at = 0
+
+    def apply(self, event: SupportTicket) -> bool:
+        """Note a step; False when it is older than what is remembered, or of a kind not known here."""
+        at, rank = event.occurred_at, _RANK[event.step]
+        ticket = self.book.find(event.ticket_id)
+        if not rank or (ticket is None and at <= self.book.forgotten_at):
+            return False
+        key = (at, rank, event.event_id)
+        if ticket is None:
+            ticket = Ticket(key, _SEVERITY[event.severity], at)
+        elif key > ticket.key:
+            ticket.key, ticket.severity = key, _SEVERITY[event.severity]
+        self._count(ticket, event.step, at)
+        self.book.place(event.ticket_id, ticket)
+        self.last_step_at = max(self.last_step_at, at)
+        return True
+
+    def forget(self, day: int) -> None:
+        """Drop, on *day*, what has seen no step for too long."""
+        self.book.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY)
+
+    def _count(self, ticket: Ticket, step: TicketStep, at: int) -> None:
+        counted, opened_at = ticket.counted, ticket.opened_at
+        ticket.opened_at = min(opened_at, at)
+        if step == "OPENED":
+            ticket.counted = True
+        elif step == "REPLIED":
+            ticket.replied_at = min(ticket.replied_at or at, at)
+        elif step == "ESCALATED":
+            self.escalated.add(day_of(at))
+        elif step == "REOPENED":
+            ticket.reopened_at = max(ticket.reopened_at, at)
+            self.reopened.add(day_of(at))
+        if counted and ticket.opened_at < opened_at:
+            self._count_opening(opened_at, -1)
+        if ticket.counted and not (counted and ticket.opened_at == opened_at):
+            self._count_opening(ticket.opened_at, 1)
+
+    def _count_opening(self, at: int, count: int) -> None:
+        day = day_of(at)
+        self.opened.add(day, count)
+        self.opened_weeks.add(week_of(day), count)

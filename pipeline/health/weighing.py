@@ -1,0 +1,38 @@
+"""The arithmetic of the total: components and weights into a score, and two sets of components into points moved."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Total(NamedTuple):
+    """*score* 0 to 100, None if too little is known; *contributions* in the order of the components, adding up to it."""
+
+    score: float | None
+    coverage: float
+    contributions: tuple[float, ...]
+
+
+def weigh(scores: Sequence[float | None], weights: Sequence[float], least_coverage: float) -> Total:
+    """Weighted mean over the components that are known; *coverage* is their share of the weight."""
+    known = 0.0
+    for score, weight in zip(scores, weights, strict=True):
+        if score is not None:
+            known += weight
+    if not known:
+        return Total(None, 0.0, (0.0,) * len(scores))
+    contributions = tuple(
+        [
+            0.0 if score is None else score * weight / known
+            for score, weight in zip(scores, weights, strict=True)
+        ]
+    )
+    coverage = round(known / sum(weights), 4)
+    if coverage < least_coverage:
+        return Total(None, coverage, (0.0,) * len(scores))
+    return Total(round(sum(contributions), 4), coverage, contributions)
+
+
+def points_moved(before: Sequence[float], after: Sequence[float]) -> list[float]:
+    """What each component moved the score by, four decimals; *before* may be shorter, as of an older set of components."""
+    earlier = [*before, *([0.0] * (len(after) - len(before)))]
+    return [round(new - old, 4) for old, new in zip(earlier, after, strict=True)]

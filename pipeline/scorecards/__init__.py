@@ -1,0 +1,37 @@
+"""
+The scorecards as files: ours beside this module, a user's folder over them.
+
+Reads and checks for people who edit scorecards; what scores is what ``telltale scorecards apply`` wrote into the log.
+
+    NoScorecards    the folder named does not exist or holds no *.toml
+"""
+
+from pathlib import Path
+
+from pipeline.health.scorecard import ScorecardSet
+from pipeline.health.scorecard_reading import Document, InvalidScorecards, read_scorecards
+
+__all__ = ["SHIPPED", "InvalidScorecards", "NoScorecards", "load_scorecards"]
+
+SHIPPED = Path(__file__).parent
+
+
+class NoScorecards(LookupError):  # noqa: N818 - reads as what it says
+    """A folder given for scorecards has none."""
+
+
+def load_scorecards(folder: Path | None = None) -> ScorecardSet:
+    """
+    The shipped scorecards, those of the same file name in *folder* in their place, and the others of *folder* beside them.
+
+    Raises ``NoScorecards``, or ``InvalidScorecards`` with every fault of every file.
+    """
+    paths = {path.name: path for path in sorted(SHIPPED.glob("*.toml"))}
+    if folder is not None:
+        own = sorted(folder.glob("*.toml"))
+        if not own:
+            raise NoScorecards(
+                f"no *.toml in {folder}: copy one of {', '.join(paths)} from {SHIPPED} and change it there"
+            )
+        paths |= {path.name: path for path in own}
+    return read_scorecards(Document(str(path), path.read_text("utf-8")) for path in paths.values())

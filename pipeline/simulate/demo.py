@@ -1,0 +1,130 @@
+"""
+The demo's plan: months of history that end now, and what happens in the minutes after, by the real clock.
+
+The accounts of an ordinary portfolio, and beside them one for each of ``LIVE_STORIES``. Sending the lines at their
+time is the caller's business.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from operator import itemgetter
+from random import Random
+
+from pipeline.simulate.chance import dice_for
+from pipeline.simulate.clock import DAY, HOUR, SECOND, time_text, to_datetime, to_ms
+from pipeline.simulate.delivery import Line, deliver
+from pipeline.simulate.habits import Life, usual_life
+from pipeline.simulate.live import LIVE_STORIES, AsksWhenDark, LiveStory
+from pipeline.simulate.portfolio import Portfolio, ToldStory, portfolio
+from pipeline.simulate.product import login
+from pipeline.simulate.profile import Sizes, draw_profile
+from pipeline.simulate.rehearsal import Rehearsal
+
+ACCOUNTS = 192
+HISTORY_DAYS = 100
+LIVE_SECONDS = 120
+SIZES = Sizes(small=(5, 10), mid=(10, 30), enterprise=(40, 90))
+"""Small firms, so that what fits into a few seconds of loading is the whole life of some 200 of them."""
+
+_LOGINS_PER_SECOND = 4
+_SOON = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveEvent:
+    """A *line* to send *seconds* after the plan's now; it says itself when it happened and is observed."""
+
+    seconds: float
+    line: Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPlan:
+    """
+    What the demo loads, what it sends, and what must come of it.
+
+    *stories* are those of the live minutes: one of the signs must open between *begins*, its cause or due moment, and
+    *ends*. No other account may alert in that time, except those of *past_stories*, whose trouble goes on.
+    """
+
+    now: datetime
+    portfolio: Portfolio
+    live: tuple[LiveEvent, ...]
+    stories: tuple[ToldStory, ...]
+
+    @property
+    def past_stories(self) -> tuple[ToldStory, ...]:
+        """The stories that history holds."""
+        return self.portfolio.stories
+
+    def history(self) -> Iterator[Line]:
+        """Everything observed before now: the accounts, then their events in the order of delivery."""
+        return replace(self.portfolio, end=self.now).lines()
+
+
+def demo_portfolio(now: datetime, *, seed: int, when_dark: AsksWhenDark | None = None) -> DemoPlan:
+    """
+    Some 200 accounts with 100 days of history up to *now* (aware), and the events of the two minutes after it.
+
+    Let *now* be the moment at which the live part begins: what must be due some seconds later is laid by it.
+    Same arguments, same plan. Raises ValueError if a life cannot be laid by its own rhythm.
+    """
+    start, end = now - timedelta(days=HISTORY_DAYS), now + timedelta(seconds=LIVE_SECONDS)
+    ordinary = portfolio(seed=seed, accounts=ACCOUNTS, start=start, end=end, sizes=SIZES)
+    ask = when_dark or Rehearsal(seed=seed, start=start, now=now).when_dark
+    laid = [
+        _lay(story, seed=seed, index=ACCOUNTS + number, start=start, now=now, when_dark=ask)
+        for number, story in enumerate(LIVE_STORIES)
+    ]
+    whole = replace(ordinary, lives=ordinary.lives + tuple(life for life, _ in laid))
+    going_live = time_text(to_ms(now))
+    lines = [line for line in whole.lines() if line["observed_at"] >= going_live]
+    lines += _traffic(ordinary, now, dice_for(seed, "traffic"))
+    lines.sort(key=itemgetter("observed_at", "event_id"))
+    return DemoPlan(
+        now=now,
+        portfolio=whole,
+        live=tuple(LiveEvent(seconds=_seconds_after(now, line), line=line) for line in lines),
+        stories=tuple(told for _, told in laid),
+    )
+
+
+def _lay(
+    story: LiveStory, *, seed: int, index: int, start: datetime, now: datetime, when_dark: AsksWhenDark
+) -> tuple[Life, ToldStory]:
+    dice = dice_for(seed, "live", story.name)
+    seats = (story.seats, story.seats)
+    sizes = Sizes(small=seats, mid=seats, enterprise=seats)
+    profile = draw_profile(seed=seed, index=index, first_day=to_ms(start) // DAY, sizes=sizes, dice=dice)
+    # Everything about the account is drawn but what the story needs: its size, roles that are told, two days of rest.
+    profile = replace(profile, segment=story.segment, says_roles=True, weekend_visits=0.04)
+    begins = now + timedelta(seconds=story.seconds)
+    life = story.lay(usual_life(profile, dice), to_ms(begins), when_dark)
+    told = ToldStory(
+        account_id=profile.account_id,
+        story=story.name,
+        signs=story.signs,
+        begins=begins,
+        ends=begins + _SOON,
+    )
+    return life, told
+
+
+def _traffic(ordinary: Portfolio, now: datetime, dice: Random) -> list[Line]:
+    """Logins of accounts without trouble, so that the minutes are busy whatever the hour is."""
+    troubled = {told.account_id for told in ordinary.stories if told.signs}
+    today = to_ms(now) // DAY
+    busy = [life for life in ordinary.lives if life.profile.account_id not in troubled]
+    lines = []
+    for _ in range(LIVE_SECONDS * _LOGINS_PER_SECOND):
+        life = dice.choice(busy)
+        person = dice.randrange(life.habits_on(today).people)
+        at = to_ms(now) + dice.randrange(LIVE_SECONDS * SECOND)
+        fact = login(life.profile, person, at, delay=0)
+        lines += [line for _, line in deliver(fact, life.profile, dice)]
+    return lines
+
+
+def _seconds_after(now: datetime, line: Line) -> float:
+    return (datetime.fromisoformat(line["observed_at"]) - now).total_seconds()

@@ -1,0 +1,1 @@
+"""Everything that leaves the stream: a consumer for targets that keep their own positions, and those targets."""

@@ -1,0 +1,191 @@
+"""
+Records of the three topics → rows of the tables. Pure: no database here, and no order between batches.
+
+Postgres cannot hold the character NUL, neither in text nor in JSON. The right place to refuse it is where text comes
+in; what is in the topics all the same must not stop the sink for good, nor lose its record. So a NUL is stored as
+U+FFFD, Unicode's sign for what could not be shown.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import TIMESTAMP, Date, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from pipeline.wire.avro import Decoder, Undecodable
+from pipeline.wire.contract import Contract
+from pipeline.wire.registry import Registry, RegistryUnavailable
+from sinks.postgres.tables import account, alert, alert_event, health_change, health_snapshot
+from sinks.target import BadRecord, Record, TargetAway
+
+Row: TypeAlias = dict[str, Any]
+"""Column → value, as the driver takes it; JSON is text."""
+
+SCORED_AT_HEADER: Final = "telltale-scored-at"
+"""Wall clock when a worker made the record, ms UTC in ASCII digits."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY: Final = date(1970, 1, 1).toordinal()
+_JSON_TIMES: Final = frozenset({"fresh_until", "opened_at", "expires_at", "occurred_at"})
+_FILLED_BY_POSTGRES: Final = frozenset({"committed_at"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """
+    Rows of one batch: of accounts, snapshots and alerts the newest per key, of history all.
+
+    *erased* are accounts whose record in the compacted topic was null; their rows go before the others come.
+    """
+
+    erased: set[str] = field(default_factory=set)
+    accounts: dict[str, Row] = field(default_factory=dict)
+    snapshots: dict[str, Row] = field(default_factory=dict)
+    changes: list[Row] = field(default_factory=list)
+    alerts: dict[str, Row] = field(default_factory=dict)
+    alert_events: list[Row] = field(default_factory=list)
+
+    def tables(self) -> tuple[tuple[Table, Sequence[Row]], ...]:
+        """The rows by table, in the order to write them: a snapshot refers to its account."""
+        return (
+            (account, list(self.accounts.values())),
+            (health_snapshot, list(self.snapshots.values())),
+            (health_change, self.changes),
+            (alert, list(self.alerts.values())),
+            (alert_event, self.alert_events),
+        )
+
+
+class RowMaker:
+    """Decodes records and sorts them into rows; *contract* says which topic is which."""
+
+    def __init__(self, contract: Contract, registry: Registry) -> None:
+        topics = (contract.current, contract.change, contract.alert)
+        self._decoders = {topic.name: Decoder(topic, contract, registry) for topic in topics}
+        self._add: dict[str, Callable[[Batch, Row], None]] = {
+            contract.current.name: _add_snapshot,
+            contract.change.name: _add_change,
+            contract.alert.name: _add_alert,
+        }
+        self._current = contract.current.name
+
+    def batch(self, records: Iterable[Record]) -> Batch:
+        """Rows of *records*; ``BadRecord`` for the first that gives none, ``TargetAway`` if the registry is away."""
+        batch = Batch()
+        for record in records:
+            if record.value is None and record.partition.topic == self._current:
+                _erase(batch, (record.key or b"").decode(errors="replace"))
+                continue
+            try:
+                self._add[record.partition.topic](batch, self._value(record))
+            except RegistryUnavailable as error:
+                raise TargetAway(f"the schema registry does not answer: {error}") from error
+            except (Undecodable, ValueError, ArithmeticError) as error:
+                raise BadRecord(
+                    f"the record at {record.partition}, offset {record.offset}, cannot be stored: {error}",
+                    hint="The sink skips nothing: find out who wrote it, then start a version that can read it.",
+                ) from error
+        return batch
+
+    def _value(self, record: Record) -> Row:
+        if record.value is None:
+            raise ValueError("its value is null, which only the topic of latest health may have")
+        value = self._decoders[record.partition.topic].decode(record.value)
+        scored_at = record.headers.get(SCORED_AT_HEADER)
+        return value | {
+            "scored_at": None if scored_at is None else int(scored_at),
+            "produced_at": record.timestamp,
+        }
+
+
+def _newest(rows: dict[str, Row], key: str, row: Row, rank: tuple[str, str]) -> None:
+    """Keep *row* under *key* unless the one there ranks as high: of equal rows the first stays, as in the table."""
+    held = rows.get(key)
+    if held is None or (held[rank[0]], held[rank[1]]) < (row[rank[0]], row[rank[1]]):
+        rows[key] = row
+
+
+def _erase(batch: Batch, account_id: str) -> None:
+    batch.erased.add(account_id)
+    batch.accounts.pop(account_id, None)
+    batch.snapshots.pop(account_id, None)
+
+
+def _add_snapshot(batch: Batch, value: Row) -> None:
+    row = _snapshot_row(value)
+    _newest(batch.snapshots, row["account_id"], row, ("epoch", "version"))
+    row = _account_row(value | {"name": value["account_name"]})
+    _newest(batch.accounts, row["account_id"], row, ("epoch", "version"))
+
+
+def _add_change(batch: Batch, value: Row) -> None:
+    batch.changes.append(_change_row(value))
+
+
+def _add_alert(batch: Batch, value: Row) -> None:
+    batch.alert_events.append(_alert_event_row(value))
+    row = _alert_row(value)
+    _newest(batch.alerts, row["alert_id"], row, ("epoch", "sequence"))
+
+
+def _time(ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def _day(days: int) -> date:
+    return date.fromordinal(_FIRST_DAY + days)
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "�")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_readable(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _readable(value: Any) -> Any:
+    """For people who query: times as text that casts to timestamptz."""
+    match value:
+        case str():
+            return _text(value)
+        case dict():
+            return {
+                key: _time(part).isoformat(timespec="milliseconds")
+                if key in _JSON_TIMES and part is not None
+                else _readable(part)
+                for key, part in value.items()
+            }
+        case list():
+            return [_readable(part) for part in value]
+        case _:
+            return value
+
+
+def _row_of(table: Table) -> Callable[[Mapping[str, Any]], Row]:
+    """Return the function that fills *table*'s columns from the fields of the same names."""
+    converters: dict[type, Callable[[Any], Any]] = {TIMESTAMP: _time, Date: _day, JSONB: _json, Text: _text}
+    columns = [
+        (column.name, converters.get(type(column.type)))
+        for column in table.columns
+        if column.name not in _FILLED_BY_POSTGRES
+    ]
+
+    def row(value: Mapping[str, Any]) -> Row:
+        return {
+            name: found if found is None or convert is None else convert(found)
+            for name, convert in columns
+            for found in (value[name],)
+        }
+
+    return row
+
+
+_account_row = _row_of(account)
+_snapshot_row = _row_of(health_snapshot)
+_change_row = _row_of(health_change)
+_alert_row = _row_of(alert)
+_alert_event_row = _row_of(alert_event)

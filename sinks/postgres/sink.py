@@ -1,0 +1,51 @@
+"""The Postgres sink as a process runs it: the three public topics, read by one group, into the tables."""
+
+import threading
+from collections.abc import Mapping
+from typing import Final
+
+from pipeline import metrics
+from pipeline.wire.contract import Contract
+from pipeline.wire.registry import Registry
+from sinks.consumer import Readiness, SinkConsumer
+from sinks.postgres.connection import make_engine
+from sinks.postgres.rows import RowMaker
+from sinks.postgres.statements import STORING
+from sinks.postgres.writer import PostgresTarget
+
+GROUP: Final = "telltale-sink-postgres"
+
+
+def run_postgres_sink(
+    *,
+    brokers: str,
+    dsn: str,
+    contract: Contract,
+    registry: Registry,
+    security: Mapping[str, str],
+    stop: threading.Event,
+    session_seconds: float = 20.0,
+    readiness: Readiness | None = None,
+) -> None:
+    """
+    Store health, changes and alerts in the Postgres at *dsn* until *stop* is set.
+
+    The topics, and the group ``GROUP``, carry the prefix of *contract*. *security* are librdkafka's settings for TLS
+    and SASL. Broker, registry and Postgres may be away, at the start too: the sink says so and waits. It raises
+    ``SinkStopped`` or ``SchemaOutdated`` for what waiting does not mend; a start after that repeats nothing.
+    """
+    group = contract.prefix + GROUP
+    engine = make_engine(dsn, application=group)
+    metrics.seed(metrics.SINK_ROWS, table=[table.name for table in STORING], result=metrics.SINK_RESULTS)
+    try:
+        SinkConsumer(
+            PostgresTarget(engine, group=group, rows=RowMaker(contract, registry)),
+            brokers=brokers,
+            group=group,
+            topics=[contract.current.name, contract.change.name, contract.alert.name],
+            security=security,
+            session_seconds=session_seconds,
+            readiness=readiness or Readiness(),
+        ).run(stop)
+    finally:
+        engine.dispose()

@@ -1,0 +1,102 @@
+"""The start of a worker: it waits for a broker that is not there yet, and says so once."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from agents.app import make_app
+from agents.worker import wait_for_broker
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def forwarded(port: int, bootstrap: str) -> AsyncIterator[None]:
+    """Let *port* be a way to the broker."""
+    host, _, broker_port = bootstrap.rpartition(":")
+    pumps = []
+
+    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                target.write(data)
+        finally:
+            target.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, requests = await asyncio.open_connection(host, int(broker_port))
+        pumps.extend(
+            (asyncio.create_task(pump(reader, requests)), asyncio.create_task(pump(answers, writer)))
+        )
+
+    async with await asyncio.start_server(connect, "127.0.0.1", port):
+        yield
+        for task in pumps:
+            task.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+
+
+@pytest.mark.asyncio
+async def test_a_worker_goes_on_when_the_broker_answers(
+    broker: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line while it waits, with the reason, and one when it is over; none of the client's own."""
+    caplog.set_level(logging.INFO)
+    port = free_port()
+    waiting = asyncio.create_task(wait_for_broker(make_app("app", brokers=f"127.0.0.1:{port}", partitions=4)))
+    while not caplog.messages:  # noqa: ASYNC110 - there is no event to wait for
+        await asyncio.sleep(0.01)
+    assert not waiting.done()
+
+    async with forwarded(port, broker):
+        await asyncio.wait_for(waiting, 10)
+
+    said = [message for name, _, message in caplog.record_tuples if not name.startswith("asyncio")]
+    assert len(said) == 2
+    assert said[0].startswith(f"Waiting for Kafka at 127.0.0.1:{port}, trying again by itself. ")
+    assert "Connect call failed" in said[0]
+    assert said[1].startswith(f"Kafka at 127.0.0.1:{port} answered after ")
+
+
+@pytest.mark.asyncio
+async def test_a_broker_that_is_there_is_not_mentioned(broker: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The ordinary start is silent."""
+    caplog.set_level(logging.INFO)
+
+    await wait_for_broker(make_app("app", brokers=broker, partitions=4))
+
+    assert caplog.messages == []
+
+
+def test_a_worker_that_waits_for_a_broker_stops_when_asked() -> None:
+    """It never gives up by itself, and a signal ends it in order."""
+    script = Path(__file__).with_name("lane_toy.py")
+    with subprocess.Popen(
+        [sys.executable, script, f"127.0.0.1:{free_port()}"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    ) as process:
+        assert process.stderr is not None
+        assert "Waiting for Kafka" in process.stderr.readline()
+        asked_at = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(10) == 0
+        assert time.monotonic() - asked_at < 5
+        assert process.stderr.read() == ""

@@ -1,0 +1,143 @@
+"""The tree restarts what dies, gives up on what keeps dying, and stops everything in reverse order."""
+
+import io
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.embedded.processes import BackOff, Command, ProcessDied, ProcessTree
+
+AT_ONCE = BackOff(first=0.0)
+
+
+def shell(
+    name: str, script: str, *, log_file: Path | None = None, restarts: int = 0, grace: float = 10.0
+) -> Command:
+    return Command(
+        name=name, arguments=("sh", "-c", script), log_file=log_file, restarts=restarts, grace_seconds=grace
+    )
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def test_a_process_that_dies_is_restarted(tmp_path: Path, eventually: Callable[..., None]) -> None:
+    """A killed worker comes back, as another process."""
+    file = tmp_path / "pids"
+    with ProcessTree(back_off=AT_ONCE) as tree:
+        tree.start(shell("worker", "echo $$; exec sleep 1000", log_file=file, restarts=1))
+        eventually(lambda: len(lines(file)) == 1)
+
+        tree.send_signal("worker", signal.SIGKILL)
+
+        eventually(lambda: len(lines(file)) == 2)
+        assert len(set(lines(file))) == 2
+        assert tree.intact
+
+
+def test_the_first_death_ends_the_tree_unless_restarts_are_allowed(tmp_path: Path) -> None:
+    """The error says who, how, and where its words are."""
+    file = tmp_path / "migrations.log"
+    with ProcessTree() as tree:
+        tree.start(shell("migrations", "exit 4", log_file=file))
+
+        with pytest.raises(ProcessDied) as died:
+            tree.wait()
+
+        assert not tree.intact
+    assert str(died.value) == "process migrations exited with 4"
+    assert died.value.hint == f"What it said is at the end of {file}"
+
+
+def test_a_process_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
+    """Two restarts allowed, three starts seen; a death by signal is told as one."""
+    file = tmp_path / "log"
+    with ProcessTree(back_off=AT_ONCE) as tree:
+        tree.start(shell("worker", "echo started; kill -SEGV $$", log_file=file, restarts=2))
+
+        with pytest.raises(ProcessDied, match=r"^process worker was ended by SIGSEGV, 3 times in a row$"):
+            tree.wait()
+
+    assert lines(file) == ["started"] * 3
+
+
+def test_a_steady_run_makes_earlier_deaths_forgotten(tmp_path: Path, eventually: Callable[..., None]) -> None:
+    """With a steady time of zero every run is a steady one: one restart is allowed, and many follow."""
+    file = tmp_path / "log"
+    with ProcessTree(back_off=BackOff(first=0.0, steady=0.0)) as tree:
+        tree.start(shell("worker", "echo started", log_file=file, restarts=1))
+
+        eventually(lambda: len(lines(file)) > 3)
+
+        assert tree.intact
+
+
+def test_the_back_off_doubles_up_to_its_longest() -> None:
+    """Half a second, then twice as long each time, never more than the longest."""
+    back_off = BackOff(first=0.5, longest=3.0)
+
+    assert [back_off.delay(deaths) for deaths in (1, 2, 3, 4, 1000)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+
+
+def test_processes_stop_in_reverse_each_before_the_next(
+    tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    """Who was started first, because others rely on it, is the last to go."""
+    said = tmp_path / "said"
+    script = "trap 'echo {0} stopping >> {1}; sleep 0.1; echo {0} stopped >> {1}; exit' TERM; echo up; while :; do sleep 0.02; done"
+    with ProcessTree() as tree:
+        for name in ("broker", "worker"):
+            tree.start(shell(name, script.format(name, said), log_file=tmp_path / name))
+            eventually(lambda name=name: lines(tmp_path / name) == ["up"])
+
+    assert lines(said) == ["worker stopping", "worker stopped", "broker stopping", "broker stopped"]
+
+
+def test_a_stop_does_not_wait_for_a_restart(tmp_path: Path, eventually: Callable[..., None]) -> None:
+    """A process that waits a quarter of an hour for its restart is not restarted, and not waited for."""
+    file = tmp_path / "log"
+    with ProcessTree(back_off=BackOff(first=900.0, longest=900.0)) as tree:
+        tree.start(shell("worker", "echo started", log_file=file, restarts=5))
+        eventually(lambda: lines(file))
+
+    assert lines(file) == ["started"]
+    tree.wait()
+
+
+def test_who_ignores_the_stop_is_killed(tmp_path: Path, eventually: Callable[..., None]) -> None:
+    """A stop ends, whatever a process thinks of it."""
+    file = tmp_path / "log"
+    with ProcessTree() as tree:
+        tree.start(
+            shell("deaf", "trap '' TERM; echo up; while :; do sleep 0.02; done", log_file=file, grace=0.1)
+        )
+        eventually(lambda: lines(file) == ["up"])
+
+
+def test_output_without_a_file_is_passed_on_with_the_name_in_front() -> None:
+    """Several processes share one terminal; each line tells whose it is, also one that is not UTF-8."""
+    output = io.StringIO()
+    with ProcessTree(output=output) as tree:
+        tree.start(shell("worker", "echo out; echo err >&2; printf '\\351\\n'"))
+        with pytest.raises(ProcessDied):
+            tree.wait()
+
+    assert output.getvalue() == "worker | out\nworker | err\nworker | \N{REPLACEMENT CHARACTER}\n"
+
+
+def test_the_environment_is_ours_and_what_the_command_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers find PATH and settings as we do, and what only we know, such as the embedded broker's address."""
+    monkeypatch.setenv("FROM_US", "1")
+    output = io.StringIO()
+    command = Command(
+        name="worker", arguments=("sh", "-c", "echo $FROM_US $ADDED"), environment={"ADDED": "2"}
+    )
+    with ProcessTree(output=output) as tree:
+        tree.start(command)
+        with pytest.raises(ProcessDied):
+            tree.wait()
+
+    assert output.getvalue() == "worker | 1 2\n"
