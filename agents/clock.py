@@ -120,8 +120,10 @@ class Clock:
         sent = time.time()
         written = await self._wiring.write(at, partitions)
         answered = time.time()
-        stamped = [m.timestamp / 1000 for m in written if m.timestamp_type == _LOG_APPEND_TIME]
-        # Brokers that keep the sender's time (the embedded one) have no clock to differ from.
+        # The embedded broker answers with no time: it has no clock of its own to differ from.
+        stamped = [
+            m.timestamp / 1000 for m in written if m.timestamp_type == _LOG_APPEND_TIME and m.timestamp > 0
+        ]
         skew = max((max(sent - t, t - answered, 0.0) for t in stamped), default=0.0)
         CLOCK_SKEW_SECONDS.set(skew)
         self._trusted = skew <= MAX_SKEW_SECONDS

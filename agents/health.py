@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ from pipeline import metrics
 from pipeline.health.events import Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
+from pipeline.health.partition import Counters
 from pipeline.health.versions import Output
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
@@ -32,6 +34,8 @@ from pipeline.wire.registry import Registry
 from pipeline.wire.state import (
     PARTITION_RECORD,
     SCORECARDS_RECORD,
+    NewerState,
+    StatesDiffer,
     decode_fold,
     encode_account,
     encode_record,
@@ -91,6 +95,7 @@ class HealthWorker:
         }
         self._step_bytes = step_bytes
         self._writer: Writer[EncodedStep] = Writer(self._write)
+        self._counted: dict[int, Counters] = {}
         app.tables.add(self._table)
         app.lane.state_offsets = self._state_offsets
         app.agent(app.batches_of(self._log_topic), name="health")(self._process)
@@ -106,7 +111,9 @@ class HealthWorker:
                 continue
             fold = store.folds.get(tp.partition) or self._build(tp.partition)
             if fold.next_offset < (group_offset or 0):
-                reason = f"{tp}: the state stands at {fold.next_offset}, the group has committed {group_offset}"
+                reason = (
+                    f"{tp}: the state stands at {fold.next_offset}, the group has committed {group_offset}"
+                )
                 stop(Exit.STATE_BEHIND_GROUP, reason)
             wanted[tp] = fold.next_offset
         return wanted
@@ -119,9 +126,19 @@ class HealthWorker:
         record = states.pop(PARTITION_RECORD, None)
         scorecards = states.pop(SCORECARDS_RECORD, None)
         if record is None and states:
-            stop(Exit.ACCOUNTS_DIFFER, f"partition {partition}: {len(states)} states and no record of the partition")
-        fold = PartitionFold(partition) if record is None else decode_fold(partition, record, states, scorecards)
+            stop(Exit.ACCOUNTS_DIFFER, f"partition {partition}: {len(states)} states and no record of them")
+        try:
+            fold = (
+                PartitionFold(partition)
+                if record is None
+                else decode_fold(partition, record, states, scorecards)
+            )
+        except StatesDiffer as exc:
+            stop(Exit.ACCOUNTS_DIFFER, str(exc))
+        except NewerState as exc:
+            stop(Exit.NEWER_STATE, str(exc))
         store.folds[partition] = fold
+        self._counted[partition] = copy(fold.counters)
         shadowed = store.take_shadowed(partition)
         # A worker that had lost the partition has written older states behind ours: ours go on top again.
         for key in sorted(shadowed & states.keys()):
@@ -129,7 +146,13 @@ class HealthWorker:
         seconds = time.monotonic() - started
         metrics.RESTORE_SECONDS.set(seconds)
         accounts = len(fold.states)
-        log.info("partition.restored", partition=partition, accounts=accounts, shadowed=len(shadowed), seconds=seconds)
+        log.info(
+            "partition.restored",
+            partition=partition,
+            accounts=accounts,
+            shadowed=len(shadowed),
+            seconds=seconds,
+        )
         return fold
 
     # -- folding
@@ -150,7 +173,10 @@ class HealthWorker:
             if offset != fold.next_offset:
                 if offset < fold.next_offset:
                     continue  # folded before the crash or the seek that brought it again
-                stop(Exit.LOG_HOLE, f"{tp}: the log goes on at {offset}, the state stands at {fold.next_offset}")
+                stop(
+                    Exit.LOG_HOLE,
+                    f"{tp}: the log goes on at {offset}, the state stands at {fold.next_offset}",
+                )
             entry = decode(record.value)
             if isinstance(entry.body, Tick | Scorecards):
                 while not fold.advance(entry, offset, limit):
@@ -160,9 +186,18 @@ class HealthWorker:
                 oldest = oldest or entry.observed_at
                 if fold.pending_bytes >= limit:
                     await self._cut(tp.partition, fold)
-        metrics.ENTRIES_FOLDED.inc(len(records))
+        self._count(fold, len(records))
         metrics.PARTITION_CLOCK.labels(partition=tp.partition).set(fold.clock / 1000)
         return oldest
+
+    def _count(self, fold: PartitionFold, entries: int) -> None:
+        """Tell the figures what *entries* were; the fold's own counters run since the log began."""
+        now, before = fold.counters, self._counted[fold.partition]
+        metrics.ENTRIES_FOLDED.inc(entries)
+        metrics.DUPLICATES.labels(of="position").inc(now.repeats - before.repeats)
+        metrics.DUPLICATES.labels(of="event_id").inc(now.duplicates - before.duplicates)
+        metrics.LATE_EVENTS.inc(now.left_out - before.left_out)
+        self._counted[fold.partition] = copy(now)
 
     async def _cut(self, partition: int, fold: PartitionFold) -> None:
         self._writer.put(partition, self._end_step(fold, observed_at=None, event=None))
@@ -177,8 +212,7 @@ class HealthWorker:
         position = position_of(fold)
         states = {}
         for account_id, state in step.changed.items():
-            value = states[account_id.encode()] = encode_account(position, state)
-            state.size = len(value)
+            states[account_id.encode()] = encode_account(position, state)
         if step.scorecards_changed and fold.scorecards is not None:
             states[SCORECARDS_RECORD] = encode_scorecards(position, fold.scorecards)
         outputs = self._encode_outputs(step.outputs)
@@ -221,7 +255,9 @@ class HealthWorker:
                 outputs[topic] += records
             states |= step.states
         # A crash between the two repeats outputs, byte for byte; the other order would lose them.
-        await asyncio.gather(*(append(self.app, topic, partition, records) for topic, records in outputs.items()))
+        await asyncio.gather(
+            *(append(self.app, topic, partition, records) for topic, records in outputs.items())
+        )
         changelog = TP(self._table.changelog_topic.get_topic_name(), partition)
         batch = [*states.items(), (PARTITION_RECORD, steps[-1].record)]
         written = await append(self.app, changelog.topic, partition, batch, one_batch=True)

@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     """Every setting; ``TELLTALE_SECURITY__USERNAME`` in the environment is ``username`` in the file's ``[security]``."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=False
+        env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True
     )
 
     brokers: str = Field("", description="Kafka brokers to begin with, host:port separated by commas.")

@@ -280,12 +280,13 @@ class LaneConsumer(driver.Consumer):
     async def _watch_group(self) -> None:
         async for _ in self.itertimer(1.0, name="group-watch"):
             await self._thread.call_thread(self._thread.check_group)
-            alive = recovery_is_alive(self.app)
-            if self._recovery_was_alive and not alive and not self.app.should_stop:
-                stop(
-                    Exit.GROUP, f"{self.app.conf.id}: table recovery has ended after a request that timed out"
-                )
-            self._recovery_was_alive = alive
+            self._check_recovery()
+
+    def _check_recovery(self) -> None:
+        alive = recovery_is_alive(self.app)
+        if self._recovery_was_alive and not alive and not self.app.should_stop:
+            stop(Exit.GROUP, f"{self.app.conf.id}: table recovery has ended after a request that timed out")
+        self._recovery_was_alive = alive
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust compares clocks that have no relation here, and only logs."""

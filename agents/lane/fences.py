@@ -72,6 +72,8 @@ class Exit(IntEnum):
     """Group membership or table recovery has ended inside aiokafka or Faust; the worker would idle for ever."""
     SHUTDOWN = 22, _AGAIN
     """An orderly stop did not finish in time."""
+    NEWER_STATE = 23, "Start the newer release again."
+    """The state table holds values of a newer release."""
 
 
 def stop(code: Exit, why: str) -> NoReturn:

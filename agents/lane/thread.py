@@ -66,14 +66,14 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         # A member that owns no partition fetches nothing, and aiokafka would leave the group after max_poll_interval.
         with consumer._subscription.fetch_context():  # noqa: SLF001 - what getone() and getmany() do
             pass
-        coordinator = consumer._coordinator  # noqa: SLF001 - check_errors has no public door
-        ended = coordinator._coordination_task.done()  # noqa: SLF001
+        coordinator = consumer._coordinator  # noqa: SLF001 - its errors have no public door
+        task, closing = coordinator._coordination_task, coordinator._closing.done()  # noqa: SLF001
+        if task.done() and not closing:
+            stop(Exit.GROUP, f"group {coordinator.group_id}: {task!r}")
         try:
             coordinator.check_errors()
-        except Exception as error:  # noqa: BLE001 - whatever the coordinator has parked; decided by whether it lives
-            if ended:
-                stop(Exit.GROUP, f"group {coordinator.group_id}: coordination ended with {error!r}")
-            log.error("Group %s: %r; joining again", coordinator.group_id, error)  # noqa: TRY400 - parked, no trace
+        except Exception as error:  # noqa: BLE001 - whatever was parked
+            log.error("Group %s: %r; joining again", coordinator.group_id, error)  # noqa: TRY400 - it has no trace
 
     async def place(self, offsets: Mapping[TP, int], at_beginning: Iterable[TP]) -> None:
         """Seek to *offsets*, and to the log start of the partitions *at_beginning*."""

@@ -46,7 +46,6 @@ async def append(
             raise RecordTooLarge(
                 f"a record for {topic}[{partition}] takes {batch.size():,} bytes, producer_max_batch_size is {limit:,}"
             )
-        batch.close()  # else Faust's own sends to this partition are put into it
         pending.append(await producer.send_batch(batch, topic, partition=partition))
 
     batch = producer.create_batch()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from pipeline.cli.pace import Pace
 from pipeline.errors import TelltaleError
 from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.health.scorecard import ScorecardSet
@@ -19,7 +20,7 @@ from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import Registry
 
-_NEWEST: Final = 10_000
+_NEWEST: Final = 2_000
 
 
 class WrongPartitionCount(TelltaleError):  # noqa: N818 - reads as what happened
@@ -32,7 +33,7 @@ class LogEnd:
     What the newest entries of the log say.
 
     *clock* is the highest tick, ms UTC, 0 if there is none. *scorecards* has the newest documents by partition, of the
-    partitions that have some among the newest 10,000 entries. *sources* are those of the events seen.
+    partitions that have some among the newest 2,000 entries. *sources* are those of the events seen.
     """
 
     clock: int
@@ -41,10 +42,16 @@ class LogEnd:
 
 
 class AccountLog:
-    """Reads the end of the log and appends to it; a with-block ends when all is acknowledged."""
+    """Reads the end of the log and appends to it, at the *pace* of its reader; a with-block ends when all is acknowledged."""
 
     def __init__(
-        self, client: Configuration, contract: Contract, registry: Registry, *, partitions: int
+        self,
+        client: Configuration,
+        contract: Contract,
+        registry: Registry,
+        *,
+        partitions: int,
+        pace: Pace | None = None,
     ) -> None:
         self.topic = contract.log.name
         self._client = client
@@ -55,7 +62,8 @@ class AccountLog:
                 f"{self.topic} has {len(self._partitions)} partitions, TELLTALE_PARTITIONS says {partitions}",
                 hint=f"Set TELLTALE_PARTITIONS={len(self._partitions)} everywhere; the count is fixed for the life of a log.",
             )
-        self.appender = Appender(client)
+        self._pace = pace
+        self._appender = Appender(client, pace.delivered if pace else None)
 
     def end(self) -> LogEnd:
         """Read the newest entries, and go back further until there is a tick among them."""
@@ -70,15 +78,21 @@ class AccountLog:
     def append(self, account_id: str, entry: LogEntry) -> None:
         """Append an event to its account's partition, or, without an account, a tick to every partition."""
         if account_id:
-            self.appender.append(self.topic, account_id.encode(), self._codec.encode(entry))
+            self._appender.append(self.topic, account_id.encode(), self._codec.encode(entry))
         else:
             self.append_to(self._partitions, entry)
+        if self._pace is not None:
+            self._pace.wait(self._appender)
 
     def append_to(self, partitions: list[int], entry: LogEntry) -> None:
         """Append a tick or scorecards to *partitions*."""
         value = self._codec.encode(entry)
         for partition in partitions:
-            self.appender.append(self.topic, b"", value, partition=partition)
+            self._appender.append(self.topic, b"", value, partition=partition)
+
+    def flush(self) -> None:
+        """Wait until everything appended is acknowledged."""
+        self._appender.flush()
 
     def put_in_force(self, cards: ScorecardSet, now: int) -> list[int]:
         """
@@ -90,7 +104,7 @@ class AccountLog:
         known = self.end().scorecards
         changed = [partition for partition in self._partitions if known.get(partition) != cards.documents]
         self.append_to(changed, LogEntry(now, "", 0, 0, Scorecards(list(cards.documents))))
-        self.appender.flush()
+        self.flush()
         return changed
 
     def _read_newest(self, newest: int) -> LogEnd:
@@ -112,4 +126,4 @@ class AccountLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.appender.__exit__(kind, error, trace)
+        self._appender.__exit__(kind, error, trace)

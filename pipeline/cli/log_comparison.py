@@ -63,8 +63,8 @@ def compare_with_topics(
     partitions = partitions_of(client, contract.log.name)
     for partition in partitions:
         for account_id, output in fold_all(_entries(client, contract, registry, partition)):
-            topic, encode = places[type(output)]
-            expected[topic, partition].append(_digest(account_id.encode(), encode(output)))
+            name, encode = places[type(output)]
+            expected[name, partition].append(_digest(account_id.encode(), encode(output)))
     for topic in outputs:
         result = Comparison(topic=topic.name)
         for partition, found in written[topic.name].items():

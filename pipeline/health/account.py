@@ -5,7 +5,7 @@ The state is the fold's own and changes in place. How it scores, in which band i
 ``components``, ``bands`` and ``alerts`` over it; its bytes are ``pipeline.wire.state``'s.
 """
 
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from pipeline.health.events import (
     AccountClosed,
@@ -24,7 +24,7 @@ from pipeline.health.seen_ids import SeenIds
 from pipeline.health.standing import Standing
 from pipeline.health.surveys import Surveys
 from pipeline.health.tickets import Tickets
-from pipeline.health.windows import DAY, Ring, day_of, week_of
+from pipeline.health.windows import DAY, WEEK_STARTS, Ring
 
 NOTHING: Final = 0
 LOGINS: Final = 1
@@ -33,13 +33,15 @@ SURVEYS: Final = 4
 INVOICES: Final = 8
 FACTS: Final = 16
 SHOWN: Final = 32
-SPONSOR: Final = 64
-LEFT_OUT: Final = 128
-EVERYTHING: Final = LOGINS | TICKETS | SURVEYS | INVOICES | FACTS
+RHYTHM: Final = 64
+SPONSOR: Final = 128
+LEFT_OUT: Final = 256
+EVERYTHING: Final = LOGINS | TICKETS | SURVEYS | INVOICES | FACTS | RHYTHM | SPONSOR
 """
 What an event touched, as bits. Components and signs that look at it are judged again.
 
-SHOWN: something the snapshot shows as it is. SPONSOR, beside LOGINS: a champion or executive who had not been seen for a week. NOTHING: noted, but no component or sign can see a difference. LEFT_OUT: older than what is remembered, of a kind this
+SHOWN: something the snapshot shows as it is. RHYTHM, beside LOGINS: the first login of a day. SPONSOR, beside
+LOGINS: a champion or executive who had not been seen for a week. NOTHING: noted, but no component or sign can see a difference. LEFT_OUT: older than what is remembered, of a kind this
 version does not know, or for an account that is closed.
 """
 
@@ -50,6 +52,19 @@ _RECENT_DAYS = 7
 """Who was seen so few days ago is counted as active by every scorecard, and as missing by none."""
 
 
+class Volume(NamedTuple):
+    """
+    Logins of whole days against the usual, as of *day* and by one scorecard: points, and the sentence.
+
+    Points are None while there is too little to compare with.
+    """
+
+    day: int
+    card_name: str
+    points: float | None
+    reason: str
+
+
 class AccountState:
     """
     One account; a time or day of 0 means never.
@@ -58,7 +73,8 @@ class AccountState:
     account was last scored: all that happened up to it has been heard, so only deadlines up to it have passed.
     *longest_gap* (days) and *allowed_silence* (ms) are its rhythm, 0 while unknown. *roll_offset* says how many ms
     after midnight its day is scored if nothing else happens.
-    *queued_at* (due time the fold's heap holds for it) and *size* (bytes when last written) are not stored.
+    Not stored are *queued_at* (due time the fold's heap holds for it), *size* (bytes when last written) and *volume*, what
+    the usage component last made of whole days of logins.
     """
 
     __slots__ = (
@@ -87,6 +103,7 @@ class AccountState:
         "standing",
         "surveys",
         "tickets",
+        "volume",
     )
 
     def __init__(self, roll_offset: int, components: int) -> None:
@@ -102,9 +119,10 @@ class AccountState:
 
     def _know_nothing(self) -> None:
         self.first_day = 0
-        self.logins = Ring(MEMORY_DAYS)
+        self.logins = Ring(MEMORY_DAYS, "H")
         self.login_weeks = Ring(LOGIN_WEEKS)
         self.people = People()
+        self.volume: Volume | None = None
         self.last_login_at = self.last_login_heard_at = self.longest_gap = self.allowed_silence = 0
         self.key_people: KeyPeople = NOBODY
         self.tickets = Tickets()
@@ -126,7 +144,7 @@ class AccountState:
             facts.leaves_day is not None and facts.leaves_day * DAY <= self.clock
         )
 
-    def apply(self, event: Event, observed_at: int) -> int:
+    def apply(self, event: Event, observed_at: int) -> int:  # noqa: PLR0911 - one an event
         """Take in an event that is new; returns what it touched."""
         self.as_of = max(self.as_of, observed_at)
         if self.closed_by is not None and not isinstance(event, AccountFacts):
@@ -165,21 +183,24 @@ class AccountState:
 
     def _logged_in(self, login: Login, day: int, observed_at: int) -> int:
         logins = self.logins
-        new_day = not logins.at(day)
+        touched = NOTHING if logins.at(day) else LOGINS | RHYTHM
         if not logins.add(day):
             return LEFT_OUT
-        self.login_weeks.add(week_of(day))
+        self.login_weeks.add((day + WEEK_STARTS) // 7)
         if day < self.first_day or not self.first_day:
             self.first_day = day
         last_seen = self.people.saw(login.person, day, login.role)
-        was_dark = False
         if login.occurred_at > self.last_login_at:
-            was_dark = 0 < self.dark_at <= self.clock
+            if 0 < self.dark_at <= self.clock:
+                touched |= LOGINS
             self.last_login_at, self.last_login_heard_at = login.occurred_at, observed_at
         if last_seen <= day - _RECENT_DAYS:
-            return LOGINS | SPONSOR if login.role in SPONSORS else LOGINS
-        # The volume counts whole days, so today's logins cannot move it; late ones can.
-        return LOGINS if new_day or was_dark or day < day_of(self.as_of) else NOTHING
+            touched |= LOGINS | SPONSOR if login.role in SPONSORS else LOGINS
+        if day < self.as_of // DAY:
+            # The volume counts whole days, so today's logins cannot move it; late ones can.
+            self.volume = None
+            touched |= LOGINS
+        return touched
 
     def _learned(self, facts: AccountFacts) -> int:
         key = (facts.occurred_at, facts.event_id)

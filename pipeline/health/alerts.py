@@ -19,6 +19,9 @@ from pipeline.health.windows import HOUR, date_text, day_of
 SEVERITIES: Final[tuple[Severity, ...]] = ("INFO", "WARNING", "HIGH", "CRITICAL")
 
 
+_ANY_FALL = 0.01
+
+
 class Turn(NamedTuple):
     """
     A transition of one alert, still without the version it will belong to.
@@ -41,8 +44,9 @@ class Turn(NamedTuple):
     points: list[float] | None
 
 
-def update_alerts(state: AccountState, account_id: str, now: int, scorecard: Scorecard) -> list[Turn]:
+def update_alerts(state: AccountState, account_id: str, scorecard: Scorecard) -> list[Turn]:
     """Judge every sign and bring its alert up to date; returns what changed, in the order of the signs."""
+    now = state.as_of
     ended = _ended(state)
     if ended is not None:
         return _end(state, now, *ended)
@@ -55,12 +59,13 @@ def update_alerts(state: AccountState, account_id: str, now: int, scorecard: Sco
         finding = sign.detect(state, now, scorecard, alert if is_open else None, explained)
         if finding is not None:
             explained += sign.explains
-            severity = _severity(state, finding, now, scorecard)
+            severity = _severity(state, finding, scorecard)
             if alert is None or alert.resolved_at:
-                turns.append(_open(state, account_id, sign, finding, severity, now, scorecard))
+                alert, transition = _open(state, account_id, sign, severity, scorecard)
+                turns.append(_turn(state, sign, alert, transition, finding, scorecard=scorecard))
             elif severity > alert.severity:
                 alert.severity = severity
-                turns.append(_turn(state, sign, alert, "ESCALATED", finding, now, scorecard))
+                turns.append(_turn(state, sign, alert, "ESCALATED", finding, scorecard=scorecard))
         elif alert is not None and is_open:
             turns.append(_resolve(sign, alert, now, "recovery", sign.recovered(state, now, scorecard)))
     return turns
@@ -94,39 +99,33 @@ def _end(state: AccountState, now: int, resolved_by: str, reason: str) -> list[T
     ]
 
 
-def _severity(state: AccountState, finding: Finding, now: int, scorecard: Scorecard) -> int:
+def _severity(state: AccountState, finding: Finding, scorecard: Scorecard) -> int:
     severity = SEVERITIES.index(finding.severity)
     renewal = None if state.facts is None else state.facts.renewal_day
-    if renewal is not None and 0 <= renewal - day_of(now) <= scorecard.alerts.renewal_days:
+    if renewal is not None and 0 <= renewal - day_of(state.as_of) <= scorecard.alerts.renewal_days:
         severity += 1
     return min(severity, len(SEVERITIES) - 1)
 
 
 def _open(
-    state: AccountState,
-    account_id: str,
-    sign: Sign,
-    finding: Finding,
-    severity: int,
-    now: int,
-    scorecard: Scorecard,
-) -> Turn:
-    """A new episode; or the last one again, if it was resolved so lately that people would take it for the same story."""
-    alerts = state.standing.alerts
+    state: AccountState, account_id: str, sign: Sign, severity: int, scorecard: Scorecard
+) -> tuple[Alert, Transition]:
+    """A new episode; or the last one again, if it resolved so lately that people would take it for the same story."""
+    now, alerts = state.as_of, state.standing.alerts
     last = alerts.get(sign.name)
-    stories = open_alerts(state)
+    others = open_alerts(state)
     if last is not None and now < last.resolved_at + round(
         scorecard.alerts.reopen_hours[last.severity] * HOUR
     ):
         last.resolved_at = 0
         last.severity = max(severity, last.severity)
-        last.story_id = stories[0][1].story_id if stories else last.story_id
-        return _turn(state, sign, last, "REOPENED", finding, now, scorecard)
+        last.story_id = others[0][1].story_id if others else last.story_id
+        return last, "REOPENED"
     episode = 1 if last is None else last.episode + 1
     name = f"{account_id}\0{sign.name}\0{episode}"
-    alert = Alert(
+    alerts[sign.name] = opened = Alert(
         alert_id=_short_id("al", name),
-        story_id=stories[0][1].story_id if stories else _short_id("st", name),
+        story_id=others[0][1].story_id if others else _short_id("st", name),
         episode=episode,
         sequence=0,
         severity=severity,
@@ -134,8 +133,7 @@ def _open(
         resolved_at=0,
         score_before=None,
     )
-    alerts[sign.name] = alert
-    return _turn(state, sign, alert, "OPENED", finding, now, scorecard)
+    return opened, "OPENED"
 
 
 def _turn(
@@ -144,10 +142,10 @@ def _turn(
     alert: Alert,
     transition: Transition,
     finding: Finding,
-    now: int,
+    *,
     scorecard: Scorecard,
 ) -> Turn:
-    fall = fall_within(state, now, scorecard.score_drop.within_days, scorecard, 0.01)
+    fall = fall_within(state, state.as_of, scorecard.score_drop.within_days, scorecard, _ANY_FALL)
     if transition != "ESCALATED":
         alert.score_before = fall.before if fall is not None else state.standing.score
     alert.sequence += 1
@@ -158,7 +156,7 @@ def _turn(
         reason=finding.reason,
         evidence=finding.evidence,
         play=finding.play,
-        respond_by=now + round(scorecard.alerts.respond_hours[alert.severity] * HOUR),
+        respond_by=state.as_of + round(scorecard.alerts.respond_hours[alert.severity] * HOUR),
         due_at=finding.due_at,
         occurred_at=finding.occurred_at,
         observed_at=finding.observed_at,

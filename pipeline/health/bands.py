@@ -1,6 +1,4 @@
-"""
-Bands: from a score to a word, slowly enough that a wobble is no news, and at once where a hard sign leaves no choice.
-"""
+"""Bands: from a score to a word, slowly enough that a wobble is no news, at once where a hard sign leaves no choice."""
 
 from typing import Final, NamedTuple
 

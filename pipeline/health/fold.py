@@ -148,7 +148,7 @@ class PartitionFold:
             counters.left_out += 1
             touched = NOTHING
         if touched or today != state.standing.scored_day:
-            self._rescore(account_id, state, self.clock, touched, kind, entry)
+            self._rescore(account_id, state, clock=self.clock, kind=kind, touched=touched, entry=entry)
 
     def advance(self, entry: LogEntry, offset: int, limit: int) -> bool:
         """
@@ -195,7 +195,7 @@ class PartitionFold:
                 state.queued_at = 0
                 state.as_of = max(state.as_of, due)
                 self._note_changed(account_id, state)
-                self._rescore(account_id, state, max(self.clock, due), NOTHING, "TIME", None)
+                self._rescore(account_id, state, clock=max(self.clock, due), kind="TIME")
                 self.timers_fired += 1
         self.clock = tick
         return True
@@ -221,7 +221,7 @@ class PartitionFold:
             state = self.states[account_id]
             state.as_of = max(state.as_of, observed_at)
             self._note_changed(account_id, state)
-            self._rescore(account_id, state, self.clock, NOTHING, "SCORECARD", None)
+            self._rescore(account_id, state, clock=self.clock, kind="SCORECARD")
             self.timers_fired += 1
         self._to_rescore = None
         return True
@@ -230,16 +230,25 @@ class PartitionFold:
         self,
         account_id: str,
         state: AccountState,
+        *,
         clock: int,
-        touched: int,
         kind: ChangeKind,
-        entry: LogEntry | None,
+        touched: int = NOTHING,
+        entry: LogEntry | None = None,
     ) -> None:
         state.clock = clock
         if state.standing.cards_offset != self.cards_offset:
             state.standing.cards_offset = self.cards_offset
             state.standing.scored_day = 0
-        outputs = rescore(state, account_id, self.epoch, self.scorecards, touched, kind, entry)
+        outputs = rescore(
+            state,
+            account_id,
+            epoch=self.epoch,
+            cards=self.scorecards,
+            touched=touched,
+            kind=kind,
+            entry=entry,
+        )
         if outputs:
             self._step.outputs += [(account_id, output) for output in outputs]
         self._queue(account_id, state)
@@ -259,6 +268,6 @@ class PartitionFold:
 
 
 def _roll_offset(account_id: str) -> int:
-    """ms after midnight UTC at which the account's day is scored: a minute of its own, so that not all come at once."""
+    """Milliseconds after midnight UTC at which the account's day is scored: a minute of its own, so that not all come at once."""
     minute = int.from_bytes(blake2b(account_id.encode(), digest_size=4).digest()) % (24 * 60)
     return minute * MINUTE

@@ -49,12 +49,13 @@ class ScoreHistory:
 
     def highest(self, first: int, last: int) -> tuple[int, float] | None:
         """The day with the highest score from *first* to *last* and that score; the latest of equals, None if all unknown."""
-        best: tuple[int, float] | None = None
+        scores = self.scores
+        best, best_day = UNKNOWN, -1
         for day in range(max(first, self.newest - SCORE_DAYS + 1), min(last, self.newest) + 1):
-            value = self.scores[day % SCORE_DAYS]
-            if value != UNKNOWN and (best is None or value / _SCALE >= best[1]):
-                best = (day, value / _SCALE)
-        return best
+            score = scores[day % SCORE_DAYS]
+            if score >= best:
+                best, best_day = score, day
+        return None if best == UNKNOWN else (best_day, best / _SCALE)
 
     def _keep_until(self, day: int, width: int) -> None:
         newest = self.newest

@@ -21,6 +21,7 @@ ISSUED, OVERDUE, FAILED, DISPUTED, CREDITED, PAID, VOID = range(1, 8)
 
 _RANK = {step: rank for rank, step in enumerate(STEPS)}
 _MONTH_DAYS = Decimal("30.4375")
+_NOTHING = Decimal(0)
 
 
 @dataclass(slots=True)
@@ -44,12 +45,11 @@ class Bill:
         """Of a paid invoice: days from the due date to the payment, 0 if it came in time."""
         return max(0, day_of(self.key[0]) - self.due_day)
 
-    def monthly(self, day: int) -> Decimal:
-        """Recurring amount per month that this invoice says is in force on *day*; its period is counted from the due date."""
+    @property
+    def monthly(self) -> Decimal | None:
+        """Recurring amount a month while the invoice's period lasts, counted from the due date; None if it says none."""
         if not self.recurring_amount or not self.period_days or self.key[1] in {CREDITED, VOID}:
-            return Decimal(0)
-        if not self.due_day <= day < self.due_day + self.period_days:
-            return Decimal(0)
+            return None
         return self.recurring_amount * _MONTH_DAYS / self.period_days
 
 
@@ -92,12 +92,13 @@ class Invoices:
 
         A median, because the periods of two invoices may overlap or leave a gap of some days.
         """
-        bills = [*self.book.open.values(), *self.book.closed.values()]
-        usual: dict[str, Decimal] = {}
-        for currency in dict.fromkeys(bill.currency for bill in bills if bill.recurring_amount):
-            own = [bill for bill in bills if bill.currency == currency]
-            sums = sorted(
-                sum((bill.monthly(day - back * apart) for bill in own), Decimal(0)) for back in range(samples)
-            )
-            usual[currency] = sums[samples // 2]
-        return usual
+        sums: dict[str, list[Decimal]] = {}
+        for bill in (*self.book.open.values(), *self.book.closed.values()):
+            monthly = bill.monthly
+            if monthly is None or bill.period_days is None:
+                continue
+            totals = sums.setdefault(bill.currency, [_NOTHING] * samples)
+            for back in range(samples):
+                if bill.due_day <= day - back * apart < bill.due_day + bill.period_days:
+                    totals[back] += monthly
+        return {currency: sorted(totals)[samples // 2] for currency, totals in sums.items()}

@@ -45,10 +45,7 @@ class PartitionRecord:
 
 @dataclass(slots=True)
 class Step:
-    """
-    What happened since the last step: outputs in order, each with its account, the states that changed, and whether the
-    scorecards in force did.
-    """
+    """What happened since the last step: outputs in order, each with its account, and what has to be written."""
 
     outputs: list[tuple[str, Output]] = field(default_factory=list)
     changed: dict[str, AccountState] = field(default_factory=dict)

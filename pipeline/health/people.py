@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from pipeline.health.events import Role
-from pipeline.health.windows import Ring
+from pipeline.health.windows import Ring, longest_pause
 
 PERSON_SIZE = 8
 MEMORY_DAYS = 64
@@ -49,23 +49,15 @@ class People:
 
     __slots__ = ("_index", "_last_days", "active_days", "ids", "last_days", "roles")
 
-    def __init__(self) -> None:
-        self.ids = bytearray()
-        self.last_days = array("H")
-        self.active_days = array("Q")
-        self.roles = array("B")
+    def __init__(
+        self, ids: bytes = b"", last_days: bytes = b"", active_days: bytes = b"", roles: bytes = b""
+    ) -> None:
+        """Nobody, or the people whose columns a state holds."""
+        self.ids = bytearray(ids)
+        self.last_days = array("H", last_days)
+        self.active_days = array("Q", active_days)
+        self.roles = array("B", roles)
         self._reindex()
-
-    @classmethod
-    def of(cls, ids: bytes, last_days: bytes, active_days: bytes, roles: bytes) -> "People":
-        """People from their columns, as read from a state."""
-        people = cls.__new__(cls)
-        people.ids = bytearray(ids)
-        people.last_days = array("H", last_days)
-        people.active_days = array("Q", active_days)
-        people.roles = array("B", roles)
-        people._reindex()
-        return people
 
     def __len__(self) -> int:
         return len(self.last_days)
@@ -130,26 +122,24 @@ class People:
         """
         present, missing, sponsors = 0, 0, 0
         worst = (False, 0, 0)
-        turnover = self._turnover()
+        turnover: dict[int, tuple[int, int]] = {}
         for last, mask, rank in zip(self.last_days, self.active_days, self.roles, strict=True):
-            sponsor = rank >= _CHAMPION
-            if not sponsor and (mask & _FOUR_WEEKS).bit_count() < power_days:
+            if rank < _CHAMPION and (mask & _FOUR_WEEKS).bit_count() < power_days:
                 continue
             gone = day - last
             if gone < missing_days or gone < 2 * longest_pause(mask):
                 present += 1
                 continue
+            turnover = turnover or self._turnover()
             stayed, around = turnover[last]
             if mask.bit_count() >= regular_days and 2 * stayed >= around:
                 missing += 1
-                sponsors += sponsor
-                worst = max(worst, (sponsor, gone, rank))
+                sponsors += rank >= _CHAMPION
+                worst = max(worst, (rank >= _CHAMPION, gone, rank))
         return KeyPeople(present, missing, sponsors, ROLES[worst[2]], worst[1])
 
     def _turnover(self) -> dict[int, tuple[int, int]]:
         """For each last day: how many were seen on both sides of it, and how many were seen in the week up to it or later."""
-        if not self.last_days:
-            return {}
         start = min(self.last_days) - MEMORY_DAYS
         size = max(self.last_days) - start + 2
         came, left = [0] * size, [0] * size
@@ -168,16 +158,3 @@ class People:
         self._last_days = Ring(MEMORY_DAYS)
         for day in self.last_days:
             self._last_days.add(day)
-
-
-def longest_pause(mask: int) -> int:
-    """Longest distance, in days, between two set bits that follow each other; 0 with fewer than two."""
-    longest, previous = 0, -1
-    while mask:
-        low = mask & -mask
-        place = low.bit_length() - 1
-        if previous >= 0:
-            longest = max(longest, place - previous)
-        previous = place
-        mask ^= low
-    return longest

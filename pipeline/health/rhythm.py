@@ -1,6 +1,5 @@
 """An account's rhythm: how long it usually stays away, and after how much silence that is not usual any more."""
 
-from itertools import pairwise
 from typing import NamedTuple
 
 from pipeline.health.account import AccountState
@@ -23,20 +22,18 @@ def rhythm_of(state: AccountState, numbers: WentDark) -> Rhythm:
     the longest of: the minimum, ``factor`` times the longest gap of the window, and, if the account ever left whole weeks
     empty within a year (a holiday), as many weeks and ``empty_week_days``.
     """
-    last = day_of(state.last_login_at)
-    days = state.logins.filled(last - numbers.window_days + 1, last)
-    if len(days) < numbers.least_active_days:
+    if not state.last_login_at:
         return Rhythm(0, 0)
-    longest = max(later - earlier for earlier, later in pairwise(days))
+    last = day_of(state.last_login_at)
+    active_days, longest = state.logins.longest_pause(last - numbers.window_days + 1, last)
+    if active_days < numbers.least_active_days:
+        return Rhythm(0, 0)
     facts = state.facts
     seats = len(state.people) if facts is None or facts.seats is None else facts.seats
-    allowed = max(
-        numbers.few_seats_minimum_days if seats <= numbers.few_seats else numbers.minimum_days,
-        numbers.factor * longest,
-    )
+    minimum = numbers.few_seats_minimum_days if seats <= numbers.few_seats else numbers.minimum_days
+    allowed = max(minimum, numbers.factor * longest)
     week = week_of(last)
-    weeks = state.login_weeks.filled(week - 52, week)
-    empty = max((later - earlier - 1 for earlier, later in pairwise(weeks)), default=0)
-    if empty:
-        allowed = max(allowed, 7 * empty + numbers.empty_week_days)
+    _, weeks = state.login_weeks.longest_pause(week - 52, week)
+    if weeks > 1:
+        allowed = max(allowed, 7 * (weeks - 1) + numbers.empty_week_days)
     return Rhythm(longest, round(allowed * DAY))

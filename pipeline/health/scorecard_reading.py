@@ -112,7 +112,9 @@ class _Reading:
         weights = [table.get(name) for name in names]
         for name, weight in zip(names, weights, strict=True):
             if weight is None:
-                self._fault(f"weights.{name}", "is missing: give it a number from 0 to 100, 0 to leave it out")
+                self._fault(
+                    f"weights.{name}", "is missing: give it a number from 0 to 100, 0 to leave it out"
+                )
             elif not _is_number(weight) or not 0 <= weight <= 100:
                 self._fault(f"weights.{name}", f"is {weight!r}: give it a number from 0 to 100")
         return weights

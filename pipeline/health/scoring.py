@@ -1,8 +1,6 @@
-"""
-From a changed state to outputs: assess what was touched, weigh, move the band, judge the signs, publish a version if one is due.
-"""
+"""From a changed state to outputs: assess, weigh, move the band, judge the signs, publish a version if one is due."""
 
-from pipeline.health.account import EVERYTHING, FACTS, LOGINS, SHOWN, SPONSOR, AccountState
+from pipeline.health.account import EVERYTHING, FACTS, RHYTHM, SHOWN, SPONSOR, AccountState
 from pipeline.health.alerts import update_alerts
 from pipeline.health.bands import forced, hard_sign, move_band
 from pipeline.health.components import COMPONENTS
@@ -11,7 +9,8 @@ from pipeline.health.outputs import ChangeKind
 from pipeline.health.people import NOBODY
 from pipeline.health.rhythm import rhythm_of
 from pipeline.health.scorecard import Scorecard, ScorecardSet
-from pipeline.health.versions import Output, has_moved, publish
+from pipeline.health.standing import Standing
+from pipeline.health.versions import Output, Verdict, has_moved, publish
 from pipeline.health.weighing import weigh
 from pipeline.health.windows import DAY, day_of
 
@@ -19,6 +18,7 @@ from pipeline.health.windows import DAY, day_of
 def rescore(
     state: AccountState,
     account_id: str,
+    *,
     epoch: int,
     cards: ScorecardSet | None,
     touched: int,
@@ -47,15 +47,16 @@ def rescore(
     computed = forced(standing.band, standing.forced_by)
     band = computed if state.override is None else state.override.band
     moved = touched & SHOWN or computed != computed_before or standing.scores != scores_before
-    if entry is not None and moved:
-        standing.note_cause(entry)
-    turns = [] if card is None else update_alerts(state, account_id, state.as_of, card)
-    if entry is not None and turns and not moved:
+    # Only what moved, or the passing of time, opens an alert; and only what is open can end.
+    judged = card is not None and (moved or entry is None or standing.alerts)
+    turns = update_alerts(state, account_id, card) if judged else []
+    if entry is not None and (moved or turns):
         standing.note_cause(entry)
     state.due_at = 0 if card is None or state.closed_by is not None else _next_due(state, hold_ends_at)
-    if not (turns or touched & SHOWN or has_moved(state, band, computed, card)):
-        return []
-    return publish(state, account_id, epoch, kind, band, card, turns)
+    verdict = Verdict(account_id, epoch, band, computed, card)
+    if turns or touched & SHOWN or has_moved(state, verdict):
+        return publish(state, verdict, kind, turns)
+    return []
 
 
 def _scorecard_of(state: AccountState, cards: ScorecardSet) -> Scorecard:
@@ -72,36 +73,39 @@ def _score(state: AccountState, card: Scorecard, touched: int) -> int:
     now, clock = state.as_of, state.clock
     day = day_of(now)
     if day != standing.scored_day or card.name != standing.card_name or touched & FACTS:
-        touched |= EVERYTHING | SPONSOR
+        touched |= EVERYTHING
+        standing.scored_day, standing.card_name = day, card.name
+        state.volume = None
         state.forget(day)
-    if touched & LOGINS:
-        state.longest_gap, state.allowed_silence = (
-            rhythm_of(state, card.went_dark) if state.last_login_at else (0, 0)
-        )
+    if touched & RHYTHM:
+        state.longest_gap, state.allowed_silence = rhythm_of(state, card.went_dark)
     if touched & SPONSOR:
         usage = card.usage
         state.key_people = state.people.key_people(
             day, usage.missing_days, usage.power_user_days, usage.regular_days
         )
-    standing.scored_day, standing.card_name = day, card.name
-    scores = standing.scores = standing.scores.copy()
+    scores = standing.scores.copy()
     for place, component in enumerate(COMPONENTS):
-        fresh_until = standing.fresh_until[place]
-        if (
-            component.looks_at & touched
-            or 0 < standing.look_again_at[place] <= clock
-            or (fresh_until is not None and fresh_until <= clock)
-        ):
+        if component.looks_at & touched or _is_due(standing, place, clock):
             assessment = component.assess(state, now, card)
             scores[place], standing.reasons[place] = assessment.score, assessment.reason
             standing.fresh_until[place] = assessment.fresh_until
             standing.look_again_at[place] = assessment.look_again_at
-    total = weigh(scores, card.weights, card.bands.least_coverage)
-    standing.score, standing.coverage, standing.contributions = total
-    standing.history.note(day, total.score, scores)
+    if scores != standing.scores or touched & FACTS:
+        standing.scores = scores
+        standing.score, standing.coverage, standing.contributions = weigh(
+            scores, card.weights, card.bands.least_coverage
+        )
+        standing.history.note(day, standing.score, scores)
     sign = hard_sign(state, now, card)
     standing.forced_by, standing.forced_due_at = (None, None) if sign is None else sign
     return move_band(state, now, card.bands)
+
+
+def _is_due(standing: Standing, place: int, clock: int) -> bool:
+    """Whether a component has come to the moment it wanted to be looked at again, or has gone stale."""
+    fresh_until = standing.fresh_until[place]
+    return 0 < standing.look_again_at[place] <= clock or (fresh_until is not None and fresh_until <= clock)
 
 
 def _stop_scoring(state: AccountState, reason: str) -> None:

@@ -20,13 +20,13 @@ _WIDTH = 4
 
 
 class Answers(NamedTuple):
-    """So many equal answers of one day. *kind* 0 counts surveys sent; *answer* is in hundredths on the kind's own scale."""
+    """*number* equal answers of one day. *kind* 0 counts surveys sent; *answer* is in hundredths on the kind's own scale."""
 
     day: int
     kind: int
     decision_maker: bool
     answer: int
-    count: int
+    number: int
 
 
 class Surveys:

@@ -54,10 +54,10 @@ class Tickets:
 
     def __init__(self) -> None:
         self.book: Book[Ticket] = Book(MAX_OPEN, MAX_CLOSED)
-        self.opened = Ring(64, "H")
+        self.opened = Ring(64, "B")
         self.opened_weeks = Ring(57, "H")
-        self.escalated = Ring(32, "H")
-        self.reopened = Ring(32, "H")
+        self.escalated = Ring(32, "B")
+        self.reopened = Ring(32, "B")
         self.last_step_at = 0
 
     def apply(self, event: SupportTicket) -> bool:

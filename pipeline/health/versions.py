@@ -1,12 +1,9 @@
-"""
-Versions of an account's health: when there is a new one, and the snapshot, the change and the alert events it consists of.
-"""
+"""Versions of an account's health: when there is a new one, and the records it consists of."""
 
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from pipeline.health.account import AccountState
 from pipeline.health.alerts import SEVERITIES, Turn, open_alerts
-from pipeline.health.bands import forced
 from pipeline.health.components import COMPONENTS
 from pipeline.health.events import Band
 from pipeline.health.outputs import (
@@ -33,53 +30,63 @@ _LEAST_COVERAGE = 0.05
 _TRACE = 1e-9  # what floats lose on the way; 0.60 - 0.55 counts as five points
 
 
-def has_moved(state: AccountState, band: Band, computed: Band, scorecard: Scorecard | None) -> bool:
+class Verdict(NamedTuple):
+    """Whom a version is about and what was decided besides the standing: the bands in force and computed, and by which card."""
+
+    account_id: str
+    epoch: int
+    band: Band
+    computed_band: Band
+    card: Scorecard | None
+
+    @property
+    def card_name(self) -> str:
+        """Name of the scorecard, empty while none is in force."""
+        return "" if self.card is None else self.card.name
+
+    @property
+    def card_version(self) -> str:
+        """Version of the scorecard, empty while none is in force."""
+        return "" if self.card is None else self.card.version
+
+
+def has_moved(state: AccountState, verdict: Verdict) -> bool:
     """Whether score, coverage, band or scorecard differ enough from the last version to be a new one."""
     standing = state.standing
     shown = standing.shown
-    if not standing.version or (standing.score is None) != (shown.score is None):
+    score, shown_score = standing.score, shown.score
+    if score is None or shown_score is None:
+        if score is not shown_score:
+            return True
+    elif abs(score - shown_score) >= _LEAST_POINTS - _TRACE:
         return True
     return (
-        (
-            standing.score is not None
-            and shown.score is not None
-            and abs(standing.score - shown.score) >= _LEAST_POINTS - _TRACE
-        )
-        or band != shown.band
-        or computed != shown.computed_band
+        not standing.version
+        or verdict.band != shown.band
+        or verdict.computed_band != shown.computed_band
         or standing.forced_by != shown.forced_by
         or abs(standing.coverage - shown.coverage) >= _LEAST_COVERAGE - _TRACE
-        or _name_of(scorecard) != (shown.card_name, shown.card_version)
+        or verdict.card_name != shown.card_name
+        or verdict.card_version != shown.card_version
     )
 
 
-def publish(
-    state: AccountState,
-    account_id: str,
-    epoch: int,
-    kind: ChangeKind,
-    band: Band,
-    scorecard: Scorecard | None,
-    turns: list[Turn],
-) -> list[Output]:
+def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list[Turn]) -> list[Output]:
     """Make the next version: one snapshot, one change, and an alert event for each of *turns*."""
     standing = state.standing
     before = standing.shown
     standing.version += 1
-    computed = forced(standing.band, standing.forced_by)
-    card_name, card_version = _name_of(scorecard)
-    now = Shown(
+    now = standing.shown = Shown(
         standing.score,
-        band,
-        computed,
+        verdict.band,
+        verdict.computed_band,
         standing.forced_by,
         standing.coverage,
         tuple(standing.scores),
         standing.contributions,
-        card_name,
-        card_version,
+        verdict.card_name,
+        verdict.card_version,
     )
-    standing.shown = now
     comparable = before.score is not None and now.score is not None
     points = (
         points_moved(before.contributions, now.contributions)
@@ -88,14 +95,14 @@ def publish(
     )
     earlier = before.scores or (None,) * len(now.scores)
     change = HealthChange(
-        account_id=account_id,
-        epoch=epoch,
+        account_id=verdict.account_id,
+        epoch=verdict.epoch,
         version=standing.version,
         kind=kind,
         score_before=before.score,
         score_after=now.score,
         band_before=before.band,
-        band_after=band,
+        band_after=now.band,
         coverage_before=before.coverage,
         coverage_after=now.coverage,
         points=tuple(
@@ -104,34 +111,29 @@ def publish(
         ),
         causes=tuple(standing.causes),
         causes_count=standing.causes_count,
-        scorecard_name=card_name,
-        scorecard_version=card_version,
+        scorecard_name=verdict.card_name,
+        scorecard_version=verdict.card_version,
         fold_version=FOLD_VERSION,
         as_of=state.as_of,
     )
     standing.causes = []
     standing.causes_count = 0
-    alert_events = [
-        _alert_event(state, account_id, epoch, band, turn, before.score, points) for turn in turns
-    ]
-    return [_snapshot(state, account_id, epoch, band, computed, scorecard), change, *alert_events]
+    alert_events = [_alert_event(state, verdict, turn, before.score, points) for turn in turns]
+    return [_snapshot(state, verdict), change, *alert_events]
 
 
-def _snapshot(
-    state: AccountState, account_id: str, epoch: int, band: Band, computed: Band, scorecard: Scorecard | None
-) -> HealthSnapshot:
+def _snapshot(state: AccountState, verdict: Verdict) -> HealthSnapshot:
     standing, facts = state.standing, state.facts
     day = day_of(state.as_of)
-    card_name, card_version = _name_of(scorecard)
-    weights = (0.0,) * len(COMPONENTS) if scorecard is None else scorecard.weights
+    weights = (0.0,) * len(COMPONENTS) if verdict.card is None else verdict.card.weights
     return HealthSnapshot(
-        account_id=account_id,
+        account_id=verdict.account_id,
         account_name=None if facts is None else facts.name,
-        epoch=epoch,
+        epoch=verdict.epoch,
         version=standing.version,
         score=standing.score,
-        band=band,
-        computed_band=computed,
+        band=verdict.band,
+        computed_band=verdict.computed_band,
         forced_by=standing.forced_by,
         coverage=standing.coverage,
         components=tuple(
@@ -175,21 +177,15 @@ def _snapshot(
         seats=None if facts is None else facts.seats,
         leaves_on=None if facts is None else facts.leaves_day,
         closed=state.closed_by is not None,
-        scorecard_name=card_name,
-        scorecard_version=card_version,
+        scorecard_name=verdict.card_name,
+        scorecard_version=verdict.card_version,
         fold_version=FOLD_VERSION,
         as_of=state.as_of,
     )
 
 
 def _alert_event(
-    state: AccountState,
-    account_id: str,
-    epoch: int,
-    band: Band,
-    turn: Turn,
-    score_before: float | None,
-    points: list[float],
+    state: AccountState, verdict: Verdict, turn: Turn, score_before: float | None, points: list[float]
 ) -> AlertEvent:
     """The fall the alert stands for where it is known, else the change of this version."""
     standing, facts, alert = state.standing, state.facts, turn.alert
@@ -198,9 +194,9 @@ def _alert_event(
         alert_id=alert.alert_id,
         sequence=alert.sequence,
         story_id=alert.story_id,
-        epoch=epoch,
+        epoch=verdict.epoch,
         version=standing.version,
-        account_id=account_id,
+        account_id=verdict.account_id,
         account_name=None if facts is None else facts.name,
         sign=turn.sign.name,
         transition=turn.transition,
@@ -210,7 +206,7 @@ def _alert_event(
         points=tuple(
             (component.name, value) for component, value in zip(COMPONENTS, moved, strict=True) if value
         ),
-        band=band,
+        band=verdict.band,
         reason=turn.reason,
         evidence=turn.evidence,
         play=turn.play,
@@ -226,7 +222,3 @@ def _alert_event(
         resolved_by=turn.resolved_by,
         as_of=state.as_of,
     )
-
-
-def _name_of(scorecard: Scorecard | None) -> tuple[str, str]:
-    return ("", "") if scorecard is None else (scorecard.name, scorecard.version)

@@ -14,22 +14,16 @@ class Total(NamedTuple):
 
 def weigh(scores: Sequence[float | None], weights: Sequence[float], least_coverage: float) -> Total:
     """Weighted mean over the components that are known; *coverage* is their share of the weight."""
-    known = 0.0
+    known = total = 0.0
     for score, weight in zip(scores, weights, strict=True):
+        total += weight
         if score is not None:
             known += weight
-    if not known:
-        return Total(None, 0.0, (0.0,) * len(scores))
-    contributions = tuple(
-        [
-            0.0 if score is None else score * weight / known
-            for score, weight in zip(scores, weights, strict=True)
-        ]
-    )
-    coverage = round(known / sum(weights), 4)
-    if coverage < least_coverage:
+    coverage = round(known / total, 4)
+    if not known or coverage < least_coverage:
         return Total(None, coverage, (0.0,) * len(scores))
-    return Total(round(sum(contributions), 4), coverage, contributions)
+    contributions = [0.0 if s is None else s * w / known for s, w in zip(scores, weights, strict=True)]
+    return Total(round(sum(contributions), 4), coverage, tuple(contributions))
 
 
 def points_moved(before: Sequence[float], after: Sequence[float]) -> list[float]:

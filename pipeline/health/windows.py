@@ -12,8 +12,11 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+WEEK_STARTS = 3
+"""Day 0 was a Thursday: three days after the Monday its week started on."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LIMITS = {"H": 0xFFFF, "I": 0xFFFF_FFFF}
+_LIMITS = {"B": 0xFF, "H": 0xFFFF, "I": 0xFFFF_FFFF}
 
 
 def day_of(at: int) -> int:
@@ -22,8 +25,8 @@ def day_of(at: int) -> int:
 
 
 def week_of(day: int) -> int:
-    """Week of a day; weeks start on Monday, and day 0 was a Thursday."""
-    return (day + 3) // 7
+    """Week of a day; weeks start on Monday."""
+    return (day + WEEK_STARTS) // 7
 
 
 def date_text(day: int) -> str:
@@ -37,7 +40,7 @@ class Ring:
 
     The ring moves on when a newer bucket is counted; an older one is counted in its own place as long as the ring holds it.
     So the order of arrival never shows in the counts. A count stops at the largest number its type holds
-    (``H`` 65,535, ``I`` 4,294,967,295).
+    (``B`` 255, ``H`` 65,535, ``I`` 4,294,967,295).
     """
 
     __slots__ = ("counts", "limit", "newest")
@@ -49,15 +52,15 @@ class Ring:
 
     def add(self, bucket: int, count: int = 1) -> bool:
         """Count in *bucket*; False, and nothing counted, when the ring no longer holds it."""
-        newest = self.newest
         counts = self.counts
         length = len(counts)
-        if bucket > newest:
+        if bucket > self.newest:
             self._move_to(bucket)
-        elif bucket <= newest - length:
+        elif bucket <= self.newest - length:
             return False
-        index = bucket % length
-        counts[index] = min(max(counts[index] + count, 0), self.limit)
+        counted = counts[bucket % length] + count
+        if 0 <= counted <= self.limit:
+            counts[bucket % length] = counted
         return True
 
     def at(self, bucket: int) -> int:
@@ -77,12 +80,20 @@ class Ring:
             return sum(counts[start : end + 1])
         return sum(counts[start:]) + sum(counts[: end + 1])
 
-    def filled(self, first: int, last: int) -> list[int]:
-        """Buckets from *first* to *last*, both included, that counted something; oldest first."""
+    def longest_pause(self, first: int, last: int) -> tuple[int, int]:
+        """
+        Number of the buckets from *first* to *last*, both included, that counted something, and their longest pause.
+
+        A pause is the distance between two neighbours among them; it is 0 with fewer than two.
+        """
         counts = self.counts
         length = len(counts)
-        first = max(first, self.newest - length + 1)
-        return [bucket for bucket in range(first, min(last, self.newest) + 1) if counts[bucket % length]]
+        mask = 0
+        for bucket in range(max(first, self.newest - length + 1), min(last, self.newest) + 1):
+            mask <<= 1
+            if counts[bucket % length]:
+                mask |= 1
+        return mask.bit_count(), longest_pause(mask)
 
     def _holds(self, bucket: int) -> bool:
         return self.newest - len(self.counts) < bucket <= self.newest
@@ -93,3 +104,16 @@ class Ring:
         for passed in range(max(self.newest + 1, bucket - length + 1), bucket + 1):
             counts[passed % length] = 0
         self.newest = bucket
+
+
+def longest_pause(mask: int) -> int:
+    """Longest distance between two set bits that follow each other; 0 with fewer than two."""
+    if mask & (mask - 1) == 0:
+        return 0
+    mask >>= (mask & -mask).bit_length() - 1
+    unset = ~mask & ((1 << mask.bit_length()) - 1)
+    longest = 1
+    while unset:  # a run of n unset bits survives n rounds
+        unset &= unset >> 1
+        longest += 1
+    return longest

@@ -28,11 +28,16 @@ class BrokerUnreachable(KafkaFailed):
 
 def client_configuration(brokers: str, security: Security) -> Configuration:
     """What every client needs to get in: *brokers* is ``host:port,host:port``."""
-    configuration: Configuration = {
+    return {
         "bootstrap.servers": brokers,
-        "security.protocol": security.protocol,
         "log_level": 0,  # What goes wrong reaches people as an exception with a way out.
+        **security_configuration(security),
     }
+
+
+def security_configuration(security: Security) -> Configuration:
+    """The part of a client's configuration that says who it is and whom it trusts."""
+    configuration: Configuration = {"security.protocol": security.protocol}
     if security.protocol.startswith("SASL"):
         configuration |= {
             "sasl.mechanism": security.mechanism,

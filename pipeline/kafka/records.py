@@ -1,13 +1,13 @@
 """Records: reading a topic to its present end, appending, and how far a group has come."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public by its documentation, not by __all__
     AdminClient,
     OffsetSpec,
@@ -131,10 +131,14 @@ class Appender:
     Appends records and loses none: a delivery that fails raises KafkaFailed at the next call, and ends the rest.
 
     A with-block waits at its end until the brokers have acknowledged everything; one left by an exception does not.
+    *on_delivery* is told of each acknowledged record: topic, partition, offset, and bytes of key and value.
     """
 
-    def __init__(self, client: Configuration) -> None:
+    def __init__(
+        self, client: Configuration, on_delivery: Callable[[str, int, int, int], None] | None = None
+    ) -> None:
         self._client = client
+        self._on_delivery = on_delivery
         self._producer = Producer(producer_configuration(client))
         self._failure: KafkaError | None = None
 
@@ -169,8 +173,11 @@ class Appender:
             self._check()
         self._check()
 
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+    def _delivered(self, error: KafkaError | None, message: Any) -> None:
         self._failure = self._failure or error
+        if error is None and self._on_delivery is not None:
+            size = len(message.key() or b"") + len(message.value() or b"")
+            self._on_delivery(message.topic(), message.partition(), message.offset(), size)
 
     def _check(self) -> None:
         if self._failure is not None:

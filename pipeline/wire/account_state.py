@@ -84,7 +84,7 @@ def account_of(fields: Any) -> AccountState:
     state.override_key, state.actions, state.first_day = override_key, actions, first_day
     _fill(state.logins, logins)
     _fill(state.login_weeks, login_weeks)
-    state.people = People.of(*people)
+    state.people = People(*people)
     state.last_login_at, state.last_login_heard_at = last_login_at, last_login_heard_at
     state.longest_gap, state.allowed_silence = longest_gap, allowed_silence
     state.key_people = KeyPeople._make(key_people)

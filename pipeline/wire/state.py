@@ -5,8 +5,9 @@ The position says which prefix of the log the value is the fold of. The rest is 
 (``account_state``), of the partition's record, or of the scorecards in force.
 """
 
+from collections.abc import Callable, Mapping
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgpack
 
@@ -29,9 +30,16 @@ STATE_VERSION: Final = 1
 _POSITION = Struct(">IQI")
 POSITION_SIZE = _POSITION.size
 
+_REBUILD = "rebuild the state from the log with a new epoch, see docs/guarantees.md"
+_pack: Final[Callable[[object], bytes]] = msgpack.Packer().pack
+
 
 class NewerState(RuntimeError):  # noqa: N818 - reads as what it says
     """A value of the state table was written by a newer version of this program."""
+
+
+class StatesDiffer(RuntimeError):  # noqa: N818 - reads as what it says
+    """The states of a partition are not those its record closed."""
 
 
 class Position(NamedTuple):
@@ -57,8 +65,8 @@ def position_of(fold: PartitionFold) -> bytes:
     return _POSITION.pack(fold.epoch, fold.next_offset, fold.timers_fired)
 
 
-def encode_account(position: bytes, state: AccountState, _pack=msgpack.Packer().pack) -> bytes:
-    """Value of an account; notes its size in ``state.size``, by which the fold cuts its steps."""
+def encode_account(position: bytes, state: AccountState) -> bytes:
+    """Value of an account; notes its length in ``state.size``, by which the fold cuts its steps."""
     value = position + _pack((STATE_VERSION, *account_fields(state)))
     state.size = len(value)
     return value
@@ -71,11 +79,11 @@ def decode_account(value: bytes) -> AccountState:
     return state
 
 
-def encode_record(fold: PartitionFold) -> bytes:
-    """Value of the partition's record as the fold stands."""
-    record = fold.record()
+def encode_record(record: PartitionRecord) -> bytes:
+    """Value of the partition's record."""
     counters = record.counters
-    return position_of(fold) + msgpack.packb(
+    position = _POSITION.pack(record.epoch, record.next_offset, record.timers_fired)
+    return position + _pack(
         (
             STATE_VERSION,
             record.clock,
@@ -105,25 +113,48 @@ def decode_record(value: bytes) -> PartitionRecord:
     )
 
 
-def encode_scorecards(fold: PartitionFold) -> bytes:
-    """Value of the scorecards in force; an empty list while there are none."""
-    documents = () if fold.scorecards is None else fold.scorecards.documents
-    return position_of(fold) + msgpack.packb((STATE_VERSION, documents))
+def encode_scorecards(position: bytes, scorecards: ScorecardSet) -> bytes:
+    """Value of the scorecards in force."""
+    return position + _pack((STATE_VERSION, scorecards.documents))
 
 
-def decode_scorecards(value: bytes) -> ScorecardSet | None:
-    """The scorecards a value holds. Raises ``NewerState``, or ``InvalidScorecards`` where this version cannot read them."""
+def decode_scorecards(value: bytes) -> ScorecardSet:
+    """The scorecards a value holds. Raises ``NewerState``, or ``InvalidScorecards`` if this version cannot read them."""
     (documents,) = _fields(value, "the scorecards")
-    if not documents:
-        return None
     return read_scorecards(Document(f"document {number}", text) for number, text in enumerate(documents, 1))
 
 
-def _fields(value: bytes, what: str) -> tuple:
+def decode_fold(
+    partition: int, record: bytes, states: Mapping[bytes, bytes], scorecards: bytes | None
+) -> PartitionFold:
+    """
+    The fold of a partition from its values; *states* are those of its accounts, by their keys.
+
+    Raises ``StatesDiffer`` where they are not those the record closed, and ``NewerState``.
+    """
+    known = decode_record(record)
+    if len(states) != known.accounts:
+        raise StatesDiffer(
+            f"partition {partition}: the record counts {known.accounts} accounts, the state table holds {len(states)}: "
+            f"{_REBUILD}"
+        )
+    if scorecards is None and known.cards_offset >= 0:
+        raise StatesDiffer(f"partition {partition}: the scorecards in force are missing: {_REBUILD}")
+    return PartitionFold.restored(
+        partition,
+        known,
+        {key.decode(): decode_account(value) for key, value in states.items()},
+        None if scorecards is None else decode_scorecards(scorecards),
+    )
+
+
+def _fields(value: bytes, what: str) -> list[Any]:
+    version: int
+    fields: list[Any]
     version, *fields = msgpack.unpackb(memoryview(value)[POSITION_SIZE:], use_list=False)
     if version > STATE_VERSION:
         raise NewerState(
-            f"{what} in the state table has version {version}, this program reads {STATE_VERSION}: start the newer release again, "
-            "or let an older one rebuild the state from the log with `telltale state rebuild`"
+            f"{what} in the state table has version {version}, this program reads up to {STATE_VERSION}: "
+            f"start the newer release again, or {_REBUILD}"
         )
     return fields

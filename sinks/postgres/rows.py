@@ -15,8 +15,9 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import TIMESTAMP, Date, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from pipeline.wire.avro import Decoder, Undecodable
+from pipeline.wire.avro import Undecodable
 from pipeline.wire.contract import Contract
+from pipeline.wire.outputs import OutputDecoder
 from pipeline.wire.registry import Registry, RegistryUnavailable
 from sinks.postgres.tables import account, alert, alert_event, health_change, health_snapshot
 from sinks.target import BadRecord, Record, TargetAway
@@ -63,8 +64,7 @@ class RowMaker:
     """Decodes records and sorts them into rows; *contract* says which topic is which."""
 
     def __init__(self, contract: Contract, registry: Registry) -> None:
-        topics = (contract.current, contract.change, contract.alert)
-        self._decoders = {topic.name: Decoder(topic, contract, registry) for topic in topics}
+        self._decoder = OutputDecoder(contract, registry)
         self._add: dict[str, Callable[[Batch, Row], None]] = {
             contract.current.name: _add_snapshot,
             contract.change.name: _add_change,
@@ -93,7 +93,7 @@ class RowMaker:
     def _value(self, record: Record) -> Row:
         if record.value is None:
             raise ValueError("its value is null, which only the topic of latest health may have")
-        value = self._decoders[record.partition.topic].decode(record.value)
+        value = self._decoder.decode(record.partition.topic, record.value)
         scored_at = record.headers.get(SCORED_AT_HEADER)
         return value | {
             "scored_at": None if scored_at is None else int(scored_at),

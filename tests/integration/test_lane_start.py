@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from agents.app import make_app
+from agents.lane.fences import Exit
 from agents.worker import wait_for_broker
 
 
@@ -100,3 +101,32 @@ def test_a_worker_that_waits_for_a_broker_stops_when_asked() -> None:
         assert process.wait(10) == 0
         assert time.monotonic() - asked_at < 5
         assert process.stderr.read() == ""
+
+
+def test_a_stop_that_hangs_ends_the_process(broker: str) -> None:
+    """Joining a thread blocks the event loop; whoever supervises the worker need not kill it."""
+    script = f"""if True:
+        import os, signal, sys, time
+        import agents.worker
+        from agents.app import LaneApp
+        from agents.lane.transport import LaneOptions
+
+        class Stuck(LaneApp):
+            async def start(self):
+                self._started.set()
+                os.kill(os.getpid(), signal.SIGTERM)
+
+            async def stop(self):
+                time.sleep(60)
+
+        agents.worker.STOP_SECONDS = 0.5
+        app = Stuck("stuck", broker="kafka://{broker}", session_seconds=10, lane_options=LaneOptions())
+        sys.exit(agents.worker.run_worker(app))
+    """
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=20
+    )
+
+    assert ended.returncode == Exit.SHUTDOWN
+    assert "stuck has not stopped in" in ended.stderr

@@ -8,10 +8,16 @@ from sqlalchemy import inspect, text
 
 from sinks.postgres import migrations
 from sinks.postgres.connection import DatabaseAway, make_engine
+from tests.integration.postgres_sink import until
 
 
 def tables_of(dsn: str) -> set[str]:
     return set(inspect(sqlalchemy.create_engine(dsn, poolclass=sqlalchemy.NullPool)).get_table_names())
+
+
+def waits_for_the_lock(connection: sqlalchemy.Connection) -> bool:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    return bool(connection.scalar(text(waiting)))
 
 
 def test_the_migrations_make_what_the_tables_say_and_can_be_taken_back(postgres: str) -> None:
@@ -29,22 +35,19 @@ def test_the_migrations_make_what_the_tables_say_and_can_be_taken_back(postgres:
     assert tables_of(postgres) == made
 
 
-def test_of_processes_that_start_together_one_migrates(postgres: str) -> None:
-    """All come back with the tables there; without the lock all but one would find a table in their way."""
-    with ThreadPoolExecutor(4) as starters:
-        revisions = [start.result() for start in [starters.submit(migrations.upgrade, postgres) for _ in range(4)]]
+def test_who_comes_second_waits_for_the_first_to_finish(postgres: str) -> None:
+    """While somebody else holds the lock of the migrations nothing is made; afterwards all is."""
+    other = sqlalchemy.create_engine(postgres, poolclass=sqlalchemy.NullPool)
 
-    assert revisions == [migrations.head()] * 4
+    with ThreadPoolExecutor(1) as starter, other.begin() as holder:
+        holder.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": migrations.LOCK})
+        start = starter.submit(migrations.upgrade, postgres)
+        until(lambda: waits_for_the_lock(holder) or start.done(), what="the upgrade to ask for the lock")
+        made_meanwhile = tables_of(postgres)
+        holder.rollback()
 
-
-def test_without_the_lock_they_do_collide(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The twin of the test above, with the guard off: this is what the lock is for."""
-    monkeypatch.setattr(migrations, "text", lambda statement: text(statement.replace("pg_advisory_xact_lock", "abs")))
-
-    with ThreadPoolExecutor(4) as starters:
-        attempts = [starters.submit(migrations.upgrade, postgres) for _ in range(4)]
-
-    assert [attempt for attempt in attempts if attempt.exception() is not None]
+    assert made_meanwhile == set()
+    assert start.result() == migrations.current(postgres) == migrations.head()
 
 
 @pytest.mark.parametrize("there", ["base", "0001"])

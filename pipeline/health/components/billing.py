@@ -1,5 +1,5 @@
 """
-Billing: is money late beyond this account's own habit, is any of it disputed or failed, and does what recurs shrink?
+Billing: money late beyond the account's own habit, disputed or failed payments, and a shrinking recurring amount.
 
 The worst invoice decides, not the mean: otherwise one more late invoice could raise the score. Amounts are never added
 across currencies.

@@ -30,16 +30,16 @@ def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Asse
         if age >= numbers.fresh_days:
             continue
         if not answers.kind:
-            sent += answers.count if age >= numbers.unanswered_after_days else 0
+            sent += answers.number if age >= numbers.unanswered_after_days else 0
             continue
         value = _points(answers, numbers)
-        share = answers.count * 0.5 ** (age / numbers.half_life_days)
+        share = answers.number * 0.5 ** (age / numbers.half_life_days)
         if answers.decision_maker:
             share *= numbers.decision_maker_weight
         weight += share
         points += share * value
-        answered += answers.count
-        unhappy += answers.count if value < numbers.neutral else 0
+        answered += answers.number
+        unhappy += answers.number if value < numbers.neutral else 0
         last_day = max(last_day, answers.day)
     silent = max(0, sent - answered)
     weight += silent * numbers.unanswered_weight

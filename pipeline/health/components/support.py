@@ -1,5 +1,5 @@
 """
-Support: is the load of tickets usual for this account, and are we keeping our promises on what is open?
+Support: whether the load of tickets is usual for this account, and whether we keep our promises on what is open.
 
 Two-sided: a healthy customer calls with some regularity, so sudden silence is a watch. Points are taken off for tickets
 beyond their SLA, escalations, reopenings and old open ones; more tickets alone cost nothing up to twice the usual.
@@ -8,7 +8,7 @@ The SLA clocks run without pause: no step says that the customer is awaited.
 
 from typing import NamedTuple
 
-from pipeline.health.account import FACTS, LOGINS, TICKETS, AccountState
+from pipeline.health.account import FACTS, TICKETS, AccountState
 from pipeline.health.components.assessment import Assessment, Component, count, duration
 from pipeline.health.scorecard import Scorecard, Support
 from pipeline.health.tickets import SEVERITIES, Ticket

@@ -1,11 +1,12 @@
 """
-Usage: do the people who could use the product use it, as much as they used to, and are the important ones there?
+Usage: whether the people who could use the product do, as much as they used to, and the important ones among them.
 
 The blend of breadth, volume and key people is damped by the silence, measured against the account's own rhythm.
 """
 
-from pipeline.health.account import FACTS, LOGINS, AccountState
+from pipeline.health.account import FACTS, LOGINS, AccountState, Volume
 from pipeline.health.components.assessment import Assessment, Component, count
+from pipeline.health.people import MEMORY_DAYS
 from pipeline.health.scorecard import Scorecard, Usage
 from pipeline.health.windows import DAY, day_of, week_of
 
@@ -25,7 +26,7 @@ def score_usage(state: AccountState, now: int, scorecard: Scorecard) -> Assessme
     day = day_of(now)
     parts = [
         (numbers.breadth_weight, *_breadth(state, day, numbers)),
-        (numbers.volume_weight, *_volume(state, day, numbers)),
+        (numbers.volume_weight, *_volume(state, day, scorecard)),
         (numbers.key_people_weight, *_key_people(state, numbers)),
     ]
     weight = points = 0.0
@@ -65,24 +66,35 @@ def _breadth(state: AccountState, day: int, numbers: Usage) -> tuple[float | Non
     return numbers.breadth.at(active / (facts.seats * expected) if expected else 1.0), text
 
 
-def _volume(state: AccountState, day: int, numbers: Usage) -> tuple[float | None, str]:
+def _volume(state: AccountState, day: int, scorecard: Scorecard) -> tuple[float | None, str]:
+    """Compared once a day and after late logins, for today's do not count yet."""
+    volume = state.volume
+    if volume is None or volume.day != day or volume.card_name != scorecard.name:
+        volume = state.volume = Volume(day, scorecard.name, *_compare_weeks(state, day, scorecard.usage))
+    return volume.points, volume.reason
+
+
+def _compare_weeks(state: AccountState, day: int, numbers: Usage) -> tuple[float | None, str]:
     """
     Logins of whole weeks against the four weeks before them, which hold each weekday alike.
 
     The better of the last one and the last two weeks counts: one quiet week, a holiday, costs little. Where the same weeks a
     year ago were quiet too, they lower what is expected. Unknown while there is too little to compare with.
     """
+    logins = state.logins
     best: float | None = None
     for days in (_WEEK, _TWO_WEEKS):
         start = day - days
-        known = min(numbers.volume_baseline_days, start - max(state.first_day, state.logins.newest - 63))
+        known = min(
+            numbers.volume_baseline_days, start - max(state.first_day, logins.newest - MEMORY_DAYS + 1)
+        )
         if known < _TWO_WEEKS:
             continue
-        usual = state.logins.total(start - known, start - 1) / known * days
+        usual = logins.total(start - known, start - 1) / known * days
         if usual < numbers.volume_least_weekly * days / _WEEK:
             continue
         usual *= _season(state, day, days, numbers)
-        ratio = state.logins.total(start, day - 1) / usual
+        ratio = logins.total(start, day - 1) / usual
         best = ratio if best is None else max(best, ratio)
     if best is None:
         return None, ""

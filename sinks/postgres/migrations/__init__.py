@@ -21,7 +21,7 @@ from sqlalchemy import Connection, text
 from pipeline.errors import TelltaleError
 from sinks.postgres.connection import make_engine, transaction
 
-_LOCK: Final = 0x7E117A1E_0001
+LOCK: Final = 0x7E117A1E_0001
 """Advisory lock of those who migrate; any number that is not used otherwise."""
 
 _APPLICATION: Final = "telltale-migrations"
@@ -96,7 +96,7 @@ def _run(dsn: str, act: Callable[[Config], object]) -> None:
         with transaction(engine) as connection:
             # A step may take longer than a batch of rows may, and so may the wait for another who migrates.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             config.attributes["connection"] = connection
             act(config)
     finally:

@@ -3,9 +3,12 @@
 import asyncio
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.types import TP
 from lane_in_memory import Lane, ends_with, offsets
 
+from agents.app import make_app
 from agents.lane.fences import Exit
 from agents.lane.transport import LaneOptions
 
@@ -290,3 +293,35 @@ async def test_no_poll_starts_above_the_bound_of_records_in_flight() -> None:
     await waiting
 
     assert [offsets(e) for e in await lane.poll()] == [[3]]
+
+
+async def test_a_recovery_that_has_ended_ends_the_process() -> None:
+    """Faust takes a request that timed out for a shutdown, and the worker would wait for ever."""
+    lane = Lane(A)
+    lane.consumer._check_recovery()  # not started yet: all is well
+    recovering = lane.app.tables.recovery.add_future(asyncio.sleep(60))
+    recovering.set_name("<coroutine object Recovery._restart_recovery at 0x7f0000000000>")
+    await asyncio.sleep(0)
+    lane.consumer._check_recovery()
+
+    recovering.cancel()
+    await asyncio.wait({recovering})
+    await asyncio.sleep(0)
+
+    with ends_with(Exit.GROUP):
+        lane.consumer._check_recovery()
+
+
+async def test_a_group_coordination_that_has_ended_ends_the_process() -> None:
+    """The worker would keep its partitions in its own eyes, read nothing and commit nothing."""
+    thread = make_app("lane", brokers="127.0.0.1:1", partitions=4).lane_consumer._thread
+    thread._consumer = kafka = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1", group_id="lane")
+    kafka._coordinator = coordinator = GroupCoordinator(kafka._client, kafka._subscription, group_id="lane")
+    await thread.check_group()
+
+    coordinator._coordination_task.cancel()
+    await asyncio.wait({coordinator._coordination_task})
+
+    with ends_with(Exit.GROUP):
+        await thread.check_group()
+    kafka._closed = True  # it was never started

@@ -1,0 +1,181 @@
+"""
+``telltale ingest``: a file of events, sent to the input topics as of now, or written into the log as history.
+
+Live, Kafka's timestamps are those of the sending, and events keep the times they tell. History goes straight into
+the account log, in the order in which it became known, with a tick an hour; the file is its own source there, so a
+load that broke off is started again and what is there already is dropped.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from pipeline.cli.account_log import AccountLog
+from pipeline.cli.live_input import LiveInput
+from pipeline.cli.pace import pace_for
+from pipeline.cli.rows import moment
+from pipeline.errors import TelltaleError
+from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.intake.received import Received
+from pipeline.kafka.client import client_configuration, wait_for_broker
+from pipeline.scorecards import load_scorecards
+from pipeline.settings import load_settings
+from pipeline.wire.contract import Contract
+from pipeline.wire.history import History, open_history
+from pipeline.wire.ndjson import EventLines
+from pipeline.wire.registry import open_registry
+
+_SHOWN: Final = 20
+
+
+class LinesLeftOut(TelltaleError):  # noqa: N818 - these read as what happened
+    """Some lines could not be sent; the others were."""
+
+
+class LogIsPast(TelltaleError):  # noqa: N818
+    """The log's clock is past the beginning of the history: what it tells would come too late to count."""
+
+
+class LogWasShared(TelltaleError):  # noqa: N818
+    """Somebody else wrote into the log while history was loaded."""
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--history", "as_history", is_flag=True, help="Write into the account log, before any live event."
+)
+def ingest(files: tuple[Path, ...], *, as_history: bool) -> None:
+    """
+    Send a file of events into the pipeline.
+
+    FILES hold one event a line, as JSON: type, occurred_at and the fields of its schema. Without --history they go to
+    the input topics as if they came in now. With it they are the past: sorted, with the passing of time between
+    them, written before the intake is started for the first time.
+    """
+    if as_history:
+        _ingest_history(files)
+    else:
+        _ingest_live(files)
+
+
+def load_history(
+    history: History,
+    log: AccountLog,
+    *,
+    until: int | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> int:
+    """
+    Append *history*, up to *until* (ms UTC) if given, to *log*, and return how many events that were.
+
+    Raises LogIsPast before, and LogWasShared after the load. *progress* is told of every event, as 1.
+    """
+    _refuse_what_is_past(history, log)
+    events = 0
+    for account_id, entry in history.entries(until):
+        log.append(account_id, entry)
+        if account_id:
+            events += 1
+            progress(1)
+    log.flush()
+    end, last = log.end(), history.last if until is None else until
+    if end.clock > last or end.sources - set(history.sources):
+        raise LogWasShared(
+            "the log was written by somebody else during the load, so what it says of that time is not right",
+            hint="Load again under another TELLTALE_TOPIC_PREFIX, with `telltale worker intake` stopped.",
+        )
+    return events
+
+
+def _refuse_what_is_past(history: History, log: AccountLog) -> None:
+    end = log.end()
+    # A load that broke off has written ticks of this history, and events of its files.
+    broke_off = end.clock <= history.last and end.sources and end.sources <= set(history.sources)
+    if end.clock > history.first and not broke_off:
+        raise LogIsPast(
+            f"{log.topic} tells {_day(end.clock)} already, the history begins on {_day(history.first)}",
+            hint="History comes first, in the order of time: load it under another TELLTALE_TOPIC_PREFIX, or send "
+            "the file without --history.",
+        )
+
+
+def _ingest_history(files: tuple[Path, ...]) -> None:
+    settings = load_settings("brokers", "pseudonym_key")
+    cards = load_scorecards(settings.scorecards)
+    contract = Contract.load(settings.topic_prefix)
+    key = settings.pseudonym_key.get_secret_value().encode()
+    _say(f"checking {', '.join(map(str, files))}")
+    history = open_history(files, contract=contract, pseudonyms=Pseudonyms(key))
+    for code, count in history.left_out.items():
+        _say(f"{count} events are left out: {code}")
+    client = client_configuration(settings.brokers, settings.security)
+    wait_for_broker(client, say=_say)
+    registry = open_registry(contract, settings.registry_url.get_secret_value())
+    pace = pace_for(client, contract, [contract.log.name], _say)
+    with AccountLog(client, contract, registry, partitions=settings.partitions, pace=pace) as log:
+        log.put_in_force(cards, history.first)
+        with _progress(history.events) as progress:
+            began = time.monotonic()
+            events = load_history(history, log, progress=progress)
+    _say(f"{events:,} events from {_day(history.first)} to {_day(history.last)}{_rate(events, began)}")
+
+
+def _ingest_live(files: tuple[Path, ...]) -> None:
+    settings = load_settings("brokers")
+    contract = Contract.load(settings.topic_prefix)
+    client = client_configuration(settings.brokers, settings.security)
+    wait_for_broker(client, say=_say)
+    registry = open_registry(contract, settings.registry_url.get_secret_value())
+    inputs = [topic.name for topic in contract.inputs]
+    left_out, lines, began = 0, EventLines(contract), time.monotonic()
+    size = sum(path.stat().st_size for path in files)
+    with (
+        LiveInput(client, contract, registry, pace_for(client, contract, inputs, _say)) as live,
+        _progress(size) as progress,
+    ):
+        for path in files:
+            with path.open("rb") as opened:
+                for number, line in enumerate(opened, 1):
+                    progress(len(line))
+                    event = lines.read(line)
+                    if isinstance(event, Received):
+                        live.send(event)
+                        continue
+                    left_out += 1
+                    if left_out <= _SHOWN:
+                        _say(f"{path}:{number}: {event.code}: {event.detail}")
+    _say(f"{live.sent:,} events{_rate(live.sent, began)}")
+    if left_out:
+        raise LinesLeftOut(
+            f"{left_out} lines were not sent", hint="Correct them, and send them in a file of their own."
+        )
+
+
+@contextmanager
+def _progress(length: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, where that is a terminal; takes steps of *length*."""
+    with click.progressbar(
+        length=length, file=sys.stderr, hidden=not sys.stderr.isatty(), update_min_steps=max(1, length // 500)
+    ) as bar:
+        yield bar.update
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _rate(events: int, began: float) -> str:
+    seconds = time.monotonic() - began
+    return f" in {seconds:.1f} s, {events / seconds:,.0f} a second"
+
+
+def _day(at: int) -> str:
+    return f"{moment(at):%Y-%m-%d %H:%M}"

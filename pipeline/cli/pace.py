@@ -1,0 +1,104 @@
+"""
+Not faster than the embedded broker's readers: it keeps the newest 5 MB of each partition and forgets the rest unread.
+
+A real broker keeps what its readers have not seen, so nothing waits there.
+"""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from pipeline.cli.topics import HEALTH_GROUP, INTAKE_GROUP
+from pipeline.kafka.client import Configuration, is_embedded
+from pipeline.kafka.records import Appender, group_lag
+from pipeline.wire.contract import Contract
+from sinks.postgres.sink import GROUP as SINK_GROUP
+
+UNREAD_BYTES: Final = 3_000_000
+"""Most that may be unread in one partition of a topic we write."""
+
+UNREAD_RECORDS: Final = 2_000
+"""Most that may be unread in one partition of a topic made from it, by a group that reads it at all."""
+
+_CHECKED_BYTES: Final = 256_000
+_FRAMING: Final = 70  # What a record takes around key and value, rounded up.
+
+
+class Pace:
+    """
+    Bounds what is unread: in the topics of *readers*, by the group it names; in those of *followers*, by each group.
+
+    A follower that never committed is not there, and nobody waits for it. *say* gets a line while something is waited
+    for.
+    """
+
+    def __init__(
+        self,
+        client: Configuration,
+        *,
+        readers: Mapping[str, str],
+        followers: Mapping[str, Sequence[str]],
+        say: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._readers = readers
+        self._followers = followers
+        self._say = say
+        self._total: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._marks: defaultdict[tuple[str, int], deque[tuple[int, int]]] = defaultdict(deque)
+        self._unchecked = 0
+
+    def delivered(self, topic: str, partition: int, offset: int, size: int) -> None:
+        """Note that a record was appended."""
+        place = (topic, partition)
+        self._total[place] += size + _FRAMING
+        self._marks[place].append((offset, self._total[place]))
+        self._unchecked += size + _FRAMING
+
+    def wait(self, appender: Appender) -> None:
+        """Wait until the readers are near enough; looks once in 256 kB."""
+        if self._unchecked < _CHECKED_BYTES:
+            return
+        self._unchecked = 0
+        said = time.monotonic() + 5.0
+        while behind := self._behind():
+            appender.flush()
+            if time.monotonic() > said:
+                said = time.monotonic() + 5.0
+                self._say(f"waiting for {behind}; does it run?")
+            time.sleep(0.1)
+
+    def _behind(self) -> str | None:
+        """The first group that is too far behind, with its topic."""
+        for topic, group in self._readers.items():
+            for lag in group_lag(self._client, group, [topic]):
+                if self._unread(topic, lag.partition, lag.committed or 0) > UNREAD_BYTES:
+                    return f"{group} to read {topic}"
+        for group, topics in self._followers.items():
+            lags = group_lag(self._client, group, topics)
+            if any(lag.committed is not None and lag.records > UNREAD_RECORDS for lag in lags):
+                return f"{group} to read {', '.join(topics)}"
+        return None
+
+    def _unread(self, topic: str, partition: int, committed: int) -> int:
+        marks = self._marks[topic, partition]
+        while len(marks) > 1 and marks[1][0] < committed:
+            marks.popleft()
+        total = self._total[topic, partition]
+        return total - marks[0][1] if marks and marks[0][0] < committed else total
+
+
+def pace_for(
+    client: Configuration, contract: Contract, written: Sequence[str], say: Callable[[str], None]
+) -> Pace | None:
+    """How to write the topics *written*, inputs or the log: None on a broker that keeps what is unread."""
+    if not is_embedded(client):
+        return None
+    intake, health, sink = (contract.prefix + group for group in (INTAKE_GROUP, HEALTH_GROUP, SINK_GROUP))
+    outputs = [topic.name for topic in (contract.change, contract.current, contract.alert)]
+    followers = {sink: outputs}
+    if contract.log.name not in written:
+        followers[health] = [contract.log.name]
+    readers = {topic: health if topic == contract.log.name else intake for topic in written}
+    return Pace(client, readers=readers, followers=followers, say=say)

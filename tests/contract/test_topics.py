@@ -1,0 +1,91 @@
+"""Topics, event types and the embedded registry say the same thing."""
+
+import yaml
+from contract_examples import CONTRACT, SCHEMAS, TOPICS
+from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
+
+from pipeline.intake.event_types import EVENT_TYPES
+from pipeline.intake.received import CODES, Code
+
+# What each id of the embedded registry names, as the fingerprint of the schema without its documentation. Records in
+# topics bear these ids: a line here is never changed, a new version of a schema is a new line.
+REGISTERED = {
+    1: "729bcf29882754dc",  # login/v1.avsc
+    2: "0cb6a3a8c728e657",  # support_ticket/v1.avsc
+    3: "27d5d22d36a76932",  # invoice/v1.avsc
+    4: "542bf0dc82fe8975",  # survey_response/v1.avsc
+    5: "0f35258c45dbb7a4",  # account/v1.avsc
+    6: "8f8db953f82c29fa",  # action/v1.avsc
+    7: "616706cb0e72f268",  # log_entry/v1.avsc
+    8: "e4790a7639433a31",  # health_change/v1.avsc
+    9: "0b2a4c5aae7070c4",  # health_snapshot/v1.avsc
+    10: "5ee28f10e1ec903d",  # alert_event/v1.avsc
+}
+
+
+def test_every_schema_is_the_value_of_a_topic() -> None:
+    """No folder without a topic, no topic without a folder."""
+    assert {topic.schema for topic in TOPICS} == set(CONTRACT.versions)
+
+
+def test_every_event_type_has_its_topic() -> None:
+    """The table in the intake and topics.yaml name the same inputs."""
+    declared = [(topic.source, topic.name, topic.schema) for topic in CONTRACT.inputs]
+
+    assert [(row.source, row.topic, row.schema) for row in EVENT_TYPES] == declared
+
+
+def test_every_input_has_a_dead_letter_topic() -> None:
+    """And nothing else has one."""
+    letters = {topic.name for topic in CONTRACT.topics.values() if topic.schema is None}
+
+    assert letters == {CONTRACT.dead_letter(topic).name for topic in CONTRACT.inputs}
+
+
+def test_inputs_promise_backward_and_everything_else_full_compatibility() -> None:
+    """Inputs have one reader, us; the log is replayed by any version, outputs are read by anybody."""
+    promises = {(bool(topic.source), topic.compatibility) for topic in TOPICS}
+
+    assert promises == {(True, "backward_transitive"), (False, "full_transitive")}
+
+
+def test_the_log_and_the_outputs_share_one_partition_count() -> None:
+    """Health writes the outputs of partition p into partition p."""
+    together = {topic.name for topic in CONTRACT.topics.values() if topic.partitions == "log"}
+
+    assert together == {
+        topic.name for topic in (CONTRACT.log, CONTRACT.change, CONTRACT.current, CONTRACT.alert)
+    }
+
+
+def test_only_what_has_a_latest_value_is_compacted() -> None:
+    """The log is neither compacted nor ever deleted: health counts on offsets without gaps."""
+    compacted = {topic.name for topic in CONTRACT.topics.values() if topic.cleanup == "compact"}
+
+    assert compacted == {CONTRACT.input("account").name, CONTRACT.current.name}
+    assert (CONTRACT.log.cleanup, CONTRACT.log.retention_days) == ("delete", None)
+
+
+def test_the_newest_version_of_every_schema_is_registered() -> None:
+    """Or else nobody could write it with the embedded registry."""
+    registered = [(line.subject, line.schema) for line in CONTRACT.registered.values()]
+
+    assert [t.name for t in TOPICS if (t.subject, CONTRACT.newest(t)) not in registered] == []
+
+
+def test_the_registry_is_append_only() -> None:
+    """An id, once given, names the same schema for ever, and ids count up."""
+    lines = yaml.safe_load((SCHEMAS / "registry.yaml").read_text())
+    fingerprints = {
+        line.schema_id: fingerprint(to_parsing_canonical_form(parse_schema(dict(line.schema))), "CRC-64-AVRO")
+        for line in CONTRACT.registered.values()
+    }
+
+    assert [line["id"] for line in lines] == list(range(1, len(lines) + 1))
+    assert fingerprints == REGISTERED
+
+
+def test_every_code_of_a_dead_letter_is_explained() -> None:
+    """The table covers the closed list, and says what to do."""
+    assert tuple(CODES) == Code.__args__
+    assert all(meaning.meaning and meaning.way_out for meaning in CODES.values())

@@ -1,0 +1,157 @@
+"""Settings: read from environment and file, checked at once, and quiet about secrets."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import InvalidSettings, Settings, load_settings
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("TELLTALE_"):
+            monkeypatch.delenv(name)
+
+
+def test_settings_without_a_default_are_asked_for_only_by_who_needs_them() -> None:
+    """`schemas ls` needs no broker; a worker that has none must not start."""
+    assert load_settings().brokers == ""
+
+    with pytest.raises(InvalidSettings, match="TELLTALE_BROKERS: not set"):
+        load_settings("brokers")
+
+
+def test_an_empty_value_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that a deployment left empty is as missing as one that is not there."""
+    monkeypatch.setenv("TELLTALE_BROKERS", "")
+
+    with pytest.raises(InvalidSettings, match="TELLTALE_BROKERS: not set"):
+        load_settings("brokers")
+
+
+def test_all_faults_are_told_at_once_with_the_meaning_of_each_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One start, one list: missing, wrong, unknown, and what belongs together."""
+    monkeypatch.setenv("TELLTALE_PARTITIONS", "0")
+    monkeypatch.setenv("TELLTALE_TICK_SECONDS", "often")
+    monkeypatch.setenv("TELLTALE_DATABASE_URL", "mysql://somewhere/db")
+    monkeypatch.setenv("TELLTALE_SECURITY__PASSPHRASE", "x")
+
+    with pytest.raises(InvalidSettings) as failure:
+        load_settings("brokers", "database_url", "pseudonym_key")
+
+    assert [line.split(". ")[0] for line in str(failure.value).splitlines()] == [
+        "settings are missing or wrong:",
+        "  TELLTALE_BROKERS: not set",
+        "  TELLTALE_DATABASE_URL: must begin with postgresql://",
+        "  TELLTALE_PARTITIONS: should be greater than or equal to 1",
+        "  TELLTALE_PSEUDONYM_KEY: not set",
+        "  TELLTALE_SECURITY__PASSPHRASE: no such setting",
+        "  TELLTALE_TICK_SECONDS: should be a valid number, unable to parse string as a number",
+    ]
+    assert "not set. Kafka brokers to begin with, host:port separated by commas." in str(failure.value)
+    assert "TELLTALE_CONFIG" in failure.value.hint
+
+
+def test_sasl_without_a_password_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client would only say that time ran out."""
+    monkeypatch.setenv("TELLTALE_SECURITY__PROTOCOL", "SASL_SSL")
+    monkeypatch.setenv("TELLTALE_SECURITY__USERNAME", "intake")
+
+    with pytest.raises(InvalidSettings, match="SASL_SSL needs __USERNAME and __PASSWORD"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TELLTALE_PSEUDONYM_KEY", "too-short-canary"),
+        ("TELLTALE_DATABASE_URL", "mysql://user:canary@host/db"),
+        ("TELLTALE_SECURITY", '{"password": "canary"'),
+        ("TELLTALE_SECURITY", '{"password": ["canary"]}'),
+        ("TELLTALE_REGISTRY_URL", "http://user:canary@registry"),
+    ],
+)
+def test_no_secret_reaches_an_error_or_a_repr(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors and dumps of settings end up in logs that more people read than may know a password."""
+    monkeypatch.setenv(name, value)
+
+    try:
+        told = repr(load_settings())
+    except InvalidSettings as error:
+        told = f"{error} {error.hint} {error.__cause__!r}"
+
+    assert "canary" not in told
+
+
+def test_the_file_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a deployment shares stands in the file, what differs in the environment."""
+    file = tmp_path / "telltale.toml"
+    file.write_text(
+        'brokers = "file:9092"\npartitions = 6\n[security]\nusername = "ana"\npassword = "secret"\n'
+    )
+    monkeypatch.setenv("TELLTALE_CONFIG", str(file))
+    monkeypatch.setenv("TELLTALE_BROKERS", "environment:9092")
+    monkeypatch.setenv("TELLTALE_SECURITY__PROTOCOL", "SASL_SSL")
+
+    settings = load_settings("brokers")
+
+    assert (settings.brokers, settings.partitions) == ("environment:9092", 6)
+    assert (settings.security.protocol, settings.security.username) == ("SASL_SSL", "ana")
+
+
+def test_a_misspelt_key_in_the_file_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A default in its place would be found out in production."""
+    file = tmp_path / "telltale.toml"
+    file.write_text("partition = 6\n")
+    monkeypatch.setenv("TELLTALE_CONFIG", str(file))
+
+    with pytest.raises(InvalidSettings, match="TELLTALE_PARTITION: no such setting"):
+        load_settings()
+
+
+@pytest.mark.parametrize("text", [None, "partitions = "])
+def test_a_file_that_cannot_be_read_is_named(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that was asked for and is not there must not pass for an empty file."""
+    file = tmp_path / "telltale.toml"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setenv("TELLTALE_CONFIG", str(file))
+
+    with pytest.raises(InvalidSettings, match=str(file)):
+        load_settings()
+
+
+def test_the_database_address_names_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What people copy from elsewhere begins with postgres:// or postgresql://."""
+    monkeypatch.setenv("TELLTALE_DATABASE_URL", "postgres://user:p@host/db")
+    monkeypatch.setenv("TELLTALE_PSEUDONYM_KEY", KEY)
+
+    settings = load_settings("database_url", "pseudonym_key")
+
+    assert settings.database_url.get_secret_value() == "postgresql+psycopg://user:p@host/db"
+    assert settings.pseudonym_key.get_secret_value() == KEY
+
+
+def test_files_and_folders_are_looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong path is told at the start, not when the file is first needed."""
+    monkeypatch.setenv("TELLTALE_SECURITY__CA_FILE", "/nowhere/ca.pem")
+    monkeypatch.setenv("TELLTALE_SCORECARDS", "/nowhere")
+
+    with pytest.raises(InvalidSettings) as failure:
+        load_settings()
+
+    assert "/nowhere/ca.pem is not a file" in str(failure.value)
+    assert "/nowhere is not a folder" in str(failure.value)
+
+
+def test_every_setting_says_what_it_means() -> None:
+    """The description is what an operator is told about a wrong value."""
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
