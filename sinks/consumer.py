@@ -16,7 +16,7 @@ import random
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from confluent_kafka import (
@@ -32,6 +32,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from pipeline import metrics
+from pipeline.kafka.client import Configuration, KafkaFailed, is_embedded
 from sinks.target import Partition, Record, SinkStopped, Target, TargetAway
 
 MOST_RECORDS: Final = 2_000
@@ -45,8 +46,6 @@ _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _LAG_EVERY_SECONDS: Final = 1.0
 _ADMIN_SECONDS: Final = 5.0
-# librdkafka's own broker, embedded: it answers DescribeTopics to nobody, and asking costs the whole timeout.
-_MOCK_CLUSTER: Final = "mockCluster"
 
 # The library names its own codes, as against the broker's, with an underscore.
 _POSITION_NOT_THERE: Final = KafkaError._AUTO_OFFSET_RESET  # noqa: SLF001
@@ -99,15 +98,14 @@ class SinkConsumer:
         self._topics = list(topics)
         self._brokers = brokers
         self._readiness = readiness
-        client: dict[str, Any] = {
+        self._client: Configuration = {
             "bootstrap.servers": brokers,
-            "log_level": 2,  # Its words come through error_cb, into our log; on stderr they would be no JSON.
+            "log_level": 0,  # Its words come through error_cb, into our log; on stderr they would be no JSON.
             **security,
         }
-        self._admin = AdminClient(client)
         self._consumer = Consumer(
             {
-                **client,
+                **self._client,
                 "group.id": group,
                 "session.timeout.ms": round(session_seconds * 1000),
                 "heartbeat.interval.ms": round(session_seconds * 1000 / 6),
@@ -116,7 +114,7 @@ class SinkConsumer:
                 "auto.offset.reset": "error",
                 "enable.auto.offset.store": False,
                 "topic.metadata.refresh.interval.ms": 10_000,
-                "fetch.wait.max.ms": 50,
+                "fetch.wait.max.ms": 500,
                 "error_cb": self._on_client_error,
             }
         )
@@ -264,13 +262,17 @@ class SinkConsumer:
         """The ids a broker gives its topics, by which one made anew is known; empty if it tells none."""
         topics = sorted({partition.topic for partition in self._assigned})
         try:
-            cluster = self._admin.list_topics(timeout=_ADMIN_SECONDS).cluster_id or ""
-            if cluster.startswith(_MOCK_CLUSTER):
+            if is_embedded(self._client):  # It would leave the question unanswered.
                 return {}
-            described = self._admin.describe_topics(TopicCollection(topics), request_timeout=_ADMIN_SECONDS)
+            described = AdminClient(self._client).describe_topics(
+                TopicCollection(topics), request_timeout=_ADMIN_SECONDS
+            )
             return {topic: str(future.result().topic_id) for topic, future in described.items()}
-        except KafkaException as error:  # Not allowed to ask, or not answered: the sink works without.
-            _log.info("sink.topic_ids_unknown", reason=error.args[0].str())
+        except (
+            KafkaFailed,
+            KafkaException,
+        ) as error:  # Not allowed to ask, or no answer: the sink works without.
+            _log.info("sink.topic_ids_unknown", reason=str(error))
             return {}
 
     def _look_for_broker(self) -> None:

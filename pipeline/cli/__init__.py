@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "schemas": "List, check and register the schemas of the topics.",
     "scorecards": "Check scorecards and put them in force.",
     "db": "Bring the Postgres schema up to date.",
-    "replay": "Score a file or the account log again, for comparison.",
+    "replay": "Score files of events, or the account log, again.",
     "bench": "Measure this machine.",
 }
 """Every command, which is a function of that name in a module of that name, and what ``--help`` says of it."""
@@ -42,9 +42,10 @@ class _Failed(click.ClickException):
         self.hint = hint
 
     def show(self, file: object = None) -> None:  # noqa: ARG002 - always stderr
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", err=True)
+        color = False if os.environ.get("NO_COLOR") else None  # None: as the terminal can
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", err=True, color=color)
         if self.hint:
-            click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {self.hint}", err=True)
+            click.echo(f"{click.style('hint:', fg='cyan', bold=True)} {self.hint}", err=True, color=color)
 
 
 class _LazyGroup(click.Group):
@@ -72,8 +73,6 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> object:
-        if os.environ.get("NO_COLOR"):
-            ctx.color = False
         try:
             return super().invoke(ctx)
         except Exception as error:

@@ -3,8 +3,9 @@
 from typing import Final, NamedTuple
 
 from pipeline.health.account import AccountState
+from pipeline.health.components.assessment import duration
 from pipeline.health.components.billing import worst_past_due
-from pipeline.health.components.support import solve_by
+from pipeline.health.components.support import solve_limits
 from pipeline.health.events import Band
 from pipeline.health.scorecard import Bands, Scorecard
 from pipeline.health.tickets import SEVERITIES
@@ -79,11 +80,13 @@ def hard_sign(state: AccountState, now: int, scorecard: Scorecard) -> HardSign |
     facts = state.facts
     if facts is not None and facts.notice_day is not None and facts.notice_day <= day:
         return HardSign(f"notice of cancellation given on {date_text(facts.notice_day)}", None)
-    support = scorecard.support
-    for ticket_id, ticket in state.tickets.book.open.items():
-        if ticket.severity == _P1 and solve_by(ticket, support) <= state.clock:
-            words = f"P1 ticket {ticket_id} open beyond its SLA of {support.solve_hours[0]:g} h"
-            return HardSign(words, solve_by(ticket, support))
+    tickets = state.tickets.book.open
+    if tickets:
+        limits = solve_limits(scorecard.support)
+        for ticket_id, ticket in tickets.items():
+            if ticket.severity == _P1 and ticket.late_after(limits) <= state.clock:
+                words = f"P1 ticket {ticket_id} open beyond its SLA of {duration(limits[0])}"
+                return HardSign(words, ticket.late_after(limits))
     worst = worst_past_due(state, day)
     limit = scorecard.bands.past_due_days
     if worst is not None and day - worst[1].due_day >= limit:

@@ -6,13 +6,14 @@ SCORE_DAYS = 29
 COMPONENT_DAYS = 8
 UNKNOWN = -1
 _SCALE = 10_000
+_COMPONENT_SCALE = 100
 
 
 class ScoreHistory:
     """
     The total of the last ``SCORE_DAYS`` days and the components of the last ``COMPONENT_DAYS``, today included.
 
-    In ten-thousandths, so that what comes out equals what went in.
+    The total is kept in ten-thousandths, so that what comes out equals what went in, components in hundredths.
     """
 
     __slots__ = ("components", "newest", "scores")
@@ -20,7 +21,7 @@ class ScoreHistory:
     def __init__(self, components: int) -> None:
         self.newest = -1
         self.scores = array("i", [UNKNOWN]) * SCORE_DAYS
-        self.components = array("i", [UNKNOWN]) * (COMPONENT_DAYS * components)
+        self.components = array("h", [UNKNOWN]) * (COMPONENT_DAYS * components)
 
     def note(self, day: int, score: float | None, components: list[float | None]) -> None:
         """The scores of *day* as they stand now; never a day before the last one noted."""
@@ -28,16 +29,16 @@ class ScoreHistory:
         if day > self.newest >= 0:
             self._keep_until(day, width)
         self.newest = day
-        self.scores[day % SCORE_DAYS] = _packed(score)
+        self.scores[day % SCORE_DAYS] = _packed(score, _SCALE)
         start = day % COMPONENT_DAYS * width
         for place, value in enumerate(components, start):
-            self.components[place] = _packed(value)
+            self.components[place] = _packed(value, _COMPONENT_SCALE)
 
     def score_on(self, day: int) -> float | None:
         """Last score of *day*; None if it was unknown or is too long ago."""
         if not self.newest - SCORE_DAYS < day <= self.newest:
             return None
-        return _unpacked(self.scores[day % SCORE_DAYS])
+        return _unpacked(self.scores[day % SCORE_DAYS], _SCALE)
 
     def components_on(self, day: int) -> list[float | None]:
         """Last component scores of *day*, within the last ``COMPONENT_DAYS``."""
@@ -45,7 +46,7 @@ class ScoreHistory:
         if not self.newest - COMPONENT_DAYS < day <= self.newest:
             return [None] * width
         start = day % COMPONENT_DAYS * width
-        return [_unpacked(value) for value in self.components[start : start + width]]
+        return [_unpacked(value, _COMPONENT_SCALE) for value in self.components[start : start + width]]
 
     def highest(self, first: int, last: int) -> tuple[int, float] | None:
         """The day with the highest score from *first* to *last* and that score; the latest of equals, None if all unknown."""
@@ -69,9 +70,9 @@ class ScoreHistory:
             self.components[start : start + width] = components
 
 
-def _packed(score: float | None) -> int:
-    return UNKNOWN if score is None else round(score * _SCALE)
+def _packed(score: float | None, scale: int) -> int:
+    return UNKNOWN if score is None else round(score * scale)
 
 
-def _unpacked(value: int) -> float | None:
-    return None if value == UNKNOWN else value / _SCALE
+def _unpacked(value: int, scale: int) -> float | None:
+    return None if value == UNKNOWN else value / scale

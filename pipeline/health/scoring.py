@@ -1,7 +1,7 @@
 """From a changed state to outputs: assess, weigh, move the band, judge the signs, publish a version if one is due."""
 
 from pipeline.health.account import EVERYTHING, FACTS, RHYTHM, SHOWN, SPONSOR, AccountState
-from pipeline.health.alerts import update_alerts
+from pipeline.health.alerts import Turn, update_alerts
 from pipeline.health.bands import forced, hard_sign, move_band
 from pipeline.health.components import COMPONENTS
 from pipeline.health.events import LogEntry
@@ -48,8 +48,9 @@ def rescore(
     band = computed if state.override is None else state.override.band
     moved = touched & SHOWN or computed != computed_before or standing.scores != scores_before
     # Only what moved, or the passing of time, opens an alert; and only what is open can end.
-    judged = card is not None and (moved or entry is None or standing.alerts)
-    turns = update_alerts(state, account_id, card) if judged else []
+    turns: list[Turn] = []
+    if card is not None and (moved or entry is None or standing.alerts):
+        turns = update_alerts(state, account_id, card)
     if entry is not None and (moved or turns):
         standing.note_cause(entry)
     state.due_at = 0 if card is None or state.closed_by is not None else _next_due(state, hold_ends_at)

@@ -1,5 +1,6 @@
 """The support tickets of one account: what is open, since when, and how many came, escalated and reopened."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.health.books import Book, StepKey
@@ -41,10 +42,15 @@ class Ticket:
         """Whether somebody still has to solve it."""
         return self.key[1] in _OPEN_RANKS
 
-    @property
-    def running_since(self) -> int:
-        """Start of the present stretch of work: the opening, or the last reopening."""
-        return max(self.opened_at, self.reopened_at)
+    def late_after(self, limits: Sequence[int]) -> int:
+        """
+        When the time for a solution ends: *limits*, in ms for P1 to P4, after the opening or the last reopening.
+
+        0 where the severity is unknown and promises nothing.
+        """
+        if not self.severity:
+            return 0
+        return max(self.opened_at, self.reopened_at) + limits[self.severity - 1]
 
 
 class Tickets:

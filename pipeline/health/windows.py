@@ -69,10 +69,9 @@ class Ring:
 
     def total(self, first: int, last: int) -> int:
         """Sum of the counts from *first* to *last*, both included; buckets outside the ring count as 0."""
-        counts = self.counts
+        counts, newest = self.counts, self.newest
         length = len(counts)
-        first = max(first, self.newest - length + 1)
-        last = min(last, self.newest)
+        first, last = max(first, newest - length + 1), min(last, newest)
         if first > last:
             return 0
         start, end = first % length, last % length

@@ -17,6 +17,9 @@ Configuration: TypeAlias = dict[str, Any]
 REQUEST_SECONDS: Final = 30.0
 """How long a broker may take for one answer."""
 
+WAIT_SECONDS: Final = 60.0
+"""How long a command waits for a broker that does not answer: long enough for one that is being restarted."""
+
 
 class KafkaFailed(TelltaleError):  # noqa: N818 - reads as what happened
     """The broker refused a request or did not answer it."""
@@ -72,20 +75,24 @@ def failing(client: Configuration) -> Iterator[None]:
 
 
 def wait_for_broker(
-    client: Configuration, *, timeout_seconds: float = 60.0, say: Callable[[str], None] = lambda _: None
+    client: Configuration,
+    *,
+    timeout_seconds: float | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """
-    Return as soon as a broker answers; raises BrokerUnreachable after *timeout_seconds*.
+    Return as soon as a broker answers; raises BrokerUnreachable after *timeout_seconds* (``WAIT_SECONDS``).
 
     *say* gets one line at the first failure, so that nobody watches a silent program.
     """
+    seconds = WAIT_SECONDS if timeout_seconds is None else timeout_seconds
     complaints: list[KafkaError] = []
     watched: Configuration = {**client, "error_cb": complaints.append}
     admin = AdminClient(watched)
-    deadline, pause = time.monotonic() + timeout_seconds, 0.25
+    deadline, pause = time.monotonic() + seconds, 0.25
     while True:
         try:
-            admin.list_topics(timeout=min(5.0, timeout_seconds))
+            admin.list_topics(timeout=min(5.0, seconds))
         except KafkaException as error:
             admin.poll(0)  # Hands over the complaints.
             # The exception says that time ran out; the client's complaint says why.
@@ -96,7 +103,7 @@ def wait_for_broker(
             say(f"waiting for Kafka at {client['bootstrap.servers']}: {reason}")
         if time.monotonic() + pause > deadline:
             raise BrokerUnreachable(
-                f"no Kafka broker answers at {client['bootstrap.servers']} after {timeout_seconds:.0f} s: {reason}",
+                f"no Kafka broker answers at {client['bootstrap.servers']} after {seconds:.0f} s: {reason}",
                 hint="Start it, or correct TELLTALE_BROKERS and TELLTALE_SECURITY__*.",
             )
         time.sleep(pause)

@@ -114,6 +114,22 @@ def _read(client: Configuration, assigned: list[TopicPartition], left: dict[int,
                     left.pop(number, None)
 
 
+def follow_topic(client: Configuration, topic: str, stopped: Callable[[], bool]) -> Iterator[Record]:
+    """Every record appended to *topic* from now on, as it comes, until *stopped*; no group is involved."""
+    assigned = [
+        TopicPartition(topic, number, end) for (_, number), (_, end) in offsets(client, [topic]).items()
+    ]
+    consumer = Consumer(
+        {**client, "group.id": "telltale-follow", "enable.auto.commit": False, "fetch.wait.max.ms": 50}
+    )
+    with failing(client), closing(consumer):
+        consumer.assign(assigned)
+        while not stopped():
+            message = consumer.poll(0.1)
+            if message is not None and message.error() is None:
+                yield _record(message)
+
+
 def _record(message: Any) -> Record:
     return Record(
         message.topic(),

@@ -139,7 +139,6 @@ def topic_ids(client: Configuration, names: Sequence[str]) -> dict[str, str]:
     if is_embedded(client):
         return {}
     with failing(client):
-        described = AdminClient(client).describe_topics(
-            TopicCollection(list(names)), request_timeout=REQUEST_SECONDS
-        )
+        admin = AdminClient(client)  # Named: one that is collected takes its answers along.
+        described = admin.describe_topics(TopicCollection(list(names)), request_timeout=REQUEST_SECONDS)
         return {name: str(answer.result().topic_id) for name, answer in described.items()}

@@ -128,14 +128,20 @@ def _facts_of(fields: Any) -> AccountFacts:
 
 
 def _ring_fields(ring: Ring) -> tuple[int, bytes]:
-    """A ring that never counted takes two bytes."""
-    return ring.newest, b"" if ring.newest < 0 else ring.counts.tobytes()
+    """Counts from the oldest bucket on, without the zeros they begin with: most weekly rings are young."""
+    if ring.newest < 0:
+        return -1, b""
+    oldest = (ring.newest + 1) % len(ring.counts)
+    return ring.newest, (ring.counts[oldest:] + ring.counts[:oldest]).tobytes().lstrip(b"\0")
 
 
 def _fill(ring: Ring, fields: tuple[int, bytes]) -> None:
     ring.newest, counts = fields
     if counts:
-        ring.counts = array(ring.counts.typecode, counts)
+        length = len(ring.counts)
+        ordered = array(ring.counts.typecode, counts.rjust(length * ring.counts.itemsize, b"\0"))
+        newest = length - (ring.newest + 1) % length
+        ring.counts = ordered[newest:] + ordered[:newest]
 
 
 def _ticket_fields(name: str, ticket: Ticket) -> tuple[Any, ...]:
@@ -244,7 +250,7 @@ def _fill_standing(standing: Standing, fields: Any) -> None:
     standing.beyond_since = list(beyond_since)
     standing.history.newest, history_scores, history_components = history
     standing.history.scores = array("i", history_scores)
-    standing.history.components = array("i", history_components)
+    standing.history.components = array("h", history_components)
     standing.alerts = {name: Alert(*rest) for name, *rest in alerts}
     standing.shown = Shown(*shown)
     standing.causes = [

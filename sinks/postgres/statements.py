@@ -44,25 +44,31 @@ class Storing:
         """Store *rows*, of which no two have the same key unless it is history; how many changed the table."""
         ordered = sorted(rows, key=itemgetter(*self.key))
         if len(ordered) < COPY_FROM:
-            return connection.execute(self._guarded(insert(self.table)), ordered).rowcount
+            return _affected(connection, self._guarded(insert(self.table)), ordered)
         names = [column.name for column in self.columns]
         staging = f"staging_{self.table.name}"
-        listed = ", ".join(f'"{name}"' for name in names)
+        self._copy(connection, staging, names, ordered)
+        staged = lightweight_table(staging, *(column(name) for name in names))
+        chosen = select(*staged.columns).order_by(*(staged.c[name] for name in self.key))
+        return _affected(connection, self._guarded(insert(self.table).from_select(names, chosen)))
+
+    def _copy(
+        self, connection: Connection, staging: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Fill the connection's own table *staging*, which is empty in each new transaction."""
+        columns = ", ".join(f'"{name}"' for name in names)
         connection.execute(
             text(
                 f"CREATE TEMPORARY TABLE IF NOT EXISTS {staging} ON COMMIT DELETE ROWS "  # noqa: S608 - our own names
-                f"AS SELECT {listed} FROM {self.table.name} WITH NO DATA"
+                f"AS SELECT {columns} FROM {self.table.name} WITH NO DATA"
             )
         )
         values = itemgetter(*names)
         driver = connection.connection.driver_connection
         assert driver is not None
-        with driver.cursor() as cursor, cursor.copy(f"COPY {staging} ({listed}) FROM STDIN") as copy:
-            for row in ordered:
+        with driver.cursor() as cursor, cursor.copy(f"COPY {staging} ({columns}) FROM STDIN") as copy:
+            for row in rows:
                 copy.write_row(values(row))
-        staged = lightweight_table(staging, *(column(name) for name in names))
-        chosen = select(*staged.columns).order_by(*(staged.c[name] for name in self.key))
-        return connection.execute(self._guarded(insert(self.table).from_select(names, chosen))).rowcount
 
     def _guarded(self, statement: Insert) -> Insert:
         if not self.rank:
@@ -75,6 +81,13 @@ class Storing:
             where=tuple_(*(self.table.c[name] for name in self.rank))
             < tuple_(*(new[name] for name in self.rank)),
         )
+
+
+def _affected(
+    connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]] | None = None
+) -> int:
+    # SQLAlchemy throws the count of an INSERT away unless asked.
+    return connection.execute(statement.execution_options(preserve_rowcount=True), rows).rowcount
 
 
 STORING: Final = {

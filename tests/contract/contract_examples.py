@@ -44,7 +44,7 @@ def as_native_value(schema: Schema, example: Any) -> Any:
     return _convert(schema, example, _as_native)
 
 
-def _convert(kind: Any, item: Any, leaf: Leaf) -> Any:
+def _convert(kind: Any, item: Any, leaf: Leaf) -> Any:  # noqa: PLR0911 - one return per kind of type
     match kind:
         case ["null", branch]:
             return None if item is None else _convert(branch, item, leaf)

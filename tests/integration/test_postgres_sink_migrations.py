@@ -4,11 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy
+from postgres_sink_parts import until
 from sqlalchemy import inspect, text
 
 from sinks.postgres import migrations
 from sinks.postgres.connection import DatabaseAway, make_engine
-from tests.integration.postgres_sink import until
+
 
 
 def tables_of(dsn: str) -> set[str]:
@@ -61,7 +62,7 @@ def test_tables_that_are_missing_or_old_are_refused_with_the_way_out(postgres: s
         migrations.require_schema(connection)
 
     engine.dispose()
-    assert "telltale migrate" in refusal.value.hint
+    assert "telltale db upgrade" in refusal.value.hint
 
 
 def test_a_newer_schema_is_accepted(postgres: str) -> None:

@@ -6,12 +6,13 @@ beyond their SLA, escalations, reopenings and old open ones; more tickets alone 
 The SLA clocks run without pause: no step says that the customer is awaited.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.health.account import FACTS, TICKETS, AccountState
 from pipeline.health.components.assessment import Assessment, Component, count, duration
 from pipeline.health.scorecard import Scorecard, Support
-from pipeline.health.tickets import SEVERITIES, Ticket
+from pipeline.health.tickets import SEVERITIES
 from pipeline.health.windows import DAY, HOUR, MINUTE, day_of, week_of
 
 _MONTH = 30
@@ -36,8 +37,9 @@ def score_support(state: AccountState, now: int, scorecard: Scorecard) -> Assess
     day = day_of(now)
     volume, text = _volume(state, day, numbers)
     costs = [_Cost(100 - volume, text)]
-    look_again_at = _open_costs(state, now, numbers, costs)
-    _recent_costs(state, day, numbers, costs)
+    limits = solve_limits(numbers)
+    look_again_at = _open_costs(state, now, numbers, limits, costs)
+    _recent_costs(state, day, numbers, limits, costs)
     worst = max(costs, key=lambda cost: (cost.points, cost.reason))
     score = max(0.0, 100 - sum(cost.points for cost in costs))
     return Assessment(
@@ -45,11 +47,9 @@ def score_support(state: AccountState, now: int, scorecard: Scorecard) -> Assess
     )
 
 
-def solve_by(ticket: Ticket, numbers: Support) -> int:
-    """When the ticket's time for a solution ends; 0 where its severity is unknown and promises nothing."""
-    if not ticket.severity:
-        return 0
-    return ticket.running_since + round(numbers.solve_hours[ticket.severity - 1] * HOUR)
+def solve_limits(numbers: Support) -> list[int]:
+    """Time for a solution in ms, P1 to P4."""
+    return [round(hours * HOUR) for hours in numbers.solve_hours]
 
 
 def _volume(state: AccountState, day: int, numbers: Support) -> tuple[float, str]:
@@ -88,39 +88,43 @@ def _usual(state: AccountState, day: int, numbers: Support) -> float | None:
     return usual * min(max(growth, 1.0), numbers.growth_most)
 
 
-def _open_costs(state: AccountState, now: int, numbers: Support, costs: list[_Cost]) -> int:
+def _open_costs(
+    state: AccountState, now: int, numbers: Support, limits: Sequence[int], costs: list[_Cost]
+) -> int:
     """Cost of open tickets; returns when the next of their deadlines ends, 0 if none is ahead."""
-    deadline, clock = 0, state.clock
-    old = 0
+    next_end, old, clock = 0, 0, state.clock
     for ticket in state.tickets.book.open.values():
         old += now - ticket.opened_at >= numbers.old_days * DAY
-        if not ticket.severity:
+        late_after = ticket.late_after(limits)
+        if not late_after:
             continue
-        severity = SEVERITIES[ticket.severity]
-        age = duration(now - ticket.running_since)
-        limit = solve_by(ticket, numbers)
-        reply_by = ticket.opened_at + round(numbers.reply_minutes[ticket.severity - 1] * MINUTE)
-        breach = numbers.breach[ticket.severity - 1]
+        breach, limit = numbers.breach[ticket.severity - 1], limits[ticket.severity - 1]
+        reply_by = 0
+        if not ticket.replied_at:
+            reply_by = ticket.opened_at + round(numbers.reply_minutes[ticket.severity - 1] * MINUTE)
         if ticket.severity == _P1:
-            costs.append(_Cost(numbers.open_p1, f"a P1 open for {age}"))
-        if limit <= clock:
-            costs.append(_Cost(breach, f"a {severity} open for {age} (SLA {_limit(numbers, ticket)})"))
-        elif not ticket.replied_at and reply_by <= clock:
-            costs.append(_Cost(breach * numbers.late_reply_share, f"a {severity} without a reply for {age}"))
-        for at in (limit, 0 if ticket.replied_at else reply_by):
-            if at > clock and (not deadline or at < deadline):
-                deadline = at
-    if old:
-        costs.append(
-            _Cost(
-                min(old, numbers.counted_most) * numbers.old,
-                f"{count(old, 'ticket')} open for {numbers.old_days} days or more",
+            costs.append(_Cost(numbers.open_p1, f"a P1 open for {duration(now - late_after + limit)}"))
+        if late_after <= clock:
+            age = duration(now - late_after + limit)
+            costs.append(
+                _Cost(breach, f"a {SEVERITIES[ticket.severity]} open for {age} (SLA {duration(limit)})")
             )
-        )
-    return deadline
+        elif 0 < reply_by <= clock:
+            age = duration(now - ticket.opened_at)
+            words = f"a {SEVERITIES[ticket.severity]} without a reply for {age}"
+            costs.append(_Cost(breach * numbers.late_reply_share, words))
+        for end in (late_after, reply_by):
+            if end > clock and (not next_end or end < next_end):
+                next_end = end
+    if old:
+        words = f"{count(old, 'ticket')} open for {numbers.old_days} days or more"
+        costs.append(_Cost(min(old, numbers.counted_most) * numbers.old, words))
+    return next_end
 
 
-def _recent_costs(state: AccountState, day: int, numbers: Support, costs: list[_Cost]) -> None:
+def _recent_costs(
+    state: AccountState, day: int, numbers: Support, limits: Sequence[int], costs: list[_Cost]
+) -> None:
     """Cost of what went wrong in the last 30 days."""
     tickets, first = state.tickets, day - _MONTH + 1
     for ring, points, what in (
@@ -129,22 +133,16 @@ def _recent_costs(state: AccountState, day: int, numbers: Support, costs: list[_
     ):
         number = ring.total(first, day)
         if number:
-            costs.append(
-                _Cost(min(number, numbers.counted_most) * points, f"{count(number, what)} in 30 days")
-            )
-    late = 0
-    points = 0.0
-    for ticket in tickets.book.closed.values():
-        limit = solve_by(ticket, numbers)
-        if limit and ticket.key[0] > limit and day_of(ticket.key[0]) >= first and late < numbers.counted_most:
-            late += 1
-            points += numbers.breach[ticket.severity - 1] * numbers.solved_late_share
+            words = f"{count(number, what)} in 30 days"
+            costs.append(_Cost(min(number, numbers.counted_most) * points, words))
+    late = sorted(
+        numbers.breach[ticket.severity - 1]
+        for ticket in tickets.book.closed.values()
+        if ticket.key[0] >= first * DAY and 0 < ticket.late_after(limits) < ticket.key[0]
+    )
     if late:
-        costs.append(_Cost(points, f"{count(late, 'ticket')} solved beyond the SLA in 30 days"))
-
-
-def _limit(numbers: Support, ticket: Ticket) -> str:
-    return duration(round(numbers.solve_hours[ticket.severity - 1] * HOUR))
+        points = sum(late[-numbers.counted_most :]) * numbers.solved_late_share
+        costs.append(_Cost(points, f"{count(len(late), 'ticket')} solved beyond the SLA in 30 days"))
 
 
 SUPPORT = Component("support", TICKETS | FACTS, score_support)

@@ -75,7 +75,7 @@ def require_schema(connection: Connection) -> None:
     if there is None or (there in known and there != head()):
         raise SchemaOutdated(
             f"the tables in Postgres are at revision {there or 'none'}, and {head()} is needed",
-            hint="Run `telltale migrate` once, then start again.",
+            hint="Run `telltale db upgrade`, then start again.",
         )
 
 

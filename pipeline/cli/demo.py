@@ -1,0 +1,187 @@
+"""
+``telltale demo``: the pipeline on embedded parts, months of history, and stories that happen in the next two minutes.
+
+Nothing is faked: history is loaded as `telltale ingest --history` loads it, live events go through the input topics,
+and what a story needs to have happened hours ago has happened hours ago.
+"""
+
+import os
+import secrets
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from sinks.postgres.reading import Reading
+
+from pipeline.cli.account_log import AccountLog
+from pipeline.cli.demo_screen import DemoScreen
+from pipeline.cli.demo_stage import LiveStage
+from pipeline.cli.ingest import load_history
+from pipeline.cli.pace import pace_for
+from pipeline.cli.preparation import prepare_pipeline
+from pipeline.cli.run import pipeline_commands, stop_on_sigterm
+from pipeline.cli.topics import HEALTH_GROUP
+from pipeline.embedded.broker import PARTITIONS_PER_TOPIC, EmbeddedBroker
+from pipeline.embedded.postgres import EmbeddedPostgres
+from pipeline.embedded.processes import ProcessTree
+from pipeline.errors import TelltaleError
+from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.kafka.client import Configuration, client_configuration
+from pipeline.kafka.records import group_lag
+from pipeline.settings import PREFIX, Settings, load_settings
+from pipeline.simulate.demo import DemoPlan, demo_portfolio
+from pipeline.simulate.portfolio import ndjson
+from pipeline.wire.contract import Contract
+from pipeline.wire.history import open_history
+from pipeline.wire.registry import open_registry
+from sinks.postgres.sink import GROUP as SINK_GROUP
+
+_TICK_SECONDS = 1.0
+_UNTIL_LIVE = timedelta(seconds=8)
+"""How long loading takes at least; the stories are laid by the moment after it, and none may be due before."""
+
+_SCORED_WITHIN_SECONDS = 120.0
+_STORED_WITHIN_SECONDS = 10.0
+_LOGS = "What the processes said is in .run/demo/*.log."
+
+
+class DemoStuck(TelltaleError):  # noqa: N818 - reads as what happened
+    """A process of the demo does not get on."""
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Stop when every story has been told; exit code 1 if one was not.")
+@click.option("--seed", default=3, show_default=True, help="Another seed, another portfolio.")
+def demo(*, once: bool, seed: int) -> None:
+    """
+    Show the whole pipeline on embedded parts: nothing to install, nothing left behind.
+
+    Loads months of history that end now, goes live, and tells each story as its alert comes. Ctrl-C stops it.
+    """
+    stop_on_sigterm()
+    screen = DemoScreen(time.monotonic())
+    try:
+        with ExitStack() as parts:
+            told = _play(parts, screen, once=once, seed=seed)
+    except KeyboardInterrupt:
+        screen.say("stopped; nothing is left behind")
+        told = True
+    sys.exit(0 if told else 1)
+
+
+def _play(parts: ExitStack, screen: DemoScreen, *, once: bool, seed: int) -> bool:
+    """Start the parts, load history, go live; returns whether every story was told and stored."""
+    screen.open()
+    settings = _start_parts(parts, screen)
+    contract = Contract.load()
+    client = client_configuration(settings.brokers, settings.security)
+    plan = demo_portfolio(datetime.now(UTC) + _UNTIL_LIVE, seed=seed)
+    prepare_pipeline(settings, say=screen.say, scored_from=_ms(plan.portfolio.start))
+    sink, health, intake = pipeline_commands(settings, logs=settings.run_directory / "demo")
+    tree = parts.enter_context(ProcessTree())
+    tree.start(sink)
+    tree.start(health)
+    began = time.monotonic()
+    events = _load(settings, contract, client, plan)
+    # Not before: from its first tick on, the log's clock would be past the history.
+    tree.start(intake)
+    _wait_until_scored(client, contract, tree)
+    days = (plan.now - plan.portfolio.start).days
+    screen.loaded(len(plan.portfolio.lives), days, events, time.monotonic() - began)
+    with Reading(settings.database_url.get_secret_value()) as reading:
+        screen.portfolio(reading.portfolio_by_band())
+        with LiveStage(plan, client=client, contract=contract, screen=screen) as stage:
+            stage.play(tree, stop_early=once)
+            missing = stage.untold()
+            unstored = _unstored(reading, stage.alert_ids())
+            screen.summary(stage.told, missing, unstored)
+            if not once:
+                tree.wait()  # until Ctrl-C; later alerts are told as they come
+    return not missing and not unstored
+
+
+def _start_parts(parts: ExitStack, screen: DemoScreen) -> Settings:
+    """Start broker and database, and write the settings other terminals need to reach them."""
+    with screen.starting("broker", "Kafka protocol, embedded") as show:
+        broker = parts.enter_context(EmbeddedBroker())
+        show(broker.bootstrap)
+    with screen.starting("postgres", "embedded") as show:
+        postgres = parts.enter_context(EmbeddedPostgres())
+        show(f"127.0.0.1:{postgres.port}")
+    return _take_settings(
+        {
+            "TELLTALE_BROKERS": broker.bootstrap,
+            "TELLTALE_DATABASE_URL": postgres.url,
+            "TELLTALE_PSEUDONYM_KEY": secrets.token_hex(32),
+            "TELLTALE_PARTITIONS": str(PARTITIONS_PER_TOPIC),
+            "TELLTALE_TICK_SECONDS": str(_TICK_SECONDS),
+            "TELLTALE_LOG_LEVEL": "warning",
+        },
+        parts,
+    )
+
+
+def _take_settings(own: Mapping[str, str], parts: ExitStack) -> Settings:
+    """Let our *own* settings replace the user's, here and in the workers, and leave them for other terminals."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+    os.environ.update(own)
+    settings = load_settings("brokers", "database_url", "pseudonym_key")
+    file = settings.run_directory / "demo.env"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in own.items()))
+    parts.callback(file.unlink, missing_ok=True)
+    return settings
+
+
+def _load(settings: Settings, contract: Contract, client: Configuration, plan: DemoPlan) -> int:
+    """Load the plan's history as a file; returns how many events that was."""
+    with tempfile.TemporaryDirectory(prefix="telltale-demo-") as folder:
+        path = Path(folder) / "history.ndjson"
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(ndjson(plan.history()))
+        key = settings.pseudonym_key.get_secret_value().encode()
+        history = open_history([path], contract=contract, pseudonyms=Pseudonyms(key))
+        pace = pace_for(client, contract, [contract.log.name], _quiet)
+        with AccountLog(
+            client, contract, open_registry(contract), partitions=settings.partitions, pace=pace
+        ) as log:
+            return load_history(history, log)
+
+
+def _wait_until_scored(client: Configuration, contract: Contract, tree: ProcessTree) -> None:
+    """Return when health has folded all of the log, and the sink has stored what came of it."""
+    outputs = [topic.name for topic in (contract.change, contract.current, contract.alert)]
+    give_up_at = time.monotonic() + _SCORED_WITHIN_SECONDS
+    for group, topics in ((HEALTH_GROUP, [contract.log.name]), (SINK_GROUP, outputs)):
+        while any(lag.records for lag in group_lag(client, group, topics)):
+            if time.monotonic() > give_up_at:
+                raise DemoStuck(
+                    f"{group} has not read its topics in {_SCORED_WITHIN_SECONDS:.0f} s", hint=_LOGS
+                )
+            tree.wait(0.2)
+
+
+def _unstored(reading: Reading, alert_ids: Collection[str]) -> set[str]:
+    """Which of these alerts have not reached Postgres, some seconds after they were told."""
+    give_up_at = time.monotonic() + _STORED_WITHIN_SECONDS
+    while True:
+        left = set(alert_ids) - reading.stored_alerts(alert_ids)
+        if not left or time.monotonic() > give_up_at:
+            return left
+        time.sleep(0.1)
+
+
+def _quiet(_line: str) -> None:
+    """Say nothing."""
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

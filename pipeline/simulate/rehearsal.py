@@ -1,0 +1,56 @@
+"""One account's history through the intake and the core, so that a story can be laid by what the core will make of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.health.account import AccountState
+from pipeline.health.events import LogEntry, Scorecards
+from pipeline.health.fold import PartitionFold
+from pipeline.intake.directory import AccountDirectory
+from pipeline.intake.intake import Intake
+from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.intake.received import Accepted, Received
+from pipeline.scorecards import load_scorecards
+from pipeline.simulate.habits import Life
+from pipeline.simulate.portfolio import Portfolio, ndjson
+from pipeline.wire.contract import Contract
+from pipeline.wire.ndjson import EventLines
+
+# People are only told apart here, and no pseudonym leaves the rehearsal.
+_KEY = b"telltale rehearsal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """Histories from *start* to *now* of a portfolio with this *seed*, scored by the shipped scorecards."""
+
+    seed: int
+    start: datetime
+    now: datetime
+
+    def when_dark(self, life: Life) -> int:
+        """When the account counts as dark if nobody signs in from now on, ms UTC; 0 if it has no rhythm yet."""
+        return self._state_of(life).dark_at
+
+    def _state_of(self, life: Life) -> AccountState:
+        fold = PartitionFold(0)
+        cards = LogEntry(0, "", 0, 0, Scorecards(list(load_scorecards().documents)))
+        fold.advance(cards, 0, 1)
+        for offset, entry in enumerate(self._entries(life), 1):
+            fold.apply(life.profile.account_id, entry, offset)
+        return fold.states[life.profile.account_id]
+
+    def _entries(self, life: Life) -> Iterator[LogEntry]:
+        alone = Portfolio(seed=self.seed, start=self.start, end=self.now, lives=(life,), stories=())
+        directory = AccountDirectory()
+        intake = Intake(directory=directory, pseudonyms=Pseudonyms(_KEY))
+        reader = EventLines(Contract.load())
+        for number, line in enumerate(ndjson(alone.lines()), 1):
+            received = reader.read(line.encode(), "rehearsal", number)
+            assert isinstance(received, Received), f"the simulator wrote a line nobody can read: {line}"
+            if received.event == "account":
+                intake.follow(received)
+            decision = intake.process(received, received.timestamp)
+            assert isinstance(decision, Accepted), f"the simulator wrote an event the intake rejects: {line}"
+            yield decision.entry

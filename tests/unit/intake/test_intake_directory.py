@@ -1,0 +1,125 @@
+"""Whose event is it: claims, their withdrawal, and claims of two."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.intake.checks import Fault
+from pipeline.intake.directory import AccountDirectory
+
+
+def facts(*domains: str, **external_ids: str) -> dict[str, Any]:
+    """The part of an account's facts that places events."""
+    return {"domains": list(domains), "external_ids": external_ids}
+
+
+def directory(**accounts: dict[str, Any]) -> AccountDirectory:
+    """A directory of these accounts."""
+    made = AccountDirectory()
+    for account_id, account_facts in accounts.items():
+        made.apply(account_id, account_facts)
+    return made
+
+
+def code(found: str | Fault) -> str:
+    """The code of a fault."""
+    assert isinstance(found, Fault), found
+    return found.code
+
+
+def test_an_external_id_counts_only_in_its_own_source() -> None:
+    """4711 at the help desk says nothing about 4711 in billing."""
+    accounts = directory(acme=facts(zendesk="4711"), globex=facts(stripe="4711"))
+
+    assert accounts.resolve("zendesk", "4711", None) == "acme"
+    assert accounts.resolve("stripe", "4711", None) == "globex"
+    assert code(accounts.resolve("app", "4711", None)) == "unresolved_account"
+
+
+def test_the_external_id_is_trusted_before_the_address() -> None:
+    """A consultant's address must not overrule the source's own id."""
+    accounts = directory(acme=facts(zendesk="1"), globex=facts("globex.example"))
+
+    assert accounts.resolve("zendesk", "1", "ann@globex.example") == "acme"
+    assert accounts.resolve("zendesk", "2", "ann@globex.example") == "globex"
+
+
+def test_two_claimants_of_an_external_id_are_not_settled_by_the_address() -> None:
+    """The less trusted does not decide what the more trusted left open."""
+    accounts = directory(acme=facts(app="1"), globex=facts("globex.example", app="1"))
+
+    assert code(accounts.resolve("app", "1", "ann@globex.example")) == "ambiguous_account"
+
+
+def test_a_domain_is_compared_as_people_write_it() -> None:
+    """Case, a dot at the end and an international name do not matter; a subdomain is another domain."""
+    accounts = directory(acme=facts("ACME.example."), mueller=facts("müller.example"))
+
+    assert accounts.resolve("app", None, " Ann@Acme.Example ") == "acme"
+    assert accounts.resolve("app", None, "ann@xn--mller-kva.example") == "mueller"
+    assert code(accounts.resolve("app", None, "ann@eu.acme.example")) == "unresolved_account"
+
+
+def test_free_mail_never_identifies_an_account() -> None:
+    """Not even if an account claims it."""
+    accounts = directory(acme=facts("gmail.com", "acme.example"))
+
+    assert code(accounts.resolve("app", None, "ann@gmail.com")) == "unresolved_account"
+
+
+def test_a_domain_of_two_accounts_is_ambiguous_until_one_withdraws() -> None:
+    """Then its events find the other."""
+    accounts = directory(acme=facts("shared.example"), globex=facts("shared.example"))
+
+    assert code(accounts.resolve("app", None, "ann@shared.example")) == "ambiguous_account"
+
+    accounts.apply("globex", facts("globex.example"))
+
+    assert accounts.resolve("app", None, "ann@shared.example") == "acme"
+    assert accounts.resolve("app", None, "ann@globex.example") == "globex"
+
+
+def test_closing_an_account_withdraws_its_claims() -> None:
+    """A new customer may get the old one's id."""
+    accounts = directory(acme=facts("acme.example", zendesk="1"))
+
+    accounts.apply("acme", None)
+
+    assert "acme" not in accounts
+    assert code(accounts.resolve("zendesk", "1", "ann@acme.example")) == "unresolved_account"
+
+
+def test_a_claim_listed_twice_is_still_one() -> None:
+    """Two spellings of a domain do not make an account ambiguous with itself."""
+    accounts = directory(acme=facts("acme.example", "ACME.example"))
+
+    assert accounts.resolve("app", None, "ann@acme.example") == "acme"
+
+
+NAMES = st.sampled_from(["a", "b", "c"])
+CLAIMS = st.builds(
+    lambda domains, ids: facts(*domains, **ids),
+    st.lists(NAMES.map("{}.example".format)),
+    st.dictionaries(NAMES, NAMES),
+)
+
+
+@given(st.lists(st.tuples(NAMES, st.none() | CLAIMS)))
+def test_only_the_latest_facts_of_each_account_count(
+    records: list[tuple[str, dict[str, Any] | None]],
+) -> None:
+    """However an account got where it is, the directory answers as if only its last record had been read."""
+    followed, fresh = AccountDirectory(), AccountDirectory()
+    for account_id, account_facts in records:
+        followed.apply(account_id, account_facts)
+    for account_id, account_facts in dict(records).items():
+        fresh.apply(account_id, account_facts)
+
+    questions = [
+        (s, i, m) for s in "abc" for i in [None, *"abc"] for m in [None, "x@a.example", "x@b.example"]
+    ]
+    assert [followed.resolve(*question) for question in questions] == [
+        fresh.resolve(*question) for question in questions
+    ]
+    assert len(followed) == len(fresh)
