@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 MAX_SKEW_SECONDS = 5.0
 _LOG_APPEND_TIME = 1
+_EMBEDDED_APPEND_TIME_MS = 1234
+"""What the embedded broker answers to every append: it has no clock to differ from."""
 _COMMIT_POLL_SECONDS = 0.1
 _STALL_REPORT_SECONDS = 10.0
 
@@ -120,9 +122,10 @@ class Clock:
         sent = time.time()
         written = await self._wiring.write(at, partitions)
         answered = time.time()
-        # The embedded broker answers with no time: it has no clock of its own to differ from.
         stamped = [
-            m.timestamp / 1000 for m in written if m.timestamp_type == _LOG_APPEND_TIME and m.timestamp > 0
+            m.timestamp / 1000
+            for m in written
+            if m.timestamp_type == _LOG_APPEND_TIME and m.timestamp != _EMBEDDED_APPEND_TIME_MS
         ]
         skew = max((max(sent - t, t - answered, 0.0) for t in stamped), default=0.0)
         CLOCK_SKEW_SECONDS.set(skew)

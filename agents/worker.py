@@ -131,9 +131,7 @@ class _Repeats(logging.Handler):
             left_out = self._left_out.pop(kind, 0)
             if left_out:
                 record.msg, record.args = f"{record.getMessage()} (and {left_out} more like it)", ()
-        root = logging.getLogger()
-        if record.levelno >= root.getEffectiveLevel():
-            root.handle(record)
+        logging.getLogger().handle(record)
 
 
 def limit_repeats(name: str, *, seconds: float = 10.0) -> None:

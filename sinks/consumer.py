@@ -114,7 +114,9 @@ class SinkConsumer:
                 "auto.offset.reset": "error",
                 "enable.auto.offset.store": False,
                 "topic.metadata.refresh.interval.ms": 10_000,
-                "fetch.wait.max.ms": 500,
+                # The embedded broker answers an empty fetch when this ends, not when a record comes: 0.29 s against
+                # 0.07 s (median) from a record to its row. A real broker answers at once and does not mind.
+                "fetch.wait.max.ms": 50,
                 "error_cb": self._on_client_error,
             }
         )

@@ -17,11 +17,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from sinks.postgres.reading import Reading
 
 from pipeline.cli.account_log import AccountLog
 from pipeline.cli.demo_screen import DemoScreen
-from pipeline.cli.demo_stage import LiveStage
+from pipeline.cli.demo_stage import LiveStage, Told
 from pipeline.cli.ingest import load_history
 from pipeline.cli.pace import pace_for
 from pipeline.cli.preparation import prepare_pipeline
@@ -40,6 +39,7 @@ from pipeline.simulate.portfolio import ndjson
 from pipeline.wire.contract import Contract
 from pipeline.wire.history import open_history
 from pipeline.wire.registry import open_registry
+from sinks.postgres.reading import HealthReader
 from sinks.postgres.sink import GROUP as SINK_GROUP
 
 _TICK_SECONDS = 1.0
@@ -94,12 +94,12 @@ def _play(parts: ExitStack, screen: DemoScreen, *, once: bool, seed: int) -> boo
     _wait_until_scored(client, contract, tree)
     days = (plan.now - plan.portfolio.start).days
     screen.loaded(len(plan.portfolio.lives), days, events, time.monotonic() - began)
-    with Reading(settings.database_url.get_secret_value()) as reading:
-        screen.portfolio(reading.portfolio_by_band())
+    with HealthReader(settings.database_url.get_secret_value()) as reader:
+        screen.portfolio(reader.portfolio())
         with LiveStage(plan, client=client, contract=contract, screen=screen) as stage:
             stage.play(tree, stop_early=once)
             missing = stage.untold()
-            unstored = _unstored(reading, stage.alert_ids())
+            unstored = _unstored(reader, stage.told)
             screen.summary(stage.told, missing, unstored)
             if not once:
                 tree.wait()  # until Ctrl-C; later alerts are told as they come
@@ -169,11 +169,13 @@ def _wait_until_scored(client: Configuration, contract: Contract, tree: ProcessT
             tree.wait(0.2)
 
 
-def _unstored(reading: Reading, alert_ids: Collection[str]) -> set[str]:
-    """Which of these alerts have not reached Postgres, some seconds after they were told."""
+def _unstored(reader: HealthReader, told: Collection[Told]) -> set[str]:
+    """Which of the alerts that were told have not reached Postgres some seconds later."""
     give_up_at = time.monotonic() + _STORED_WITHIN_SECONDS
     while True:
-        left = set(alert_ids) - reading.stored_alerts(alert_ids)
+        stories = {one.alert["story_id"] for one in told}
+        stored = {alert.alert_id for story_id in stories for alert in reader.story(story_id)}
+        left = {one.alert["alert_id"] for one in told} - stored
         if not left or time.monotonic() > give_up_at:
             return left
         time.sleep(0.1)

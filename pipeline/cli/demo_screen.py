@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from importlib.metadata import version
@@ -13,13 +14,13 @@ import click
 from pipeline.cli.alert_text import alert_lines, resolved_line
 from pipeline.simulate.demo import DemoPlan
 from pipeline.simulate.portfolio import ToldStory
+from sinks.postgres.reading import PortfolioLine
 
 if TYPE_CHECKING:
     from pipeline.cli.demo_stage import Told
 
 BANDS = ("HEALTHY", "WATCH", "AT_RISK", "CRITICAL", "UNKNOWN")
 
-_AT_RISK = ("AT_RISK", "CRITICAL")
 _SEVERITY_COLOURS = {"CRITICAL": "red", "HIGH": "bright_red", "WARNING": "yellow", "INFO": "cyan"}
 
 
@@ -64,10 +65,16 @@ class DemoScreen:
         what = f"{accounts} accounts, {days} days, {events:,} events scored"
         self.say(f"  {'history':<10}{what:<56}ready {took:6.1f} s", "")
 
-    def portfolio(self, bands: Mapping[str, int], at_risk: Mapping[str, Decimal]) -> None:
+    def portfolio(self, lines: Iterable[PortfolioLine]) -> None:
         """Show accounts per band, and the revenue of those at risk per currency."""
+        bands: Counter[str] = Counter()
+        at_risk: dict[str, Decimal] = {}
+        for line in lines:
+            bands.update(line.accounts_by_band)
+            if line.currency is not None and line.cmrr_at_risk:
+                at_risk[line.currency] = at_risk.get(line.currency, Decimal(0)) + line.cmrr_at_risk
         counts = "   ".join(
-            f"{bands[band]} {band.lower().replace('_', ' ')}" for band in BANDS if bands.get(band)
+            f"{bands[band]} {band.lower().replace('_', ' ')}" for band in BANDS if bands[band]
         )
         money = ", ".join(f"{currency} {amount:,.0f}" for currency, amount in sorted(at_risk.items()))
         self.say(f"Accounts  {counts}", f"At risk   {money or 'nothing'} a month", "")

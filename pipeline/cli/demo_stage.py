@@ -82,10 +82,6 @@ class LiveStage:
         told = {told.story.account_id for told in self.told}
         return [story for account_id, story in self._expected.items() if account_id not in told]
 
-    def alert_ids(self) -> set[str]:
-        """The alerts that told the stories."""
-        return {told.alert["alert_id"] for told in self.told}
-
     def _guard(self, work: Any) -> None:
         try:
             work()

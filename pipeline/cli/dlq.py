@@ -222,7 +222,8 @@ def _open(source: str | None) -> DeadLetters:
 
 def _told(counts: Counter[str]) -> str:
     by_code = ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))
-    return f"{counts.total()} letters ({by_code})" if by_code else "no letters"
+    letters = f"{counts.total()} letter{'s' if counts.total() > 1 else ''}"
+    return f"{letters} ({by_code})" if by_code else "no letters"
 
 
 def _shown(data: bytes | None) -> str:

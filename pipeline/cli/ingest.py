@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 
-from pipeline.cli.account_log import AccountLog
+from pipeline.cli.account_log import AccountLog, LogEnd
 from pipeline.cli.live_input import LiveInput
 from pipeline.cli.pace import pace_for
 from pipeline.cli.rows import moment
@@ -78,7 +78,8 @@ def load_history(
 
     Raises LogIsPast before, and LogWasShared after the load. *progress* is told of every event, as 1.
     """
-    _refuse_what_is_past(history, log)
+    before = log.end()
+    _refuse_what_is_past(history, log.topic, before)
     events = 0
     for account_id, entry in history.entries(until):
         log.append(account_id, entry)
@@ -86,8 +87,8 @@ def load_history(
             events += 1
             progress(1)
     log.flush()
-    end, last = log.end(), history.last if until is None else until
-    if end.clock > last or end.sources - set(history.sources):
+    after, last = log.end(), history.last if until is None else until
+    if after.clock > last or after.sources - before.sources - set(history.sources):
         raise LogWasShared(
             "the log was written by somebody else during the load, so what it says of that time is not right",
             hint="Load again under another TELLTALE_TOPIC_PREFIX, with `telltale worker intake` stopped.",
@@ -95,13 +96,12 @@ def load_history(
     return events
 
 
-def _refuse_what_is_past(history: History, log: AccountLog) -> None:
-    end = log.end()
+def _refuse_what_is_past(history: History, topic: str, end: LogEnd) -> None:
     # A load that broke off has written ticks of this history, and events of its files.
-    broke_off = end.clock <= history.last and end.sources and end.sources <= set(history.sources)
+    broke_off = end.clock <= history.last and not end.sources.isdisjoint(history.sources)
     if end.clock > history.first and not broke_off:
         raise LogIsPast(
-            f"{log.topic} tells {_day(end.clock)} already, the history begins on {_day(history.first)}",
+            f"{topic} tells {_day(end.clock)} already, the history begins on {_day(history.first)}",
             hint="History comes first, in the order of time: load it under another TELLTALE_TOPIC_PREFIX, or send "
             "the file without --history.",
         )

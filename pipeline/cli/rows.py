@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,16 +23,25 @@ def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()
 ) -> None:
+    """Print ``table_lines``."""
+    click.echo("\n".join(table_lines(headings, rows, right=right)))
+
+
+def table_lines(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()
+) -> list[str]:
     """Columns as wide as their widest cell; the columns numbered in *right* are flush right. None is shown as ``-``."""
     flush_right = frozenset(right)
     cells = [list(headings), *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
     for line in cells:
         placed = [
             text.rjust(width) if number in flush_right else text.ljust(width)
             for number, (text, width) in enumerate(zip(line, widths, strict=True))
         ]
-        click.echo("  ".join(placed).rstrip())
+        lines.append("  ".join(placed).rstrip())
+    return lines
 
 
 def moment(milliseconds: int) -> datetime:
@@ -49,6 +58,8 @@ def _cell(value: object) -> str:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, Decimal):

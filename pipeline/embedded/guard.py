@@ -10,7 +10,7 @@ Why not PR_SET_PDEATHSIG alone: it fires when the *thread* that forked ends, is 
 does for Postgres), exists on Linux only, and leaves files behind. The guard has one thread and sets it after the
 change of user, for the remaining case that somebody kills the guard itself.
 
-Only the standard library, and nothing of Telltale: the script runs isolated, and has to start in milliseconds.
+Only the standard library, and nothing of Telltale: the script runs isolated, wherever Telltale is imported from.
 """
 
 import contextlib

@@ -89,25 +89,7 @@ class LocalKafka:
                 f"{self.bootstrap} is taken", hint="Stop what listens there, or choose another port."
             )
         _fetch_libraries()
-        data = self._directory / "data"
-        data.mkdir(parents=True, exist_ok=True)
-        settings = self._directory / "server.properties"
-        settings.write_text(
-            Template((_DEPLOY / "server.properties").read_text()).substitute(
-                port=self.port, controller_port=self._controller_port, data=data
-            )
-        )
-        java = [
-            "java",
-            "-cp",
-            f"{_LIBRARIES}/*",
-            f"-Dlog4j2.configurationFile={_DEPLOY / 'log4j2.properties'}",
-        ]
-        commands = [[*java, "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "kafka.Kafka", str(settings)]]
-        if not (data / "meta.properties").exists():
-            cluster = urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-            storage_tool = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
-            commands.insert(0, [*storage_tool, "--config", str(settings)])
+        commands = self._commands()
         with self.log_file.open("wb") as log:
             self._broker = GuardedProcess(
                 *commands, directory=self._directory, output=log, grace_seconds=30.0
@@ -139,6 +121,27 @@ class LocalKafka:
             raise KafkaFailed(
                 f"Apache Kafka ended with exit code {code}", hint=f"What it said is in {self.log_file}"
             )
+
+    def _commands(self) -> list[list[str]]:
+        """Write the settings, and return what is to be run: for a new data directory, its formatting goes first."""
+        data = self._directory / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        settings = self._directory / "server.properties"
+        template = Template((_DEPLOY / "server.properties").read_text())
+        ports = {"port": self.port, "controller_port": self._controller_port}
+        settings.write_text(template.substitute(ports, data=data))
+        java = [
+            "java",
+            "-cp",
+            f"{_LIBRARIES}/*",
+            f"-Dlog4j2.configurationFile={_DEPLOY / 'log4j2.properties'}",
+        ]
+        broker = [*java, "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "kafka.Kafka", str(settings)]
+        if (data / "meta.properties").exists():
+            return [broker]
+        cluster = urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        storage_tool = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
+        return [[*storage_tool, "--config", str(settings)], broker]
 
     def _wait_until_it_serves(self, broker: GuardedProcess) -> None:
         deadline = time.monotonic() + _START_SECONDS

@@ -57,7 +57,7 @@ class BackOff:
 
     def delay(self, deaths: int) -> float:
         """Seconds to wait after the n-th death in a row, *deaths* counted from 1."""
-        return min(self.longest, self.first * 2.0 ** (deaths - 1))
+        return min(self.longest, self.first * 2.0 ** min(deaths - 1, 100))  # A float ends at 2 ** 1024.
 
 
 class ProcessTree:
@@ -107,6 +107,8 @@ class ProcessTree:
     def stop(self) -> None:
         """Stop all processes, the one started last first, each before the next; safe to call again."""
         self._over.set()
+        for member in self._members.values():
+            member.restart_no_more()
         for member in reversed(self._members.values()):
             member.stop()
 
@@ -131,8 +133,10 @@ class _Member:
         self._keeper = threading.Thread(target=self._keep, name=f"keep-{command.name}", daemon=True)
         self._keeper.start()
 
-    def stop(self) -> None:
+    def restart_no_more(self) -> None:
         self._stopping.set()
+
+    def stop(self) -> None:
         with self._change:
             self.process.stop()
         self._keeper.join()

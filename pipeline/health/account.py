@@ -49,7 +49,7 @@ LOGIN_WEEKS = 60
 """A year of weeks, and those before it to compare with."""
 
 _RECENT_DAYS = 7
-"""Who was seen so few days ago is counted as active by every scorecard, and as missing by none."""
+"""Who was seen so few days ago counts as active in every scorecard, and as missing in none."""
 
 
 class Volume(NamedTuple):
@@ -71,7 +71,8 @@ class AccountState:
 
     *as_of* is the highest ``observed_at`` of the account's entries and timers. *clock* is the time of the partition when the
     account was last scored: all that happened up to it has been heard, so only deadlines up to it have passed.
-    *longest_gap* (days) and *allowed_silence* (ms) are its rhythm, 0 while unknown. *roll_offset* says how many ms
+    *first_day* and *first_login_day* are the first we heard of. *active_window* is the number of days in which the scorecard counts
+    people as active. *longest_gap* (days) and *allowed_silence* (ms) are its rhythm, 0 while unknown. *roll_offset* says how many ms
     after midnight its day is scored if nothing else happens.
     Not stored are *queued_at* (due time the fold's heap holds for it), *size* (bytes when last written) and *volume*, what
     the usage component last made of whole days of logins.
@@ -79,6 +80,7 @@ class AccountState:
 
     __slots__ = (
         "actions",
+        "active_window",
         "allowed_silence",
         "as_of",
         "clock",
@@ -86,6 +88,7 @@ class AccountState:
         "due_at",
         "facts",
         "first_day",
+        "first_login_day",
         "invoices",
         "key_people",
         "last_login_at",
@@ -118,7 +121,8 @@ class AccountState:
         self._know_nothing()
 
     def _know_nothing(self) -> None:
-        self.first_day = 0
+        self.first_day = self.first_login_day = 0
+        self.active_window = _RECENT_DAYS
         self.logins = Ring(MEMORY_DAYS, "H")
         self.login_weeks = Ring(LOGIN_WEEKS)
         self.people = People()
@@ -187,15 +191,18 @@ class AccountState:
         if not logins.add(day):
             return LEFT_OUT
         self.login_weeks.add((day + WEEK_STARTS) // 7)
-        if day < self.first_day or not self.first_day:
-            self.first_day = day
+        if day < self.first_login_day or not self.first_login_day:
+            self.first_login_day = day
+            self.first_day = min(self.first_day or day, day)
         last_seen = self.people.saw(login.person, day, login.role)
         if login.occurred_at > self.last_login_at:
             if 0 < self.dark_at <= self.clock:
                 touched |= LOGINS
             self.last_login_at, self.last_login_heard_at = login.occurred_at, observed_at
-        if last_seen <= day - _RECENT_DAYS:
-            touched |= LOGINS | SPONSOR if login.role in SPONSORS else LOGINS
+        if last_seen <= day - self.active_window:
+            touched |= LOGINS
+        if login.role in SPONSORS and last_seen <= day - _RECENT_DAYS:
+            touched |= LOGINS | SPONSOR
         if day < self.as_of // DAY:
             # The volume counts whole days, so today's logins cannot move it; late ones can.
             self.volume = None
@@ -210,6 +217,8 @@ class AccountState:
         shown = SHOWN if self.closed_by is not None or _shown(self.facts) != _shown(facts) else NOTHING
         self.facts = facts
         self.closed_by = None
+        day = facts.occurred_at // DAY
+        self.first_day = min(self.first_day or day, day)
         return FACTS | shown
 
     def _closed(self, closed: AccountClosed) -> int:

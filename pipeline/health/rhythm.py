@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from pipeline.health.account import AccountState
 from pipeline.health.scorecard import WentDark
-from pipeline.health.windows import DAY, day_of, week_of
+from pipeline.health.windows import DAY, day_of, longest_pause, week_of
 
 
 class Rhythm(NamedTuple):
@@ -25,15 +25,16 @@ def rhythm_of(state: AccountState, numbers: WentDark) -> Rhythm:
     if not state.last_login_at:
         return Rhythm(0, 0)
     last = day_of(state.last_login_at)
-    active_days, longest = state.logins.longest_pause(last - numbers.window_days + 1, last)
-    if active_days < numbers.least_active_days:
+    days = state.logins.pattern(last - numbers.window_days + 1, last)
+    if days.bit_count() < numbers.least_active_days or days.bit_length() <= numbers.least_span_days:
         return Rhythm(0, 0)
+    longest = longest_pause(days)
     facts = state.facts
     seats = len(state.people) if facts is None or facts.seats is None else facts.seats
     minimum = numbers.few_seats_minimum_days if seats <= numbers.few_seats else numbers.minimum_days
     allowed = max(minimum, numbers.factor * longest)
     week = week_of(last)
-    _, weeks = state.login_weeks.longest_pause(week - 52, week)
+    weeks = longest_pause(state.login_weeks.pattern(week - 52, week))
     if weeks > 1:
         allowed = max(allowed, 7 * (weeks - 1) + numbers.empty_week_days)
     return Rhythm(longest, round(allowed * DAY))

@@ -3,7 +3,8 @@ Reads scorecards from TOML text and checks them; the only way to a ``ScorecardSe
 
 It reads no files: ``pipeline.scorecards`` does that for people, and the fold gets the texts from the log.
 
-    InvalidScorecards    something in the documents is missing, unknown, of another type or out of range
+    TelltaleError
+    └── InvalidScorecards    something in the documents is missing, unknown, of another type or out of range
 """
 
 import re
@@ -14,6 +15,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+from pipeline.errors import TelltaleError
 from pipeline.health.components import COMPONENTS
 from pipeline.health.curves import Curve, Steps
 from pipeline.health.events import Segment
@@ -27,7 +29,7 @@ class Document(NamedTuple):
     text: str
 
 
-class InvalidScorecards(ValueError):  # noqa: N818 - it names what is wrong, and it is the caller who raises it further
+class InvalidScorecards(TelltaleError):  # noqa: N818 - reads as what happened
     """Scorecards that cannot score; the text lists every fault with its file, its line and the way out."""
 
     def __init__(self, faults: list[str]) -> None:

@@ -77,6 +77,7 @@ def _score(state: AccountState, card: Scorecard, touched: int) -> int:
         touched |= EVERYTHING
         standing.scored_day, standing.card_name = day, card.name
         state.volume = None
+        state.active_window = card.usage.active_days
         state.forget(day)
     if touched & RHYTHM:
         state.longest_gap, state.allowed_silence = rhythm_of(state, card.went_dark)

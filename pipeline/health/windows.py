@@ -79,12 +79,8 @@ class Ring:
             return sum(counts[start : end + 1])
         return sum(counts[start:]) + sum(counts[: end + 1])
 
-    def longest_pause(self, first: int, last: int) -> tuple[int, int]:
-        """
-        Number of the buckets from *first* to *last*, both included, that counted something, and their longest pause.
-
-        A pause is the distance between two neighbours among them; it is 0 with fewer than two.
-        """
+    def pattern(self, first: int, last: int) -> int:
+        """Bits of the buckets from *first* to *last*, both included, that counted something; the lowest is the last bucket."""
         counts = self.counts
         length = len(counts)
         mask = 0
@@ -92,7 +88,7 @@ class Ring:
             mask <<= 1
             if counts[bucket % length]:
                 mask |= 1
-        return mask.bit_count(), longest_pause(mask)
+        return mask
 
     def _holds(self, bucket: int) -> bool:
         return self.newest - len(self.counts) < bucket <= self.newest

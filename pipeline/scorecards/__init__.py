@@ -3,11 +3,13 @@ The scorecards as files: ours beside this module, a user's folder over them.
 
 Reads and checks for people who edit scorecards; what scores is what ``telltale scorecards apply`` wrote into the log.
 
-    NoScorecards    the folder named does not exist or holds no *.toml
+    TelltaleError
+    └── NoScorecards    the folder named does not exist or holds no *.toml
 """
 
 from pathlib import Path
 
+from pipeline.errors import TelltaleError
 from pipeline.health.scorecard import ScorecardSet
 from pipeline.health.scorecard_reading import Document, InvalidScorecards, read_scorecards
 
@@ -16,7 +18,7 @@ __all__ = ["SHIPPED", "InvalidScorecards", "NoScorecards", "load_scorecards"]
 SHIPPED = Path(__file__).parent
 
 
-class NoScorecards(LookupError):  # noqa: N818 - reads as what it says
+class NoScorecards(TelltaleError):  # noqa: N818 - reads as what happened
     """A folder given for scorecards has none."""
 
 
@@ -30,8 +32,7 @@ def load_scorecards(folder: Path | None = None) -> ScorecardSet:
     if folder is not None:
         own = sorted(folder.glob("*.toml"))
         if not own:
-            raise NoScorecards(
-                f"no *.toml in {folder}: copy one of {', '.join(paths)} from {SHIPPED} and change it there"
-            )
+            hint = f"copy one of {', '.join(paths)} from {SHIPPED} into it and change it there"
+            raise NoScorecards(f"no *.toml in {folder}", hint=hint)
         paths |= {path.name: path for path in own}
     return read_scorecards(Document(str(path), path.read_text("utf-8")) for path in paths.values())

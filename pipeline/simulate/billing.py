@@ -32,7 +32,7 @@ def invoice_step(
             "step": step,
             "amount": amount,
             "currency": profile.place.currency,
-            "due_date": date_text(due_day(profile, issued_on)),
+            "due_date": date_text(issued_on + terms_days(profile)),
             "recurring_amount": amount,
             "period_start": date_text(issued_on),
             "period_end": date_text(issued_on + 30 * months - 1),
@@ -41,21 +41,21 @@ def invoice_step(
     )
 
 
-def due_day(profile: Profile, issued_on: int) -> int:
-    """Day by which an invoice issued on *issued_on* is to be paid: 14 days for small accounts, 30 for others."""
-    return issued_on + (14 if profile.segment == "SMALL" else 30)
+def terms_days(profile: Profile) -> int:
+    """Days from the issue of an invoice to its due date: 14 for small accounts, 30 for others."""
+    return 14 if profile.segment == "SMALL" else 30
 
 
 def invoices(profile: Profile, habits: Habits, cmrr: Decimal, day: int, dice: Random) -> Iterator[Fact]:
     """Every step, soon or later, of an invoice issued on *day*, if that is a billing day of the account."""
     today = to_date(day)
-    if today.day != profile.billing_day or (today.month - profile.index) % _months(profile):
+    if today.day != profile.billing_day or (today.month - profile.billing_month) % _months(profile):
         return
 
     def step(name: InvoiceStep, at: int) -> Fact:
         return invoice_step(profile, name, at, issued_on=day, cmrr=cmrr)
 
-    due = due_day(profile, day)
+    due = day + terms_days(profile)
     yield step("ISSUED", day * DAY + 5 * HOUR + dice.randrange(HOUR))
     paid_on = None
     if habits.pays_after is not None:

@@ -12,7 +12,7 @@ from operator import itemgetter
 from random import Random
 
 from pipeline.simulate.chance import dice_for
-from pipeline.simulate.clock import DAY, HOUR, SECOND, time_text, to_datetime, to_ms
+from pipeline.simulate.clock import DAY, SECOND, time_text, to_ms
 from pipeline.simulate.delivery import Line, deliver
 from pipeline.simulate.habits import Life, usual_life
 from pipeline.simulate.live import LIVE_STORIES, AsksWhenDark, LiveStory
@@ -22,12 +22,13 @@ from pipeline.simulate.profile import Sizes, draw_profile
 from pipeline.simulate.rehearsal import Rehearsal
 
 ACCOUNTS = 192
-HISTORY_DAYS = 100
+HISTORY_DAYS = 112
 LIVE_SECONDS = 120
-SIZES = Sizes(small=(5, 10), mid=(10, 30), enterprise=(40, 90))
+SIZES = Sizes(small=(5, 8), mid=(8, 20), enterprise=(25, 50))
 """Small firms, so that what fits into a few seconds of loading is the whole life of some 200 of them."""
 
 _LOGINS_PER_SECOND = 4
+_QUIET_DAYS = 35
 _SOON = timedelta(seconds=10)
 
 
@@ -63,18 +64,18 @@ class DemoPlan:
         return replace(self.portfolio, end=self.now).lines()
 
 
-def demo_portfolio(now: datetime, *, seed: int, when_dark: AsksWhenDark | None = None) -> DemoPlan:
+def demo_portfolio(now: datetime, *, seed: int, accounts: int = ACCOUNTS) -> DemoPlan:
     """
-    Some 200 accounts with 100 days of history up to *now* (aware), and the events of the two minutes after it.
+    So many *accounts* and those of the live stories: sixteen weeks up to *now* (aware), and the two minutes after it.
 
     Let *now* be the moment at which the live part begins: what must be due some seconds later is laid by it.
     Same arguments, same plan. Raises ValueError if a life cannot be laid by its own rhythm.
     """
     start, end = now - timedelta(days=HISTORY_DAYS), now + timedelta(seconds=LIVE_SECONDS)
-    ordinary = portfolio(seed=seed, accounts=ACCOUNTS, start=start, end=end, sizes=SIZES)
-    ask = when_dark or Rehearsal(seed=seed, start=start, now=now).when_dark
+    ordinary = portfolio(seed=seed, accounts=accounts, start=start, end=end, sizes=SIZES)
+    when_dark = Rehearsal(seed=seed, start=start, now=now).when_dark
     laid = [
-        _lay(story, seed=seed, index=ACCOUNTS + number, start=start, now=now, when_dark=ask)
+        _lay(story, seed=seed, index=accounts + number, start=start, now=now, when_dark=when_dark)
         for number, story in enumerate(LIVE_STORIES)
     ]
     whole = replace(ordinary, lives=ordinary.lives + tuple(life for life, _ in laid))
@@ -100,10 +101,11 @@ def _lay(
     # Everything about the account is drawn but what the story needs: its size, roles that are told, two days of rest.
     profile = replace(profile, segment=story.segment, says_roles=True, weekend_visits=0.04)
     begins = now + timedelta(seconds=story.seconds)
-    life = story.lay(usual_life(profile, dice), to_ms(begins), when_dark)
+    life = story.lay(_content(usual_life(profile, dice), to_ms(now) // DAY), to_ms(begins), when_dark)
     told = ToldStory(
         account_id=profile.account_id,
         story=story.name,
+        component=None,
         signs=story.signs,
         begins=begins,
         ends=begins + _SOON,
@@ -111,9 +113,16 @@ def _lay(
     return life, told
 
 
+def _content(life: Life, today: int) -> Life:
+    """An account with nothing to tell before its story: calm tickets, none of late, paid in time, glad to say so."""
+    calm = life.turning(0, tickets=0.25, urgency=(0.0, 0.0, 0.6, 0.4), trouble=0.0, card_fails=0.0)
+    glad = calm.turning(0, mood=9.6, decider_mood=9.8, answer_rate=0.9)
+    return glad.turning(today - _QUIET_DAYS, tickets=0.0)
+
+
 def _traffic(ordinary: Portfolio, now: datetime, dice: Random) -> list[Line]:
     """Logins of accounts without trouble, so that the minutes are busy whatever the hour is."""
-    troubled = {told.account_id for told in ordinary.stories if told.signs}
+    troubled = {told.account_id for told in ordinary.stories if not told.is_harmless}
     today = to_ms(now) // DAY
     busy = [life for life in ordinary.lives if life.profile.account_id not in troubled]
     lines = []
@@ -127,4 +136,4 @@ def _traffic(ordinary: Portfolio, now: datetime, dice: Random) -> list[Line]:
 
 
 def _seconds_after(now: datetime, line: Line) -> float:
-    return (datetime.fromisoformat(line["observed_at"]) - now).total_seconds()
+    return (to_ms(datetime.fromisoformat(line["observed_at"])) - to_ms(now)) / SECOND

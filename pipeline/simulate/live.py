@@ -5,18 +5,23 @@ Each is laid so that its cause, or the moment at which something is due, comes a
 live. No time is bent: what must have happened four hours before has happened four hours before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
-from pipeline.health.events import Segment
-from pipeline.simulate.billing import invoice_step
+from pipeline.health.events import Segment, TicketSeverity, TicketStep
+from pipeline.simulate.billing import invoice_step, terms_days
 from pipeline.simulate.clock import DAY, HOUR, MINUTE, SECOND
+from pipeline.simulate.facts import Fact
 from pipeline.simulate.habits import Life, Update
 from pipeline.simulate.product import login
-from pipeline.simulate.profile import people_with
+from pipeline.simulate.profile import Profile, people_with
 from pipeline.simulate.stories.relations import notice
 from pipeline.simulate.support import ticket_step
 from pipeline.simulate.surveys import survey_step
+
+_AWAY = 60 * SECOND
+"""How long after it counted as dark the silent account returns."""
 
 AsksWhenDark = Callable[[Life], int]
 """Tells when an account counts as dark if nobody signs in after the last login of its life, ms UTC."""
@@ -46,7 +51,7 @@ def gives_notice(life: Life, at: int, _when_dark: AsksWhenDark) -> Life:
 
 def goes_dark(life: Life, at: int, when_dark: AsksWhenDark) -> Life:
     """
-    The last login lies back so far that the account's own rhythm allows the silence until *at* and no longer.
+    The last login lies back so far that the account's own rhythm allows the silence until *at*; soon after, they return.
 
     How long that is depends on the days before the last login, hence on when that was: it is tried until it fits.
     """
@@ -55,7 +60,7 @@ def goes_dark(life: Life, at: int, when_dark: AsksWhenDark) -> Life:
         silent = _silent_after(life, at - allowed)
         found = when_dark(silent) - (at - allowed)
         if found == allowed:
-            return silent
+            return silent.also(facts=tuple(_return(life, at + _AWAY)))
         allowed = found
     raise ValueError(f"{life.profile.account_id} has no steady rhythm to go dark by: take another seed")
 
@@ -68,74 +73,80 @@ def _silent_after(life: Life, last: int) -> Life:
     )
 
 
-def returns(life: Life, at: int, when_dark: AsksWhenDark) -> Life:
-    """Went dark an hour ago, and now its people sign in again."""
-    life = goes_dark(life, at - HOUR, when_dark)
-    people = range(life.phases[0].habits.people)
-    return life.also(
-        facts=tuple(login(life.profile, person, at + 700 * person, delay=300) for person in people)
-    )
+def _return(life: Life, at: int) -> Iterator[Fact]:
+    for place, person in enumerate(range(0, life.phases[0].habits.people, 3)):
+        yield login(life.profile, person, at + 800 * place, delay=300)
 
 
 def waits_too_long(life: Life, at: int, _when_dark: AsksWhenDark) -> Life:
-    """A P1 ticket, answered in time and not solved, reaches the four hours it was promised within."""
-    opened = at - 4 * HOUR
-    steps = (
-        ticket_step(life.profile, "live", "OPENED", "P1", opened, requester=0, delay=SECOND),
-        ticket_step(life.profile, "live", "REPLIED", "P1", opened + 9 * MINUTE, requester=0, delay=SECOND),
-    )
-    return life.also(facts=steps)
+    """A P1 ticket, answered in time and not solved, reaches the end of the four hours it was promised within."""
+    return life.also(facts=tuple(_unsolved(life.profile, "P1", at - 4 * HOUR)))
 
 
 def speaks_out(life: Life, at: int, _when_dark: AsksWhenDark) -> Life:
-    """All decision-makers answer the survey of this morning, and none of them would recommend the product."""
+    """After a bad week all decision-makers answer yesterday's survey, and none of them would recommend the product."""
     profile = life.profile
-    deciders = people_with(profile, "EXECUTIVE") + people_with(profile, "CHAMPION")
-    facts = []
-    for number, person in enumerate(deciders):
+    facts = list(_bad_week(profile, at))
+    for number, person in enumerate(people_with(profile, "EXECUTIVE") + people_with(profile, "CHAMPION")):
         survey, answered = f"live.{number}", at + number * SECOND
-        facts.append(survey_step(profile, survey, "SENT", at - DAY, respondent=person, delay=0))
-        facts.append(
-            survey_step(profile, survey, "ANSWERED", answered, respondent=person, score=number % 2, delay=0)
+        answer = survey_step(
+            profile, survey, "ANSWERED", answered, respondent=person, score=number % 2, delay=0
         )
+        facts.append(survey_step(profile, survey, "SENT", at - DAY, respondent=person, delay=0))
+        facts.append(answer)
+        # The survey tool sends everything twice today; that makes nobody twice as unhappy.
+        facts.append(replace(answer, delay=15 * SECOND))
     return life.also(facts=tuple(facts))
 
 
 def contests(life: Life, at: int, _when_dark: AsksWhenDark) -> Life:
-    """An invoice issued three weeks ago is disputed."""
+    """After a bad week the two invoices that are open, one of them six days past due, are disputed."""
     profile = life.profile
-    issued_on = at // DAY - 21
-    issued = issued_on * DAY + 9 * HOUR
-    cmrr = profile.cmrr
-    return life.also(
-        facts=(
-            invoice_step(profile, "ISSUED", issued, issued_on=issued_on, cmrr=cmrr, delay=SECOND),
-            invoice_step(profile, "DISPUTED", at, issued_on=issued_on, cmrr=cmrr, delay=0),
-        )
-    )
+    facts = list(_bad_week(profile, at))
+    today = at // DAY
+    for issued_on in (today - terms_days(profile) - 6, today - 3):
+        step = partial(invoice_step, profile, issued_on=issued_on, cmrr=profile.cmrr, delay=0)
+        facts += [step("ISSUED", issued_on * DAY + 5 * HOUR), step("DISPUTED", at)]
+    return life.also(facts=tuple(facts))
 
+
+def one_is_angry(life: Life, at: int, _when_dark: AsksWhenDark) -> Life:
+    """One user, no decision-maker, answers a survey in anger: no reason to call anybody."""
+    person = life.phases[0].habits.people - 1
+    sent = survey_step(life.profile, "live", "SENT", at - DAY, respondent=person, delay=0)
+    answer = survey_step(life.profile, "live", "ANSWERED", at, respondent=person, score=1, delay=0)
+    return life.also(facts=(sent, answer))
+
+
+def _bad_week(profile: Profile, at: int) -> Iterator[Fact]:
+    """A P2 ticket of four days ago, solved, reopened two days ago, escalated a day later, and not solved again."""
+    opened = at - 4 * DAY
+    yield from _unsolved(profile, "P2", opened)
+    later_steps: tuple[tuple[TicketStep, int], ...] = (
+        ("SOLVED", 5 * HOUR),
+        ("REOPENED", 2 * DAY),
+        ("ESCALATED", 3 * DAY),
+    )
+    for step, later in later_steps:
+        yield ticket_step(profile, "live", step, "P2", opened + later, requester=0, delay=SECOND)
+
+
+def _unsolved(profile: Profile, severity: TicketSeverity, opened: int) -> Iterator[Fact]:
+    yield ticket_step(profile, "live", "OPENED", severity, opened, requester=0, delay=SECOND)
+    yield ticket_step(profile, "live", "REPLIED", severity, opened + 9 * MINUTE, requester=0, delay=SECOND)
+
+
+_HARD = frozenset({"band"})
+_DROP = frozenset({"score_drop"})
 
 LIVE_STORIES = (
+    LiveStory(name="gives_notice", seconds=6, lay=gives_notice, segment="MID", seats=28, signs=_HARD),
     LiveStory(
-        name="leaving", seconds=6, lay=gives_notice, segment="MID", seats=48, signs=frozenset({"band"})
+        name="goes_dark", seconds=20, lay=goes_dark, segment="MID", seats=30, signs=frozenset({"went_dark"})
     ),
-    LiveStory(
-        name="went_dark", seconds=20, lay=goes_dark, segment="MID", seats=30, signs=frozenset({"went_dark"})
-    ),
-    LiveStory(
-        name="p1_beyond_sla",
-        seconds=30,
-        lay=waits_too_long,
-        segment="ENTERPRISE",
-        seats=120,
-        signs=frozenset({"band"}),
-    ),
-    LiveStory(
-        name="unhappy_executives",
-        seconds=45,
-        lay=speaks_out,
-        segment="MID",
-        seats=60,
-        signs=frozenset({"score_drop"}),
-    ),
+    LiveStory(name="p1_beyond_sla", seconds=30, lay=waits_too_long, segment="MID", seats=24, signs=_HARD),
+    LiveStory(name="one_is_angry", seconds=37, lay=one_is_angry, segment="MID", seats=20),
+    LiveStory(name="speaks_out", seconds=45, lay=speaks_out, segment="ENTERPRISE", seats=200, signs=_DROP),
+    LiveStory(name="contests", seconds=60, lay=contests, segment="SMALL", seats=9, signs=_DROP),
 )
+"""In the order of their moments."""

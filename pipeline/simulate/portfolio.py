@@ -16,8 +16,8 @@ from pipeline.simulate.places import MOST_EASTERLY_HOURS
 from pipeline.simulate.profile import Sizes, draw_profile
 from pipeline.simulate.stories import STORIES, Story
 
-WARM_UP_DAYS = 60
-"""Before its story an account lives so long as usual, so that there is a usual to compare with."""
+WARM_UP_DAYS = min(story.warm_up for story in STORIES)
+"""A portfolio that is not longer than this has no stories."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +25,20 @@ class ToldStory:
     """
     A story that an account of the portfolio lives.
 
-    One of *signs* must open between *begins* and *ends*; where there are none, the account must stay without alert.
+    Between *begins* and *ends* *component* must lose points and one of *signs* must open, where the story has them.
     """
 
     account_id: str
     story: str
+    component: str | None
     signs: frozenset[str]
     begins: datetime
     ends: datetime
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether the account must stay without alert."""
+        return self.component is None and not self.signs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +98,8 @@ def portfolio(
     """
     *accounts* accounts from *start* to *end* (aware datetimes): same arguments, same lines.
 
-    Each story is lived by a fortieth of the accounts, one at least while they last; a story that cannot both follow
-    ``WARM_UP_DAYS`` of usual life and show itself before *end* is left out. The other accounts live as usual.
+    Each story is lived by its share of the accounts, one at least while they last; one that cannot both follow its days
+    of usual life and show itself before *end* is left out. The other accounts live as usual.
     """
     first_day, last_day = to_ms(start) // DAY, to_ms(end) // DAY
     cast = _cast(accounts, dice_for(seed, "cast"))
@@ -103,14 +109,16 @@ def portfolio(
         profile = draw_profile(seed=seed, index=index, first_day=first_day, sizes=sizes or Sizes(), dice=dice)
         life = usual_life(profile, dice)
         story = cast.get(index)
+        earliest = first_day + story.warm_up if story else 0
         latest = last_day - story.days if story else 0
-        if story and latest > first_day + WARM_UP_DAYS:
-            onset = dice.randrange(first_day + WARM_UP_DAYS, latest)
+        if story and earliest < latest:
+            onset = dice.randrange(earliest, latest)
             life = story.tell(life, onset, dice)
             told.append(
                 ToldStory(
                     account_id=profile.account_id,
                     story=story.name,
+                    component=story.component,
                     signs=story.signs,
                     begins=to_datetime(onset * DAY),
                     ends=to_datetime((onset + story.days) * DAY),

@@ -27,6 +27,7 @@ class Profile:
 
     *prefix* opens every event id of the account, so that portfolios of two seeds never share one. Days are days
     since 1970-01-01; *weekend_visits* is the share of a weekday's visits that a weekend or holiday has.
+    Invoices are issued on *billing_day* of the month, quarterly ones in *billing_month* and every third after it.
     Where users *sign in by address*, the product knows nothing else of its customer.
     """
 
@@ -44,6 +45,7 @@ class Profile:
     renewal_day: int
     start_day: int
     billing_day: int
+    billing_month: int
     weekend_visits: float
     says_roles: bool
     signs_in_by_address: bool
@@ -131,6 +133,7 @@ def draw_profile(*, seed: int, index: int, first_day: int, sizes: Sizes, dice: R
         renewal_day=first_day + dice.randrange(30, 395),
         start_day=first_day - dice.randrange(200, 1_500),
         billing_day=dice.randrange(1, 29),
+        billing_month=dice.randrange(1, 4),
         # One firm in twelve works on weekends too.
         weekend_visits=0.6 if dice.random() < 1 / 12 else 0.04,
         says_roles=dice.random() < 0.85,

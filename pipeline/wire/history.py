@@ -78,7 +78,7 @@ class _File:
             while block := file.read(1 << 20):
                 digest.update(block)
             if file.tell() == 0:
-                raise BadHistory([LineFault(path, 1, "decode", "the file is empty")], 1)
+                raise _without_events(path)  # what is empty cannot be mapped
             self._bytes = mmap(file.fileno(), 0, access=ACCESS_READ)
         self.source = f"file:{digest.hexdigest()[:_HASH_DIGITS]}"
 
@@ -249,11 +249,15 @@ def _check(files: Sequence[_File], lines: EventLines, intake: Intake) -> tuple[_
             count += 1
             if count <= _SHOWN:
                 faults.append(LineFault(file.path, number, decision.code, decision.detail))
-    if not faults and not len(index):
-        faults, count = [LineFault(files[0].path, 1, "decode", "the file has no events")], 1
     if faults:
         raise BadHistory(faults, count)
+    if not len(index):
+        raise _without_events(files[0].path)
     return index, left_out
+
+
+def _without_events(path: Path) -> BadHistory:
+    return BadHistory([LineFault(path, 1, "decode", "the file has no events")], 1)
 
 
 def _tick(at: int) -> LogEntry:

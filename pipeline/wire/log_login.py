@@ -14,11 +14,11 @@ UNION_INDEX: Final = 1
 """Place of ``ResolvedLogin`` among the bodies of the log entry's schema."""
 
 # Avro writes 2³⁴ to 2⁴¹ ms, July 1970 to September 2039, as six bytes: seven bits each, the lowest first, the top
-# bit of all but the last one set.
+# bit of all but the last one set. The lowest bit of the number is its sign.
 _SIX_BYTES_FROM: Final = 1 << 34
 _SIX_BYTES_UNTIL: Final = 1 << 41
-_TOP_BITS: Final = 0x80_80_80_80_80_80
-_TOP_BITS_OF_SIX: Final = 0x00_80_80_80_80_80
+_MARKS: Final = 0x80_80_80_80_80_81
+_MARKS_OF_SIX_BYTES: Final = 0x00_80_80_80_80_80
 
 _INDEX_BYTE: Final = UNION_INDEX << 1
 _MOST_BYTES: Final = 1024
@@ -94,7 +94,7 @@ def _time_bytes(time: int) -> bytes:
 
 def _time_at(value: bytes, at: int) -> int:
     n = int.from_bytes(value[at : at + 6], "little")
-    if n & _TOP_BITS != _TOP_BITS_OF_SIX:
+    if n & _MARKS != _MARKS_OF_SIX_BYTES:
         raise NotUsual
     return (
         n & 0x7F

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
+from pipeline.errors import TelltaleError
 from pipeline.health.account import AccountState
 from pipeline.health.fold import PartitionFold
 from pipeline.health.partition import Counters, PartitionRecord
@@ -34,11 +35,11 @@ _REBUILD = "rebuild the state from the log with a new epoch, see docs/guarantees
 _pack: Final[Callable[[object], bytes]] = msgpack.Packer().pack
 
 
-class NewerState(RuntimeError):  # noqa: N818 - reads as what it says
+class NewerState(TelltaleError):  # noqa: N818 - reads as what happened
     """A value of the state table was written by a newer version of this program."""
 
 
-class StatesDiffer(RuntimeError):  # noqa: N818 - reads as what it says
+class StatesDiffer(TelltaleError):  # noqa: N818 - reads as what happened
     """The states of a partition are not those its record closed."""
 
 

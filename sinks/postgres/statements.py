@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Table, column, func, select, text, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, column, func, select, text, tuple_
 from sqlalchemy import table as lightweight_table
 from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from sinks.postgres.tables import account, alert, alert_event, health_change, health_snapshot
 
@@ -78,9 +79,13 @@ class Storing:
         return statement.on_conflict_do_update(
             index_elements=self.key,
             set_=replaced | {_FILLED_BY_POSTGRES: func.clock_timestamp()},
-            where=tuple_(*(self.table.c[name] for name in self.rank))
-            < tuple_(*(new[name] for name in self.rank)),
+            where=is_newer(self.table, new, self.rank),
         )
+
+
+def is_newer(table: Table, new: ReadOnlyColumnCollection[str, Any], rank: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a *new* row ranks above the one that is there: of equals the first stays."""
+    return tuple_(*(table.c[name] for name in rank)) < tuple_(*(new[name] for name in rank))
 
 
 def _affected(

@@ -1,23 +1,28 @@
 """Records as health would write them, a sink that can be killed, and waiting for what must come."""
 
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from uuid import uuid4
 
+import psycopg
 from confluent_kafka import Producer
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
+from pipeline.embedded.postgres import EmbeddedPostgres
 from pipeline.health.outputs import (
     AlertEvent,
     Cause,
@@ -30,9 +35,12 @@ from pipeline.health.outputs import (
 from pipeline.wire.contract import Contract
 from pipeline.wire.outputs import OutputEncoder
 from pipeline.wire.registry import open_registry
+from sinks.consumer import Readiness
+from sinks.postgres import migrations
 from sinks.postgres.connection import make_engine
 from sinks.postgres.rows import SCORED_AT_HEADER, RowMaker
 from sinks.postgres.sink import run_postgres_sink
+from sinks.postgres.tables import metadata
 from sinks.postgres.writer import PostgresTarget
 from sinks.target import Partition, Record
 
@@ -201,6 +209,29 @@ def target(dsn: str, *, group: str = "sink") -> Iterator[PostgresTarget]:
     engine.dispose()
 
 
+@contextmanager
+def migrated_database(server: EmbeddedPostgres) -> Iterator[str]:
+    """A database with the tables, for the tests of a module: to migrate takes longer than most of them."""
+    name = f"sink_{uuid4().hex}"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        dsn = server.dsn.removesuffix("telltale") + name
+        migrations.upgrade(dsn)
+        yield dsn
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def empty_tables(dsn: str) -> None:
+    """Leave no row behind from another test."""
+    run_sql(dsn, f"TRUNCATE {', '.join(table.name for table in metadata.sorted_tables)}")
+
+
+def run_sql(dsn: str, statement: str) -> None:
+    """What another session does, and commits."""
+    with create_engine(dsn, poolclass=NullPool).begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
 def rows(dsn: str, query: str, **parameters: object) -> list[Any]:
     """What the database answers."""
     with create_engine(dsn, poolclass=NullPool).connect() as connection:
@@ -221,8 +252,51 @@ def until(condition: Callable[[], object], *, what: str, seconds: float = 30.0) 
         time.sleep(0.02)
 
 
-def produce(brokers: str, outputs: Iterable[Output], *, scored_at: int | None = None) -> None:
-    """Append *outputs*, each account's to one partition."""
+class CuttingProxy:
+    """
+    A way to Postgres that breaks, once armed, in the next COMMIT: before the server hears of it, or after it is done.
+
+    One connection at a time, as the sink has; a broken one is as if the cable was pulled: nobody says goodbye.
+    """
+
+    def __init__(self, dsn: str, *, after_commit: bool) -> None:
+        url = make_url(dsn)
+        self._server = (url.host, url.port)
+        self._after_commit = after_commit
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.armed = False
+        self.dsn = url.set(port=self._listener.getsockname()[1]).render_as_string()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:  # Closed: the test is over.
+                return
+            with client, socket.create_connection(self._server) as server:
+                self._pass_on(client, server)
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        while True:
+            readable, _, _ = select.select([client, server], [], [])
+            for source in readable:
+                sent = source.recv(65536)
+                done = source is server and b"COMMIT\0" in sent  # CommandComplete
+                asked = source is client and b"COMMIT" in sent
+                if not sent or (self.armed and (done if self._after_commit else asked)):
+                    return
+                (server if source is client else client).sendall(sent)
+
+
+def produce(brokers: str, outputs: Iterable[Output], *, prefix: str = "") -> None:
+    """Append *outputs* as scored now, each account's to one partition."""
     producer = Producer(
         {
             "bootstrap.servers": brokers,
@@ -233,21 +307,32 @@ def produce(brokers: str, outputs: Iterable[Output], *, scored_at: int | None = 
     )
     for output in outputs:
         topic, content = encoded(output)
-        scored = str(scored_at or int(time.time() * 1000)).encode()
-        while True:
-            try:
-                producer.produce(topic, content, output.account_id, headers={SCORED_AT_HEADER: scored})
-            except BufferError:
-                producer.poll(0.05)
-            else:
-                break
+        scored = str(int(time.time() * 1000)).encode()
+        producer.produce(prefix + topic, content, output.account_id, headers={SCORED_AT_HEADER: scored})
     assert producer.flush(20) == 0
+
+
+def run(
+    brokers: str, dsn: str, stop: threading.Event, *, prefix: str = "", readiness: Readiness | None = None
+) -> None:
+    """The sink until *stop*."""
+    contract = Contract.load(prefix)
+    run_postgres_sink(
+        brokers=brokers,
+        dsn=dsn,
+        contract=contract,
+        registry=open_registry(contract),
+        security={},
+        stop=stop,
+        session_seconds=SESSION_SECONDS,
+        readiness=readiness,
+    )
 
 
 @contextmanager
 def sink_process(brokers: str, dsn: str) -> Iterator[subprocess.Popen[bytes]]:
     """The sink in a process of its own, which may be killed."""
-    process = subprocess.Popen([sys.executable, str(Path(__file__)), brokers, dsn])
+    process = subprocess.Popen([sys.executable, __file__, brokers, dsn], stdout=subprocess.DEVNULL)
     try:
         yield process
     finally:
@@ -256,38 +341,17 @@ def sink_process(brokers: str, dsn: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def sink_thread(brokers: str, dsn: str) -> Iterator[threading.Event]:
+def sink_thread(brokers: str, dsn: str, *, prefix: str = "") -> Iterator[Readiness]:
     """The sink in a thread; stopped at the end, and what it raised is raised."""
-    stop, failures = threading.Event(), []
-
-    def run() -> None:
+    stop, readiness = threading.Event(), Readiness()
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(run, brokers, dsn, stop, prefix=prefix, readiness=readiness)
+        running.add_done_callback(lambda _: readiness.tell(False, "ended"))
         try:
-            run(brokers, dsn, stop)
-        except BaseException as error:  # noqa: BLE001 - handed to the test
-            failures.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield stop
-    finally:
-        stop.set()
-        thread.join()
-    if failures:
-        raise failures[0]
-
-
-def run(brokers: str, dsn: str, stop: threading.Event) -> None:
-    """The sink until *stop*."""
-    run_postgres_sink(
-        brokers=brokers,
-        dsn=dsn,
-        contract=CONTRACT,
-        registry=REGISTRY,
-        security={},
-        stop=stop,
-        session_seconds=SESSION_SECONDS,
-    )
+            yield readiness
+        finally:
+            stop.set()
+        running.result()
 
 
 if __name__ == "__main__":

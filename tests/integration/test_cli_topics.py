@@ -1,11 +1,9 @@
 """``telltale topics apply`` against the embedded broker and, marked so, against Apache Kafka."""
 
-from pathlib import Path
-
 import pytest
 from command_line import Telltale
 
-from pipeline.embedded.kafka_local import LocalKafka, kafka_unavailable
+from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.kafka.topics import TopicPlan, apply_topics, inspect_topics, topic_ids
 
 
@@ -45,31 +43,30 @@ def test_a_broker_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.kafka
-@pytest.mark.skipif(kafka_unavailable() is not None, reason=str(kafka_unavailable()))
-def test_a_real_broker_gets_every_setting_and_differences_are_named(tmp_path: Path) -> None:
+def test_a_real_broker_gets_every_setting_and_differences_are_named(kafka: LocalKafka) -> None:
     """Partitions, retention and compaction arrive; what was made otherwise before is reported and left as it is."""
-    with LocalKafka(tmp_path) as kafka:
-        telltale = Telltale(brokers=kafka.bootstrap)
-        own = TopicPlan(name="customer.login.v1", partitions=2, settings={"retention.ms": "1000"})
-        apply_topics(telltale.client, [own], replication_factor=1)
+    telltale = Telltale(brokers=kafka.bootstrap, prefix="differs.")
+    login = "differs.customer.login.v1"
+    own = TopicPlan(name=login, partitions=2, settings={"retention.ms": "1000"})
+    apply_topics(telltale.client, [own], replication_factor=1)
 
-        first, second = telltale("topics", "apply"), telltale("topics", "apply")
+    first, second = telltale("topics", "apply"), telltale("topics", "apply")
 
-        assert (first.code, second.code) == (1, 1)
-        differing = [line for line in second.out.splitlines() if "(" in line]
-        assert len(differing) == 1
-        assert "retention.ms is 1000, not 604800000" in differing[0]
-        (found,) = inspect_topics(telltale.client, [own])
-        assert found.differences == ()
-        assert set(topic_ids(telltale.client, ["customer.login.v1"])) == {"customer.login.v1"}
+    assert (first.code, second.code) == (1, 1)
+    differing = [line for line in second.out.splitlines() if "(" in line]
+    assert len(differing) == 1
+    assert "retention.ms is 1000, not 604800000" in differing[0]
+    (found,) = inspect_topics(telltale.client, [own])
+    assert found.differences == ()
+    assert set(topic_ids(telltale.client, [login])) == {login}
 
 
 @pytest.mark.kafka
-@pytest.mark.skipif(kafka_unavailable() is not None, reason=str(kafka_unavailable()))
-def test_more_copies_than_brokers_is_an_error_with_the_setting(tmp_path: Path) -> None:
+def test_more_copies_than_brokers_is_an_error_with_the_setting(kafka: LocalKafka) -> None:
     """The commonest first error on a single broker."""
-    with LocalKafka(tmp_path) as kafka:
-        answer = Telltale(brokers=kafka.bootstrap)("topics", "apply", TELLTALE_REPLICATION_FACTOR="3")
+    telltale = Telltale(brokers=kafka.bootstrap, prefix="copies.")
+
+    answer = telltale("topics", "apply", TELLTALE_REPLICATION_FACTOR="3")
 
     assert answer.code == 1
     assert "hint: Set TELLTALE_REPLICATION_FACTOR to at most the number of brokers." in answer.err

@@ -11,7 +11,6 @@ from sinks.postgres import migrations
 from sinks.postgres.connection import DatabaseAway, make_engine
 
 
-
 def tables_of(dsn: str) -> set[str]:
     return set(inspect(sqlalchemy.create_engine(dsn, poolclass=sqlalchemy.NullPool)).get_table_names())
 

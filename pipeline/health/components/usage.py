@@ -11,6 +11,7 @@ from pipeline.health.scorecard import Scorecard, Usage
 from pipeline.health.windows import DAY, day_of, week_of
 
 _WEEK, _TWO_WEEKS = 7, 14
+_FIRST_DAYS = 3  # an account may be a customer for some days before the CRM says so
 _LEAST_SEASON = 0.25  # below this a year ago says more about that year than about the season
 
 
@@ -39,8 +40,8 @@ def score_usage(state: AccountState, now: int, scorecard: Scorecard) -> Assessme
         cost = part_weight * (100 - score)
         if cost > costliest:
             costliest, reason = cost, text
-    if not weight:
-        return Assessment(None, "too few logins so far to judge, and the number of seats is unknown")
+    if parts[0][1] is None and parts[1][1] is None:
+        return Assessment(None, "too few logins heard of so far to judge")
     factor = 1.0
     dark_at = state.dark_at
     if dark_at:
@@ -54,9 +55,16 @@ def score_usage(state: AccountState, now: int, scorecard: Scorecard) -> Assessme
 
 
 def _breadth(state: AccountState, day: int, numbers: Usage) -> tuple[float | None, str]:
-    """People active in the window over the seats that should be in use at the account's age; unknown without seats."""
+    """
+    People active in the window over the seats that should be in use at the account's age.
+
+    Unknown without seats, and while an account that was there before us has been heard of for too few days.
+    """
     facts = state.facts
     if facts is None or not facts.seats:
+        return None, ""
+    ours_from_start = facts.start_day is not None and facts.start_day >= state.first_day - _FIRST_DAYS
+    if day - state.first_login_day < numbers.breadth_least_days and not ours_from_start:
         return None, ""
     active = state.people.active(day, numbers.active_days)
     expected = 1.0 if facts.start_day is None else numbers.expected_seats.at(day - facts.start_day)
@@ -86,7 +94,7 @@ def _compare_weeks(state: AccountState, day: int, numbers: Usage) -> tuple[float
     for days in (_WEEK, _TWO_WEEKS):
         start = day - days
         known = min(
-            numbers.volume_baseline_days, start - max(state.first_day, logins.newest - MEMORY_DAYS + 1)
+            numbers.volume_baseline_days, start - max(state.first_login_day, logins.newest - MEMORY_DAYS + 1)
         )
         if known < _TWO_WEEKS:
             continue

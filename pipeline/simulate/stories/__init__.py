@@ -34,19 +34,28 @@ from pipeline.simulate.stories.usage import (
 __all__ = ["STORIES", "Story"]
 
 STORIES = (
+    Story(name="fading_use", tell=fading_use, days=49, component="usage"),
+    Story(name="lost_champion", tell=lost_champion, days=28, component="usage"),
+    Story(name="went_dark", tell=went_dark, days=28, component="usage", signs=frozenset({"went_dark"})),
     Story(
-        name="fading_use", tell=fading_use, signs=frozenset({"value_not_realised", "low_adoption"}), days=49
+        name="stalled_onboarding",
+        tell=stalled_onboarding,
+        days=35,
+        component="usage",
+        signs=frozenset({"went_dark", "score_drop", "band"}),
     ),
-    Story(name="lost_champion", tell=lost_champion, signs=frozenset({"sponsor_lost"}), days=28),
-    Story(name="went_dark", tell=went_dark, signs=frozenset({"went_dark"}), days=28),
     Story(
-        name="stalled_onboarding", tell=stalled_onboarding, signs=frozenset({"stalled_onboarding"}), days=35
+        name="quality_trouble",
+        tell=quality_trouble,
+        days=28,
+        component="support",
+        signs=frozenset({"score_drop", "band"}),
     ),
-    Story(name="quality_trouble", tell=quality_trouble, signs=frozenset({"quality_trouble"}), days=21),
-    Story(name="stops_paying", tell=stops_paying, signs=frozenset({"payment_trouble"}), days=70),
-    Story(name="unhappy_executive", tell=unhappy_executive, signs=frozenset({"unhappy_voices"}), days=14),
-    Story(name="shrinking", tell=shrinking, signs=frozenset({"shrinking"}), days=7),
-    Story(name="leaving", tell=leaving, signs=frozenset({"band"}), days=2),
+    Story(name="stops_paying", tell=stops_paying, days=61, component="billing", signs=frozenset({"band"})),
+    Story(name="unhappy_executive", tell=unhappy_executive, days=14, component="sentiment"),
+    # What recurs is compared with 90 days before, and an invoice counts from its due date on.
+    Story(name="shrinking", tell=shrinking, days=56, component="billing", warm_up=140),
+    Story(name="leaving", tell=leaving, days=2, signs=frozenset({"band"})),
     Story(name="holiday_week", tell=holiday_week, days=28),
     Story(name="angry_answer", tell=angry_answer, days=28),
     Story(name="habitual_late_payer", tell=habitual_late_payer, days=28),
@@ -58,4 +67,4 @@ STORIES = (
     Story(name="busy_support", tell=busy_support, days=28),
     Story(name="growing_start", tell=growing_start, days=28),
 )
-"""Every story: those that some sign must tell first, then those at which no alert may open."""
+"""Every story: the troubles first, then what only looks like one."""

@@ -1,9 +1,11 @@
 """Stories told by the help desk, the invoices, the surveys and the contract."""
 
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
-from pipeline.simulate.clock import DAY, HOUR, date_text
+from pipeline.simulate.billing import invoice_step, terms_days
+from pipeline.simulate.clock import DAY, HOUR, date_text, to_date
 from pipeline.simulate.habits import Life, Update
 from pipeline.simulate.profile import people_with
 from pipeline.simulate.surveys import survey_step
@@ -29,8 +31,15 @@ def quality_trouble(life: Life, onset: int, _dice: Random) -> Life:
 
 
 def stops_paying(life: Life, onset: int, _dice: Random) -> Life:
-    """Nothing issued from now on is paid."""
-    return life.turning(onset, pays_after=None)
+    """An invoice that is due now is not paid, and none after it."""
+    profile = life.profile
+    issued_on = onset - terms_days(profile)
+    overdue_at = (onset + 1) * DAY + 6 * HOUR
+    facts = (
+        invoice_step(profile, "ISSUED", issued_on * DAY + 5 * HOUR, issued_on=issued_on, cmrr=profile.cmrr),
+        invoice_step(profile, "OVERDUE", overdue_at, issued_on=issued_on, cmrr=profile.cmrr),
+    )
+    return life.turning(onset, pays_after=None).also(facts=facts)
 
 
 def unhappy_executive(life: Life, onset: int, dice: Random) -> Life:
@@ -50,14 +59,14 @@ def unhappy_executive(life: Life, onset: int, dice: Random) -> Life:
 
 
 def shrinking(life: Life, onset: int, _dice: Random) -> Life:
-    """A third of the seats and of the money goes back, and a third of the people with it."""
-    profile = life.profile
+    """With the next invoice a third of the seats and of the money goes back, and a third of the people with it."""
+    billed = to_date(onset)
+    profile = replace(life.profile, billing_day=min(billed.day, 28), billing_month=billed.month)
+    day = onset - billed.day + profile.billing_day
     cmrr = (profile.cmrr * 2 / 3).quantize(Decimal("0.01"))
-    changes = {"seats": profile.seats * 2 // 3, "cmrr": str(cmrr)}
+    less = Update(at=day * DAY + 4 * HOUR, changes={"seats": profile.seats * 2 // 3, "cmrr": str(cmrr)})
     people = max(2, life.phases[-1].habits.people * 2 // 3)
-    return life.turning(onset, people=people).also(
-        updates=(Update(at=onset * DAY + DAY // 2, changes=changes),)
-    )
+    return replace(life, profile=profile).turning(day, people=people).also(updates=(less,))
 
 
 def leaving(life: Life, onset: int, _dice: Random) -> Life:

@@ -324,4 +324,5 @@ async def test_a_group_coordination_that_has_ended_ends_the_process() -> None:
 
     with ends_with(Exit.GROUP):
         await thread.check_group()
-    kafka._closed = True  # it was never started
+    kafka._closed = True  # neither was started, so neither is stopped
+    thread.thread_loop.close()

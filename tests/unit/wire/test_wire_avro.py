@@ -166,8 +166,16 @@ def micros(schema: Schema) -> dict[str, Any]:
     return changed(schema, occurred_at={"type": "long", "logicalType": "timestamp-micros"})
 
 
+def other_record(schema: Schema) -> dict[str, Any]:
+    return dict(schema) | {"name": "Logout"}
+
+
 def bottomless(schema: Schema) -> dict[str, Any]:
     return changed(schema, nothing={"type": "array", "items": "null"})
+
+
+def empty_records(schema: Schema) -> dict[str, Any]:
+    return changed(schema, nothing={"type": "array", "items": {"type": "record", "name": "E", "fields": []}})
 
 
 def recursive(schema: Schema) -> dict[str, Any]:
@@ -183,7 +191,9 @@ def other_type(schema: Schema) -> dict[str, Any]:
     ("change", "value"),
     [
         (micros, {"occurred_at": 1}),
+        (other_record, {}),
         (bottomless, {"nothing": [None] * 1000}),
+        (empty_records, {"nothing": [{}] * 1000}),
         (recursive, {"chain": None}),
         (other_type, {"user_id": 17}),
     ],
@@ -195,6 +205,13 @@ def test_a_schema_that_means_something_else_is_refused(
     decoder, payload = as_written_with(change(LOGIN_SCHEMA), LOGIN | value)
 
     assert outcome(decoder, payload) == "schema_mismatch"
+
+
+def test_a_schema_that_refers_to_another_is_refused() -> None:
+    """It cannot be read by itself, and must not stop the worker."""
+    registry = RegistryOf(id_50=changed(LOGIN_SCHEMA, channel="telltale.customer.v1.Elsewhere"))
+
+    assert outcome(Decoder(LOGINS, CONTRACT, registry), b"\0\0\0\0\x32") == "schema_mismatch"
 
 
 def test_an_id_is_asked_for_once() -> None:

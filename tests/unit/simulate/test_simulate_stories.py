@@ -51,22 +51,25 @@ def users(lines: list[dict[str, Any]]) -> set[str]:
 
 def test_every_story_is_told_once_at_least_and_has_room_to_show_itself() -> None:
     """Of 100 accounts each story has its own, after weeks of usual life and early enough before the end."""
-    whole = portfolio(seed=5, accounts=100, start=START, end=END + timedelta(days=30))
+    whole = portfolio(seed=5, accounts=100, start=START, end=START + timedelta(days=200))
+    warm_up = {story.name: timedelta(days=story.warm_up) for story in STORIES}
 
     told = Counter(story.story for story in whole.stories)
 
     assert set(told) == {story.name for story in STORIES}
     assert len({story.account_id for story in whole.stories}) == len(whole.stories)
     for story in whole.stories:
-        assert START + timedelta(days=WARM_UP_DAYS) <= story.begins
+        assert START + warm_up[story.story] <= story.begins
         assert story.begins < story.ends <= whole.end
 
 
 def test_a_story_for_which_the_time_is_too_short_is_left_out() -> None:
-    """Of a portfolio of ten weeks nothing is promised that needs eight more."""
+    """Of a portfolio that ends ten days after the first possible story nothing is told that takes longer."""
     whole = portfolio(seed=5, accounts=100, start=START, end=START + timedelta(days=WARM_UP_DAYS + 10))
 
-    assert {story.story for story in whole.stories} == {story.name for story in STORIES if story.days < 10}
+    assert {story.story for story in whole.stories} == {
+        story.name for story in STORIES if story.warm_up + story.days < WARM_UP_DAYS + 10
+    }
 
 
 def test_fading_use_fades() -> None:

@@ -1,11 +1,13 @@
 """The tree restarts what dies, gives up on what keeps dying, and stops everything in reverse order."""
 
 import io
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from pipeline.embedded.processes import BackOff, Command, ProcessDied, ProcessTree
 
@@ -79,7 +81,7 @@ def test_the_back_off_doubles_up_to_its_longest() -> None:
     """Half a second, then twice as long each time, never more than the longest."""
     back_off = BackOff(first=0.5, longest=3.0)
 
-    assert [back_off.delay(deaths) for deaths in (1, 2, 3, 4, 1000)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+    assert [back_off.delay(deaths) for deaths in (1, 2, 3, 4, 5000)] == [0.5, 1.0, 2.0, 3.0, 3.0]
 
 
 def test_processes_stop_in_reverse_each_before_the_next(
@@ -96,15 +98,31 @@ def test_processes_stop_in_reverse_each_before_the_next(
     assert lines(said) == ["worker stopping", "worker stopped", "broker stopping", "broker stopped"]
 
 
+def test_who_dies_because_another_stops_is_not_restarted(
+    tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    """The process started first ends as soon as the other one is told to stop, which takes its time over it."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    os.mkfifo(tmp_path / "news")
+    with capture_logs() as logs, ProcessTree(back_off=AT_ONCE) as tree:
+        tree.start(shell("first", f"echo up; cat {tmp_path}/news", log_file=first, restarts=5))
+        script = f"trap 'echo > {tmp_path}/news; sleep 0.3; exit' TERM; echo up; while :; do sleep 0.02; done"
+        tree.start(shell("second", script, log_file=second))
+        eventually(lambda: lines(second))
+
+    assert lines(first) == ["up", ""]
+    assert logs == []
+
+
 def test_a_stop_does_not_wait_for_a_restart(tmp_path: Path, eventually: Callable[..., None]) -> None:
     """A process that waits a quarter of an hour for its restart is not restarted, and not waited for."""
     file = tmp_path / "log"
-    with ProcessTree(back_off=BackOff(first=900.0, longest=900.0)) as tree:
+    with capture_logs() as logs, ProcessTree(back_off=BackOff(first=900.0, longest=900.0)) as tree:
         tree.start(shell("worker", "echo started", log_file=file, restarts=5))
-        eventually(lambda: lines(file))
+        eventually(lambda: logs)
 
     assert lines(file) == ["started"]
-    tree.wait()
+    assert [(entry["event"], entry["restart_in_seconds"]) for entry in logs] == [("process.died", 900.0)]
 
 
 def test_who_ignores_the_stop_is_killed(tmp_path: Path, eventually: Callable[..., None]) -> None:

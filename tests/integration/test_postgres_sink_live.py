@@ -1,0 +1,178 @@
+"""The whole sink on a broker and a Postgres: killed, parted from either, and sharing its work, it stores each row once."""
+
+import signal
+from contextlib import ExitStack
+
+import pytest
+from postgres_sink_parts import (
+    CHANGE,
+    NOW,
+    Output,
+    alert,
+    change,
+    produce,
+    rows,
+    run_sql,
+    sink_process,
+    sink_thread,
+    snapshot,
+    until,
+    value,
+)
+from structlog.testing import capture_logs
+
+from pipeline.embedded.ports import free_port
+from pipeline.embedded.postgres import EmbeddedPostgres
+from sinks.consumer import PositionLost
+from sinks.postgres import migrations
+
+ACCOUNTS = 40
+VERSIONS = 100
+
+
+def history(versions: range = range(1, VERSIONS + 1)) -> list[Output]:
+    """Every account goes through all versions; each has an alert that opens and resolves."""
+    names = [f"account-{n}" for n in range(ACCOUNTS)]
+    outputs: list[Output] = [
+        output
+        for version in versions
+        for name in names
+        for output in (
+            change(name, version=version, as_of=NOW + version),
+            snapshot(name, version=version, score=float(version)),
+        )
+    ]
+    for sequence, transition in ((1, "OPENED"), (2, "RESOLVED")):
+        outputs += [
+            alert(f"al-{name}", account_id=name, sequence=sequence, transition=transition) for name in names
+        ]
+    return outputs
+
+
+def stored(dsn: str) -> int:
+    return value(dsn, "SELECT count(*) FROM health_change")
+
+
+def read(dsn: str) -> int:
+    """Records the sink has behind it; nothing in the topics has a gap."""
+    return value(dsn, "SELECT coalesce(sum(next_offset), 0) FROM sink_offset")
+
+
+def test_a_sink_killed_again_and_again_stores_each_row_once(broker: str, postgres: str) -> None:
+    """
+    Killed with -9 in mid-stream, twice, and stopped in order at the end: nothing missing, nothing twice.
+
+    The batches are slowed down, so that each kill falls into the middle of the stream, most into a transaction.
+    ``records  |--- sink 1 ---x     |--- sink 2 ---x     |--- sink 3 ------|``
+    """
+    migrations.upgrade(postgres)
+    run_sql(
+        postgres,
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$;"
+        "CREATE TRIGGER slow AFTER UPDATE ON sink_offset FOR EACH STATEMENT EXECUTE FUNCTION slow()",
+    )
+    outputs = history()
+    produce(broker, outputs)
+
+    for _ in range(2):
+        before = stored(postgres)
+        with sink_process(broker, postgres) as sink:
+            until(lambda: stored(postgres) > before, what="the sink to get on")
+            sink.kill()
+    killed_at = stored(postgres)
+    run_sql(postgres, "DROP TRIGGER slow ON sink_offset")
+    with sink_process(broker, postgres) as last:
+        until(
+            lambda: read(postgres) == len(outputs),
+            what="all rows",
+        )
+        last.send_signal(signal.SIGTERM)
+        assert last.wait(10) == 0
+
+    assert 0 < killed_at < ACCOUNTS * VERSIONS
+    assert stored(postgres) == ACCOUNTS * VERSIONS
+    assert rows(postgres, "SELECT DISTINCT version, score FROM health_snapshot") == [
+        (VERSIONS, float(VERSIONS))
+    ]
+    assert value(postgres, "SELECT count(*) FROM health_snapshot") == ACCOUNTS
+    assert rows(postgres, "SELECT transition, count(*) FROM alert GROUP BY 1") == [("RESOLVED", ACCOUNTS)]
+    assert value(postgres, "SELECT count(*) FROM alert_event") == 2 * ACCOUNTS
+
+
+def test_sinks_share_the_work_and_take_it_over_from_each_other(broker: str, postgres: str) -> None:
+    """A second sink joins and gets its share, the first leaves and the second does all: each row is stored once."""
+    migrations.upgrade(postgres)
+    owners = "SELECT owner, count(*) FROM sink_offset GROUP BY 1"
+    parts = [history(range(n, n + 3)) for n in (1, 4, 7)]
+    produce(broker, parts[0])
+
+    with ExitStack() as second_stays:
+        with sink_thread(broker, postgres):
+            until(lambda: read(postgres) == len(parts[0]), what="the first to store the first part")
+            second_stays.enter_context(sink_thread(broker, postgres))
+            until(
+                lambda: sorted(n for _, n in rows(postgres, owners)) == [6, 6],
+                what="the second to get its share",
+            )
+            produce(broker, parts[1])
+            until(lambda: read(postgres) == 2 * len(parts[0]), what="both to store the second part")
+        produce(broker, parts[2])
+        until(lambda: read(postgres) == 3 * len(parts[0]), what="the second to store the last part")
+
+    assert [n for _, n in rows(postgres, owners)] == [12]
+    assert stored(postgres) == 9 * ACCOUNTS
+    assert rows(postgres, "SELECT DISTINCT version FROM health_snapshot") == [(9,)]
+
+
+def test_postgres_may_go_away_and_come_back(broker: str) -> None:
+    """Stopped under load, the sink says so once per attempt, keeps its place in the group, and loses nothing."""
+    with EmbeddedPostgres() as server, capture_logs() as lines:
+        migrations.upgrade(server.dsn)
+        with sink_thread(broker, server.dsn, prefix="shop.") as readiness:
+            until(lambda: readiness()[0], what="the sink to read")
+            produce(broker, history(range(1, 4)), prefix="shop.")
+            until(lambda: stored(server.dsn), what="the first rows")
+
+            server.stop()
+            produce(broker, history(range(4, 7)), prefix="shop.")
+            until(lambda: not readiness()[0], what="the sink to see that Postgres is away")
+            assert "does not answer" in readiness()[1]
+            server.start()
+
+            until(lambda: stored(server.dsn) == 6 * ACCOUNTS, what="all rows")
+            until(lambda: readiness()[0], what="the sink to be ready again")
+    events = [line["event"] for line in lines]
+    assert "sink.target_away" in events
+    assert events.count("sink.assigned") == 1
+    assert rows(server.dsn, "SELECT DISTINCT version FROM health_snapshot") == [(6,)]
+
+
+def test_a_sink_without_a_broker_says_so_and_waits(postgres: str) -> None:
+    """It names the address and the reason, once, and stops when asked."""
+    nobody = f"127.0.0.1:{free_port()}"
+
+    with capture_logs() as lines, sink_thread(nobody, postgres) as readiness:
+        until(lambda: "no broker answers" in readiness()[1], what="the sink to see that the broker is away")
+
+    [told] = [line for line in lines if line["event"] == "sink.broker_away"]
+    assert told["brokers"] == nobody
+    assert "refused" in told["reason"]
+
+
+def test_a_position_the_topic_does_not_have_stops_the_sink(broker: str, postgres: str) -> None:
+    """The topic was made anew, or retention was shorter than the sink's absence: no record is stepped over."""
+    migrations.upgrade(postgres)
+    produce(broker, history(range(1, 2)))
+    run_sql(
+        postgres,
+        "INSERT INTO sink_offset (consumer_group, topic, partition, next_offset, owner_epoch, owner) "
+        f"VALUES ('telltale-sink-postgres', '{CHANGE}', 0, 5000, 1, 'before')",
+    )
+
+    with (
+        pytest.raises(PositionLost, match="stored up to offset 5000") as lost,
+        sink_thread(broker, postgres) as readiness,
+    ):
+        until(lambda: readiness()[1] == "ended", what="the sink to stop")
+
+    assert "sink_offset" in lost.value.hint
