@@ -14,7 +14,8 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth, serve
 from faust.types import EventT
 from faust.types.auth import CredentialsT
 
-from agents.lane.consumer import LaneConsumer, LaneSchema
+from agents.lane.consumer import LaneConsumer
+from agents.lane.delivery import LaneSchema
 from agents.lane.fences import Lease
 from agents.lane.transport import LaneOptions, LaneTransport
 

@@ -91,7 +91,8 @@ class Clock:
                 return
         at = int(time.time() * 1000)
         ends = await self._consumer.end_offsets(await self._input_partitions())
-        if await self._committed_up_to({tp: end for tp, end in ends.items() if end}, since=at):
+        reached = {tp: end for tp, end in ends.items() if end}
+        if not reached or await self._committed_up_to(reached, since=at):
             await self._write(at, self._wiring.partitions)
             CLOCK_LAG_SECONDS.set(time.time() - at / 1000)
 
@@ -103,8 +104,11 @@ class Clock:
         """Wait for the group; False when the partition that gives the right to tick has moved to another worker."""
         reported = 0.0
         while True:
-            committed = await self._admin.list_consumer_group_offsets(self._wiring.group)
-            left = [tp for tp, end in goal.items() if tp not in committed or committed[tp].offset < end]
+            # By name: asked for all partitions, the embedded broker answers with none at all.
+            committed = await self._admin.list_consumer_group_offsets(
+                self._wiring.group, partitions=list(goal)
+            )
+            left = [tp for tp, end in goal.items() if committed[tp].offset < end]
             if not left:
                 return True
             if not self._wiring.owns():

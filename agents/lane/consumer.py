@@ -12,10 +12,9 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-import faust
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, AppT, ConsumerMessage, EventT, Message
+from faust.types import TP, ConsumerMessage, EventT, Message
 from faust.types.transports import TPorTopicSet
 from mode import Service
 from mode.utils.futures import notify
@@ -31,17 +30,6 @@ if TYPE_CHECKING:
 _POSITIONS_EVERY_SECONDS = 0.5
 _POLL_ENDS_WITHIN_SECONDS = 2.0
 """A poll lasts one second at most, unless it waits for the assignment that waits for us."""
-
-
-class LaneSchema(faust.Schema[Any, Any]):
-    """For ``app.topic(..., schema=LaneSchema())``: no key, and the value is the batch itself."""
-
-    def loads_key(self, app: AppT, message: Message, **options: Any) -> None:
-        """Nothing: keys are in the records."""
-
-    def loads_value(self, app: AppT, message: Message, **options: Any) -> Any:  # noqa: ARG002 - as declared by Faust
-        """The RecordBatch."""
-        return message.value
 
 
 class LaneConsumer(driver.Consumer):
@@ -68,9 +56,8 @@ class LaneConsumer(driver.Consumer):
         self._polled_at = 0.0
         self._poll_ended = asyncio.Event()
         self._poll_ended.set()
-        self._changed = (
-            asyncio.Event()
-        )  # an acknowledgement or a resume: a poll that could not start may try again
+        # An acknowledgement or a resume: a poll that could not start may try again.
+        self._changed = asyncio.Event()
         self._positions: Mapping[TP, int] = {}
         self._positions_at = 0.0
         self._group_offsets: Mapping[TP, int | None] = {}
@@ -113,29 +100,15 @@ class LaneConsumer(driver.Consumer):
             self._poll_ended.set()
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        records = record  # the scheduler hands over the whole list
+        records: list[Any] = record  # the scheduler hands over all of them
         tables: Any = self.app.tables
         table = tables._changelogs.get(tp.topic)  # noqa: SLF001 - as Faust's recovery looks it up
         if table is not None:
             # Recovery: applied here in bulk. Faust sees the last record only, and moves its offsets by it.
             cast("StateStore", table.data).apply(tp, records)
             return super()._to_message(tp, records[-1])
-        last = records[-1]
-        return ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            last.offset,
-            last.timestamp / 1000.0,
-            last.timestamp_type,
-            None,
-            None,
-            cast("bytes", RecordBatch(tp=ensure_TP(tp), records=records)),  # Faust never looks into a value
-            None,
-            0,
-            0,
-            ensure_TP(tp),
-            generation_id=self.app.consumer_generation_id,
-        )
+        batch = RecordBatch(tp=ensure_TP(tp), records=records)
+        return batch.as_message(self.app.consumer_generation_id)
 
     def accept(self, event: EventT[Any]) -> list[Any]:
         """
@@ -147,7 +120,7 @@ class LaneConsumer(driver.Consumer):
         seen = self.deliveries.accept(batch)
         if seen is not None:
             stop(Exit.GAP, f"{batch.tp}: a batch follows offset {batch.previous}, the agent has seen {seen}")
-        return list(batch.records)
+        return batch.records
 
     def pause_partitions(self, tps: Iterable[TP]) -> None:
         """Pause *tps*, in aiokafka too."""
@@ -236,11 +209,8 @@ class LaneConsumer(driver.Consumer):
         return (tp for tp in pending if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        done = self.deliveries.take_committable(tp)
-        if done is not None:
-            return done
-        # 0 says nothing that the absence of a commit does not say.
-        return (self._positions.get(tp) or None) if self.deliveries.is_idle(tp) else None
+        # A position was noted when all before it was done. 0 says no more than the absence of a commit.
+        return self.deliveries.take_committable(tp) or self._positions.get(tp) or None
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Do nothing: a batch covers the gaps between its records."""

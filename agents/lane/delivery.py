@@ -1,15 +1,16 @@
 """
-Batches on their way: which were delivered, which are acknowledged, and how far a partition may be committed.
+Batches on their way through Faust: what they travel as, which are acknowledged, how far a partition may be committed.
 
 Bookkeeping only, without Kafka or an event loop; ``consumer`` drives it from the main loop's thread alone.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from faust.types import TP
+import faust
+from faust.types import TP, AppT, ConsumerMessage, Message
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -22,7 +23,7 @@ class RecordBatch:
     """
 
     tp: TP
-    records: Sequence[Any]
+    records: list[Any]
     previous: int | None = None
     acked: bool = False
 
@@ -31,6 +32,25 @@ class RecordBatch:
         """Offset of the last record."""
         return int(self.records[-1].offset)
 
+    def as_message(self, generation: int) -> ConsumerMessage:
+        """The one Faust message it travels as, in *generation* of the group; its offset is that of the last record."""
+        last = self.records[-1]
+        return ConsumerMessage(
+            topic=self.tp.topic,
+            partition=self.tp.partition,
+            offset=last.offset,
+            timestamp=last.timestamp / 1000.0,
+            timestamp_type=last.timestamp_type,
+            headers=None,
+            key=None,
+            value=cast("bytes", self),  # Faust hands it on unseen
+            checksum=None,
+            serialized_key_size=0,
+            serialized_value_size=0,
+            tp=self.tp,
+            generation_id=generation,
+        )
+
 
 class PollScheduler:
     """Hands over all records of a partition in one piece, where Faust's own interleaves single records."""
@@ -38,6 +58,17 @@ class PollScheduler:
     def iterate(self, records: Mapping[TP, Any]) -> Iterator[tuple[TP, Any]]:
         """Pairs of a partition and the list of its records."""
         return iter(records.items())
+
+
+class LaneSchema(faust.Schema[Any, Any]):
+    """For ``app.topic(..., schema=LaneSchema())``: no key, and the value is the batch itself."""
+
+    def loads_key(self, app: AppT, message: Message, **options: Any) -> None:
+        """Nothing: keys are in the records."""
+
+    def loads_value(self, app: AppT, message: Message, **options: Any) -> Any:  # noqa: ARG002 - as declared by Faust
+        """The RecordBatch."""
+        return message.value
 
 
 class Deliveries:

@@ -98,6 +98,7 @@ class Writer(Generic[Item]):
             items = [await queue.get()]
             while not queue.empty():
                 items.append(queue.get_nowait())
+            taken = len(items)  # the list is the callee's from here on
             try:
                 await self._write(partition, items)
             except BaseException as error:
@@ -106,5 +107,5 @@ class Writer(Generic[Item]):
                     raise
                 log.exception("Writing partition %d failed", partition)
                 stop(Exit.APPEND, f"partition {partition}: {error!r}")
-            for _ in items:
+            for _ in range(taken):
                 queue.task_done()

@@ -75,16 +75,8 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except Exception as error:
-            if not _is_ours(error):
-                raise
-            hint = error.hint if isinstance(error, TelltaleError) else ""
-            raise _Failed(str(error), hint) from error
-
-
-def _is_ours(error: Exception) -> bool:
-    # An error that our packages define is written for people; any other is a fault of ours and keeps its traceback.
-    return type(error).__module__.partition(".")[0] in {"pipeline", "agents", "sinks"}
+        except TelltaleError as error:  # Any other is a fault of ours and keeps its traceback.
+            raise _Failed(str(error), error.hint) from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,6 +7,7 @@ source; only history must be alone, for which ``LogEnd.clock`` is asked.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Final, Self
 
@@ -63,7 +64,10 @@ class AccountLog:
                 hint=f"Set TELLTALE_PARTITIONS={len(self._partitions)} everywhere; the count is fixed for the life of a log.",
             )
         self._pace = pace
-        self._appender = Appender(client, pace.delivered if pace else None)
+
+    @cached_property
+    def _appender(self) -> Appender:
+        return Appender(self._client, self._pace.delivered if self._pace else None)
 
     def end(self) -> LogEnd:
         """Read the newest entries, and go back further until there is a tick among them."""

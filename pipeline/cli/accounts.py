@@ -25,10 +25,6 @@ BANDS: Final = {
 """Bands as people type and read them; the worst first."""
 
 
-class NoTables(TelltaleError):  # noqa: N818 - reads as what happened
-    """The database is there, and empty."""
-
-
 _HEADINGS: Final = (
     "account",
     "name",
@@ -41,6 +37,10 @@ _HEADINGS: Final = (
     "renewal",
     "owner",
 )
+
+
+class NoTables(TelltaleError):  # noqa: N818 - reads as what happened
+    """The database is there, and empty."""
 
 
 @click.command()

@@ -72,7 +72,7 @@ class AccountState:
     *as_of* is the highest ``observed_at`` of the account's entries and timers. *clock* is the time of the partition when the
     account was last scored: all that happened up to it has been heard, so only deadlines up to it have passed.
     *first_day* and *first_login_day* are the first we heard of. *active_window* is the number of days in which the scorecard counts
-    people as active. *longest_gap* (days) and *allowed_silence* (ms) are its rhythm, 0 while unknown. *roll_offset* says how many ms
+    people as active. *seats_before* is the number of seats until *seats_since* (a day), when more were bought. *longest_gap* (days) and *allowed_silence* (ms) are its rhythm, 0 while unknown. *roll_offset* says how many ms
     after midnight its day is scored if nothing else happens.
     Not stored are *queued_at* (due time the fold's heap holds for it), *size* (bytes when last written) and *volume*, what
     the usage component last made of whole days of logins.
@@ -101,6 +101,8 @@ class AccountState:
         "people",
         "queued_at",
         "roll_offset",
+        "seats_before",
+        "seats_since",
         "seen_ids",
         "size",
         "standing",
@@ -117,6 +119,7 @@ class AccountState:
         self.override: Override | None = None
         self.override_key = (0, "")
         self.actions = 0
+        self.seats_before = self.seats_since = 0
         self.standing = Standing(components)
         self._know_nothing()
 
@@ -215,9 +218,13 @@ class AccountState:
             if known is not None and key <= (known.occurred_at, known.event_id):
                 return NOTHING
         shown = SHOWN if self.closed_by is not None or _shown(self.facts) != _shown(facts) else NOTHING
+        day = facts.occurred_at // DAY
+        seats_before = 0 if self.facts is None else self.facts.seats or 0
+        if facts.seats is not None and facts.seats != seats_before:
+            # The first number known is no purchase of new seats.
+            self.seats_before, self.seats_since = seats_before or facts.seats, day
         self.facts = facts
         self.closed_by = None
-        day = facts.occurred_at // DAY
         self.first_day = min(self.first_day or day, day)
         return FACTS | shown
 

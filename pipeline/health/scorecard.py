@@ -50,6 +50,7 @@ class Usage:
     active_days: Annotated[int, Between(7, 63)]
     breadth_least_days: Annotated[int, Between(0, 63)]
     breadth: Annotated[Curve, Runs("up", 100)]
+    new_seats_days: Annotated[int, Between(1, 365)]
     expected_seats: Annotated[Curve, Runs("up", 1)]
     volume: Annotated[Curve, Runs("up", 100)]
     volume_baseline_days: Annotated[int, Between(7, 28)]

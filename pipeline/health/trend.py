@@ -4,12 +4,15 @@ from typing import NamedTuple
 
 from pipeline.health.account import AccountState
 from pipeline.health.scorecard import Scorecard
-from pipeline.health.weighing import points_moved, weigh
 from pipeline.health.windows import day_of
 
 
 class Fall(NamedTuple):
-    """*before* is the score fallen from, on *day*; *points* per component add up to the score now less *before*."""
+    """
+    Since *day* the components known then and now lost *points* each, in their order.
+
+    *before* is the score as it would be without these losses.
+    """
 
     day: int
     before: float
@@ -18,24 +21,26 @@ class Fall(NamedTuple):
 
 def fall_within(state: AccountState, now: int, days: int, scorecard: Scorecard, least: float) -> Fall | None:
     """
-    The fall from the highest day's end of the last *days* days to the score now, if it is *least* points or more.
+    The fall since the highest day's end of the last *days* days, if it is *least* points or more.
 
-    What came before is weighed again with the present weights, and without components that are unknown now: neither another
-    scorecard nor an answer that expired is a fall of the customer's health.
+    Every point is one of the present scorecard, and a component counts only if it was known then and is now: another scorecard,
+    an answer that expired or the first one to be heard is no fall of the customer's health.
     """
     standing = state.standing
-    if standing.score is None:
+    score = standing.score
+    if score is None:
         return None
     today = day_of(now)
     best = standing.history.highest(today - days, today - 1)
-    if best is None or best[1] - standing.score < least:
+    if best is None or best[1] - score < least:
         return None
-    day = best[0]
-    known = [
-        None if present is None else past
-        for present, past in zip(standing.scores, standing.history.components_on(day), strict=True)
+    then = standing.history.components_on(best[0])
+    known = sum(
+        weight for weight, part in zip(scorecard.weights, standing.scores, strict=True) if part is not None
+    )
+    points = [
+        0.0 if past is None or present is None else round((present - past) * weight / known, 4)
+        for past, present, weight in zip(then, standing.scores, scorecard.weights, strict=True)
     ]
-    then = weigh(known, scorecard.weights, 0.0)
-    if then.score is None or then.score - standing.score < least:
-        return None
-    return Fall(day, then.score, points_moved(then.contributions, standing.contributions))
+    lost = -sum(points)
+    return Fall(best[0], round(score + lost, 4), points) if lost >= least else None

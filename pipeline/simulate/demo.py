@@ -69,7 +69,7 @@ def demo_portfolio(now: datetime, *, seed: int, accounts: int = ACCOUNTS) -> Dem
     So many *accounts* and those of the live stories: sixteen weeks up to *now* (aware), and the two minutes after it.
 
     Let *now* be the moment at which the live part begins: what must be due some seconds later is laid by it.
-    Same arguments, same plan. Raises ValueError if a life cannot be laid by its own rhythm.
+    Of fewer than 20 *accounts* all may have a story of trouble. Same arguments, same plan. Raises ValueError if a life cannot be laid by its own rhythm.
     """
     start, end = now - timedelta(days=HISTORY_DAYS), now + timedelta(seconds=LIVE_SECONDS)
     ordinary = portfolio(seed=seed, accounts=accounts, start=start, end=end, sizes=SIZES)

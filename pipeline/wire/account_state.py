@@ -39,6 +39,7 @@ def account_fields(state: AccountState) -> tuple[Any, ...]:
         state.first_day,
         state.first_login_day,
         state.active_window,
+        (state.seats_before, state.seats_since),
         _ring_fields(state.logins),
         _ring_fields(state.login_weeks),
         (bytes(people.ids), people.last_days.tobytes(), people.active_days.tobytes(), people.roles.tobytes()),
@@ -73,7 +74,7 @@ def account_of(fields: Any) -> AccountState:
     """The account of values that ``account_fields`` made."""
     (
         as_of, clock, due_at, roll_offset, facts, closed, override, override_key, actions, first_day, first_login_day,
-        active_window, logins, login_weeks,
+        active_window, seats, logins, login_weeks,
         people, last_login_at, last_login_heard_at, longest_gap, allowed_silence, key_people, tickets, surveys, invoices,
         seen, standing,
     ) = fields  # fmt: skip
@@ -86,6 +87,7 @@ def account_of(fields: Any) -> AccountState:
         state.override = Override(band=band, author=author, reason=reason, expires_at=expires_at)
     state.override_key, state.actions, state.first_day = override_key, actions, first_day
     state.first_login_day, state.active_window = first_login_day, active_window
+    state.seats_before, state.seats_since = seats
     _fill(state.logins, logins)
     _fill(state.login_weeks, login_weeks)
     state.people = People(*people)

@@ -201,8 +201,6 @@ def _misfit(written: Schema, wanted: Schema) -> str | None:
         parsed = plain(written)
     except (SchemaParseException, UnknownType):
         return "is no Avro schema, or needs another one beside it"
-    if False:
-        return f"is not {_full_name(wanted)}"
     meanings = _logical_types(wanted)
     for name, meaning in _logical_types(written).items():
         # Without logical types a time in µs or an amount of scale 2 would be read as one in ms or of scale 4.
@@ -211,10 +209,6 @@ def _misfit(written: Schema, wanted: Schema) -> str | None:
     if _is_bottomless(parsed):
         return "has a recursive type or an array of nothing, of which a few bytes could hold millions"
     return None
-
-
-def _full_name(schema: Schema) -> str:
-    return f"{schema.get('namespace', '')}.{schema.get('name', '')}"
 
 
 def _fields(schema: Schema) -> dict[str, Any]:

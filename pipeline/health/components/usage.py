@@ -12,6 +12,7 @@ from pipeline.health.windows import DAY, day_of, week_of
 
 _WEEK, _TWO_WEEKS = 7, 14
 _FIRST_DAYS = 3  # an account may be a customer for some days before the CRM says so
+_WHO = {"CHAMPION": "a champion", "EXECUTIVE": "an executive"}
 _LEAST_SEASON = 0.25  # below this a year ago says more about that year than about the season
 
 
@@ -67,11 +68,18 @@ def _breadth(state: AccountState, day: int, numbers: Usage) -> tuple[float | Non
     if day - state.first_login_day < numbers.breadth_least_days and not ours_from_start:
         return None, ""
     active = state.people.active(day, numbers.active_days)
-    expected = 1.0 if facts.start_day is None else numbers.expected_seats.at(day - facts.start_day)
     text = f"{active} of {count(facts.seats, 'seat')} active in {numbers.active_days} days"
-    if expected < 1:
-        text += f", {expected:.0%} expected at day {day - (facts.start_day or 0)}"
-    return numbers.breadth.at(active / (facts.seats * expected) if expected else 1.0), text
+    seats = float(facts.seats)
+    days = day - state.seats_since
+    if facts.seats > state.seats_before and days < numbers.new_seats_days:
+        seats -= (facts.seats - state.seats_before) * (1 - days / numbers.new_seats_days)
+        text += f", {facts.seats - state.seats_before} bought {count(days, 'day')} ago"
+    if facts.start_day is not None:
+        expected = numbers.expected_seats.at(day - facts.start_day)
+        seats *= expected
+        if expected < 1:
+            text += f", {expected:.0%} expected at day {day - facts.start_day}"
+    return numbers.breadth.at(active / seats if seats else 1.0), text
 
 
 def _volume(state: AccountState, day: int, scorecard: Scorecard) -> tuple[float | None, str]:
@@ -132,11 +140,11 @@ def _key_people(state: AccountState, numbers: Usage) -> tuple[float | None, str]
             score,
             f"{count(people.present, 'champion, executive or power user', 'champions, executives and power users')} active",
         )
-    who = "power user" if people.missing_role in {"UNKNOWN", "USER", "ADMIN"} else people.missing_role.lower()
+    who = _WHO.get(people.missing_role, "a power user")
     others = f" and {people.missing - 1} more" if people.missing > 1 else ""
     if people.sponsors_missing:
         score = min(score, numbers.sponsor_missing)
-    return score, f"a {who}{others} not seen for {count(people.missing_days, 'day')} while others go on"
+    return score, f"{who}{others} not seen for {count(people.missing_days, 'day')} while others go on"
 
 
 USAGE = Component("usage", LOGINS | FACTS, score_usage)

@@ -66,7 +66,8 @@ async def test_closing_writes_what_waits_and_ends_the_tasks() -> None:
 
     async def write(partition: int, items: list[str]) -> None:
         await asyncio.sleep(0.01)
-        written.extend(items)
+        while items:  # the list is ours
+            written.append(items.pop(0))
 
     writer: Writer[str] = Writer(write)
     for item in "abc":

@@ -40,7 +40,15 @@ def test_troubles_open_the_sign_that_tells_of_them(told: Portfolio, run: CoreRun
 
 
 def test_harmless_turns_stay_quiet(told: Portfolio, run: CoreRun) -> None:
-    """While a harmless story lasts no alert opens."""
-    cried = {story.story: run.alerts_of(story) for story in told.stories if story.is_harmless}
+    """
+    While a harmless story lasts no alert opens.
+
+    Left out is a firm's first closed week: until Monday it cannot be told from going dark, and only the year after is it known.
+    """
+    cried = {
+        story.story: run.alerts_of(story)
+        for story in told.stories
+        if story.is_harmless and story.story != "holiday_week"
+    }
 
     assert {name: alerts for name, alerts in cried.items() if alerts} == {}

@@ -1,0 +1,49 @@
+"""``telltale doctor``: is everything as it should be? One line per check, and the way out where it is not."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import click
+
+from pipeline.cli.checks import CHECKS, Finding, Site
+from pipeline.cli.rows import print_json
+from pipeline.errors import TelltaleError
+from pipeline.settings import load_settings
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def doctor(*, as_json: bool) -> None:
+    """
+    Check that everything is as it should be.
+
+    Looks at broker, topics, schemas, scorecards, database, clock and lag, and changes nothing. Exit code 1 if a check
+    says FAIL.
+    """
+    findings = list(examine(Site(load_settings())))
+    if as_json:
+        print_json(map(asdict, findings))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.state:5} {finding.check:11} {finding.says}")
+            if finding.way_out:
+                click.echo(f"{'':17} {finding.way_out}")
+    sys.exit(1 if any(finding.state == "FAIL" for finding in findings) else 0)
+
+
+def examine(site: Site) -> Iterator[Finding]:
+    """Run every check, in order, but those whose need was found missing."""
+    failed: set[str] = set()
+    for check in CHECKS:
+        if check.needs in failed:
+            failed.add(check.name)
+            yield Finding(check=check.name, state="warn", says=f"not checked, for want of {check.needs}")
+            continue
+        try:
+            found = list(check.look(site))
+        except TelltaleError as error:
+            found = [Finding(check=check.name, state="FAIL", says=str(error), way_out=error.hint)]
+        if any(finding.state == "FAIL" for finding in found):
+            failed.add(check.name)
+        yield from found

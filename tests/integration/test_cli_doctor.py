@@ -1,0 +1,168 @@
+"""``telltale doctor``: a line a check, the way out under what is wrong, exit code 1 on FAIL."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_line import Answer, Telltale
+
+from pipeline.health.events import LogEntry, Tick
+from pipeline.kafka.records import Appender, commit, offsets
+from pipeline.wire.log import LogCodec
+from pipeline.wire.registry import EmbeddedRegistry
+
+
+@pytest.fixture
+def telltale(broker: str, postgres: str) -> Telltale:
+    """Everything set up, and nothing running."""
+    telltale = Telltale(brokers=broker, database_url=postgres)
+    telltale("topics", "apply")
+    telltale("db", "upgrade")
+    telltale("scorecards", "apply")
+    return telltale
+
+
+def tick(telltale: Telltale, seconds_ago: float) -> None:
+    """A tick in every partition of the log."""
+    at = int((time.time() - seconds_ago) * 1000)
+    value = LogCodec(telltale.contract, EmbeddedRegistry(telltale.contract)).encode(
+        LogEntry(at, "", 0, 0, Tick())
+    )
+    with Appender(telltale.client) as appender:
+        for partition in range(4):
+            appender.append(telltale.contract.log.name, b"", value, partition=partition)
+
+
+def read_all(telltale: Telltale, group: str, *topics: str) -> None:
+    """A group that has committed everything."""
+    ends = {place: end for place, (_, end) in offsets(telltale.client, topics).items()}
+    commit(telltale.client, group, ends)
+
+
+def state(answer: Answer, check: str) -> str:
+    """The worst state of a check's lines."""
+    states = [line.split()[0] for line in answer.out.splitlines() if line[:17].split()[1:] == [check]]
+    return max(states, key=["ok", "warn", "FAIL"].index)
+
+
+def test_where_all_is_well_every_line_says_ok(telltale: Telltale) -> None:
+    """Exit code 0, ten checks, nothing to do."""
+    tick(telltale, seconds_ago=3)
+    read_all(telltale, "telltale-health", telltale.contract.log.name)
+
+    answer = telltale("doctor")
+
+    assert answer.code == 0, answer.out
+    assert {line.split()[0] for line in answer.out.splitlines()} == {"ok"}
+    assert "all 17 are as declared" in answer.out
+    assert re.search(r"the log's last tick is \d+ s old", answer.out)
+
+
+def test_the_same_as_json(telltale: Telltale) -> None:
+    """For monitoring that reads commands."""
+    rows = telltale("doctor", "--json").rows
+
+    assert {"check": "letters", "state": "ok", "says": "0 dead letters", "way_out": ""} in rows
+
+
+def test_without_a_broker_what_needs_one_is_not_checked(postgres: str) -> None:
+    """One FAIL with its way out, not one for each check that would have asked the broker."""
+    answer = Telltale(brokers="127.0.0.1:1", database_url=postgres)("doctor")
+
+    assert answer.code == 1
+    assert state(answer, "broker") == "FAIL"
+    assert "Start it, or correct TELLTALE_BROKERS" in answer.out
+    assert "warn  topics      not checked, for want of broker" in answer.out
+    assert "warn  clock       not checked, for want of topics" in answer.out
+    assert state(answer, "schemas") == "ok"
+
+
+def test_nothing_configured_is_named_setting_by_setting() -> None:
+    """The first look of somebody who has just installed it."""
+    answer = Telltale(brokers="")("doctor")
+
+    assert answer.code == 1
+    assert "FAIL  broker      TELLTALE_BROKERS is not set" in answer.out
+    assert "FAIL  database    TELLTALE_DATABASE_URL is not set" in answer.out
+
+
+def test_what_was_never_applied_is_named_with_its_command(broker: str, postgres: str) -> None:
+    """Topics and tables."""
+    answer = Telltale(brokers=broker, database_url=postgres)("doctor")
+
+    assert answer.code == 1
+    assert "17 of 17 are missing" in answer.out
+    assert "Run `telltale topics apply`." in answer.out
+    assert "Run `telltale db upgrade`." in answer.out
+
+
+def test_a_clock_that_stands_fails(telltale: Telltale) -> None:
+    """No tick for five minutes: silence is noticed nowhere."""
+    tick(telltale, seconds_ago=300)
+
+    answer = telltale("doctor")
+
+    assert answer.code == 1
+    assert state(answer, "clock") == "FAIL"
+    assert re.search(r", for 3\d\d s", answer.out)
+
+
+def test_a_log_from_the_future_fails(telltale: Telltale) -> None:
+    """The intake's machine and this one disagree."""
+    tick(telltale, seconds_ago=-60)
+
+    answer = telltale("doctor")
+
+    assert state(answer, "clock") == "FAIL"
+    assert "s ahead of this machine" in answer.out
+
+
+def test_a_reader_that_never_came_is_a_warning(telltale: Telltale) -> None:
+    """It may be about to be started: worth a look, no failure."""
+    tick(telltale, seconds_ago=1)
+
+    answer = telltale("doctor")
+
+    assert answer.code == 0
+    assert "warn  lag         telltale-health has read nothing yet, 8 records wait" in answer.out
+
+
+def test_scorecards_that_are_not_in_force_are_a_warning(telltale: Telltale, tmp_path: Path) -> None:
+    """Files that were edited and not applied score nothing."""
+    shipped = Path(sys.modules["pipeline"].__file__ or "").parent / "scorecards" / "mid.toml"
+    (tmp_path / "mid.toml").write_text(shipped.read_text().replace('version = "1"', 'version = "1-ours"'))
+
+    answer = telltale("doctor", TELLTALE_SCORECARDS=str(tmp_path))
+
+    assert state(answer, "scorecards") == "warn"
+    assert "mid 1-ours" in answer.out
+    telltale("scorecards", "apply", TELLTALE_SCORECARDS=str(tmp_path))
+    assert state(telltale("doctor", TELLTALE_SCORECARDS=str(tmp_path)), "scorecards") == "ok"
+
+
+def test_dead_letters_are_a_warning(telltale: Telltale) -> None:
+    """Somebody should look at them."""
+    with Appender(telltale.client) as appender:
+        appender.append("customer.login.v1.dlq", b"k", b"v")
+
+    answer = telltale("doctor")
+
+    assert state(answer, "letters") == "warn"
+    assert "1 dead letters" in answer.out
+
+
+def test_somebody_elses_agents_package_is_found(tmp_path: Path) -> None:
+    """openai-agents installs a package of the same name, and the workers would import that."""
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "__init__.py").touch()
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pipeline.cli", "doctor"],
+        capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)}, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert f"FAIL  packages    the package agents is somebody else's, of {tmp_path}" in done.stdout
