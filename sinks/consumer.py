@@ -26,13 +26,12 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
-    TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
 from pipeline import metrics
-from pipeline.kafka.client import Configuration, KafkaFailed, is_embedded
+from pipeline.kafka.client import Configuration, KafkaFailed
+from pipeline.kafka.topics import topic_ids
 from sinks.target import Partition, Record, SinkStopped, Target, TargetAway
 
 MOST_RECORDS: Final = 2_000
@@ -262,14 +261,8 @@ class SinkConsumer:
 
     def _topic_ids(self) -> Mapping[str, str]:
         """The ids a broker gives its topics, by which one made anew is known; empty if it tells none."""
-        topics = sorted({partition.topic for partition in self._assigned})
         try:
-            if is_embedded(self._client):  # It would leave the question unanswered.
-                return {}
-            described = AdminClient(self._client).describe_topics(
-                TopicCollection(topics), request_timeout=_ADMIN_SECONDS
-            )
-            return {topic: str(future.result().topic_id) for topic, future in described.items()}
+            return topic_ids(self._client, sorted({partition.topic for partition in self._assigned}))
         except (
             KafkaFailed,
             KafkaException,

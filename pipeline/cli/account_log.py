@@ -81,12 +81,13 @@ class AccountLog:
 
     def append(self, account_id: str, entry: LogEntry) -> None:
         """Append an event to its account's partition, or, without an account, a tick to every partition."""
-        if account_id:
-            self._appender.append(self.topic, account_id.encode(), self._codec.encode(entry))
-        else:
+        if not account_id:
             self.append_to(self._partitions, entry)
+            return
+        value = self._codec.encode(entry)
+        self._appender.append(self.topic, account_id.encode(), value)
         if self._pace is not None:
-            self._pace.wait(self._appender)
+            self._pace.wait(self._appender, len(account_id) + len(value))
 
     def append_to(self, partitions: list[int], entry: LogEntry) -> None:
         """Append a tick or scorecards to *partitions*."""

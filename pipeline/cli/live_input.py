@@ -41,7 +41,7 @@ class LiveInput:
         self._appender.append(self._topics[event.event], event.key, value)
         self.sent += 1
         if self._pace is not None:
-            self._pace.wait(self._appender)
+            self._pace.wait(self._appender, len(event.key or b"") + len(value or b""))
 
     def flush(self) -> None:
         """Wait until everything sent is acknowledged."""

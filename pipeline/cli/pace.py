@@ -22,6 +22,7 @@ UNREAD_RECORDS: Final = 2_000
 """Most that may be unread in one partition of a topic made from it, by a group that reads it at all."""
 
 _CHECKED_BYTES: Final = 256_000
+_PATIENCE_SECONDS: Final = 5.0
 _FRAMING: Final = 70  # What a record takes around key and value, rounded up.
 
 
@@ -50,22 +51,22 @@ class Pace:
         self._unchecked = 0
 
     def delivered(self, topic: str, partition: int, offset: int, size: int) -> None:
-        """Note that a record was appended."""
+        """Note that a record was acknowledged."""
         place = (topic, partition)
         self._total[place] += size + _FRAMING
         self._marks[place].append((offset, self._total[place]))
-        self._unchecked += size + _FRAMING
 
-    def wait(self, appender: Appender) -> None:
-        """Wait until the readers are near enough; looks once in 256 kB."""
+    def wait(self, appender: Appender, size: int) -> None:
+        """Wait until the readers are near enough, after *size* bytes were handed to *appender*; looks once in 256 kB."""
+        self._unchecked += size + _FRAMING
         if self._unchecked < _CHECKED_BYTES:
             return
         self._unchecked = 0
-        said = time.monotonic() + 5.0
+        appender.flush()
+        said = time.monotonic() + _PATIENCE_SECONDS
         while behind := self._behind():
-            appender.flush()
             if time.monotonic() > said:
-                said = time.monotonic() + 5.0
+                said = time.monotonic() + _PATIENCE_SECONDS
                 self._say(f"waiting for {behind}; does it run?")
             time.sleep(0.1)
 

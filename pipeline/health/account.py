@@ -189,10 +189,10 @@ class AccountState:
         return touched
 
     def _logged_in(self, login: Login, day: int, observed_at: int) -> int:
-        logins = self.logins
-        touched = NOTHING if logins.at(day) else LOGINS | RHYTHM
-        if not logins.add(day):
+        counted = self.logins.add(day)
+        if counted < 0:
             return LEFT_OUT
+        touched = NOTHING if counted else LOGINS | RHYTHM
         self.login_weeks.add((day + WEEK_STARTS) // 7)
         if day < self.first_login_day or not self.first_login_day:
             self.first_login_day = day

@@ -50,22 +50,18 @@ class Ring:
         self.limit = _LIMITS[typecode]
         self.newest = -1
 
-    def add(self, bucket: int, count: int = 1) -> bool:
-        """Count in *bucket*; False, and nothing counted, when the ring no longer holds it."""
+    def add(self, bucket: int, count: int = 1) -> int:
+        """Count in *bucket*; returns its count before, or -1, and counts nothing, when the ring no longer holds it."""
         counts = self.counts
         length = len(counts)
         if bucket > self.newest:
             self._move_to(bucket)
         elif bucket <= self.newest - length:
-            return False
-        counted = counts[bucket % length] + count
-        if 0 <= counted <= self.limit:
-            counts[bucket % length] = counted
-        return True
-
-    def at(self, bucket: int) -> int:
-        """Count of one bucket; 0 where the ring holds none."""
-        return self.counts[bucket % len(self.counts)] if self._holds(bucket) else 0
+            return -1
+        before = counts[bucket % length]
+        if 0 <= before + count <= self.limit:
+            counts[bucket % length] = before + count
+        return before
 
     def total(self, first: int, last: int) -> int:
         """Sum of the counts from *first* to *last*, both included; buckets outside the ring count as 0."""
@@ -89,9 +85,6 @@ class Ring:
             if counts[bucket % length]:
                 mask |= 1
         return mask
-
-    def _holds(self, bucket: int) -> bool:
-        return self.newest - len(self.counts) < bucket <= self.newest
 
     def _move_to(self, bucket: int) -> None:
         counts = self.counts

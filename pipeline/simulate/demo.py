@@ -98,8 +98,10 @@ def _lay(
     seats = (story.seats, story.seats)
     sizes = Sizes(small=seats, mid=seats, enterprise=seats)
     profile = draw_profile(seed=seed, index=index, first_day=to_ms(start) // DAY, sizes=sizes, dice=dice)
-    # Everything about the account is drawn but what the story needs: its size, roles that are told, two days of rest.
-    profile = replace(profile, segment=story.segment, says_roles=True, weekend_visits=0.04)
+    # Drawn is all but what the stories need: a size, roles that are told, and a rhythm of workdays without exception, so
+    # that the silence it allows does not depend on the date of the demo.
+    place = replace(profile.place, holidays=frozenset())
+    profile = replace(profile, segment=story.segment, place=place, says_roles=True, weekend_visits=0.0)
     begins = now + timedelta(seconds=story.seconds)
     life = story.lay(_content(usual_life(profile, dice), to_ms(now) // DAY), to_ms(begins), when_dark)
     told = ToldStory(

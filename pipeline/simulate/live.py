@@ -66,15 +66,11 @@ def goes_dark(life: Life, at: int, when_dark: AsksWhenDark) -> Life:
 
 
 def _silent_after(life: Life, last: int) -> Life:
-    """
-    Nobody signs in after *last*; in the week up to it the champion came every day.
-
-    Else a holiday just before it would count or not count as a pause with where *last* is tried, and no try would fit.
-    """
     champion = people_with(life.profile, "CHAMPION")[0]
     local_day = (last + life.profile.place.utc_hours * HOUR) // DAY
-    week = tuple(login(life.profile, champion, last - day * DAY, delay=0) for day in range(7))
-    return life.turning(local_day, visits=0.0, tickets=0.0).also(facts=week)
+    return life.turning(local_day, visits=0.0, tickets=0.0).also(
+        facts=(login(life.profile, champion, last, delay=0),)
+    )
 
 
 def _return(life: Life, at: int) -> Iterator[Fact]:

@@ -83,11 +83,10 @@ def unscaled(amount: Decimal) -> bytes:
 
 def scaled(digits: bytes) -> Decimal:
     """The amount that Avro's decimal of scale 4 holds; ``Undecodable`` beyond 18 digits."""
-    if len(digits) <= 8:  # 18 digits need no more, and converting a megabyte of them would take minutes
-        number = int.from_bytes(digits, signed=True)
-        if abs(number) < _MOST_UNSCALED:
-            return Decimal(number).scaleb(-MONEY_SCALE)
-    raise Undecodable("range", "an amount has more than 18 digits")
+    number = int.from_bytes(digits, signed=True)
+    if abs(number) >= _MOST_UNSCALED:  # a megabyte of digits would take minutes to become a Decimal
+        raise Undecodable("range", "an amount has more than 18 digits")
+    return Decimal(number).scaleb(-MONEY_SCALE)
 
 
 class Encoder:

@@ -104,7 +104,8 @@ class Contract:
         letters = {f"{t.name}{dead['suffix']}": _dead_letter(t, dead) for t in topics.values() if t.source}
         lines = yaml.safe_load((folder / "registry.yaml").read_text("utf-8"))
         schemas = {
-            file: json.loads(file.read_text("utf-8")) for file in sorted(folder.glob("*/v*.avsc"), key=_version)
+            file: json.loads(file.read_text("utf-8"))
+            for file in sorted(folder.glob("*/v*.avsc"), key=_version)
         }
         return cls(
             prefix=prefix,

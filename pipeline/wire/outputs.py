@@ -9,7 +9,6 @@ Writers have the core's frozen values; readers (sinks, command line, anybody) ge
 times in ms UTC, dates in days since 1970-01-01, money as ``Decimal``.
 """
 
-from decimal import Decimal
 from typing import Any, Final
 
 from pipeline.health.outputs import (
@@ -23,7 +22,7 @@ from pipeline.health.outputs import (
     OpenAlert,
     Override,
 )
-from pipeline.wire.avro import MONEY_UNIT, Decoder, Encoder
+from pipeline.wire.avro import Decoder, Encoder
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import Registry
 
@@ -57,7 +56,6 @@ class OutputEncoder:
     def snapshot(self, snapshot: HealthSnapshot) -> bytes:
         """Value for ``contract.current``."""
         record = _record(snapshot)
-        record["cmrr"] = _money(snapshot.cmrr)
         record["components"] = [_record(component) for component in snapshot.components]
         record["open_alerts"] = [_record(alert) for alert in snapshot.open_alerts]
         record["override"] = None if snapshot.override is None else _record(snapshot.override)
@@ -75,7 +73,6 @@ class OutputEncoder:
     def alert(self, alert: AlertEvent) -> bytes:
         """Value for ``contract.alert``."""
         record = _record(alert)
-        record["cmrr"] = _money(alert.cmrr)
         record["points"] = [{"component": component, "points": points} for component, points in alert.points]
         record["evidence"] = [_record(evidence) for evidence in alert.evidence]
         return self._alert.encode(record)
@@ -99,7 +96,3 @@ class OutputDecoder:
 
 def _record(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in _FIELDS[type(value)]}
-
-
-def _money(amount: Decimal | None) -> Decimal | None:
-    return None if amount is None else amount.quantize(MONEY_UNIT)

@@ -165,10 +165,7 @@ class ConfluentRegistry:
             raise RegistryUnavailable(
                 f"The registry answers {error.http_status_code}.", hint=_CHECK_URL
             ) from error
-        except (
-            HTTPError,
-            ValueError,
-        ) as error:  # ValueError: an answer that is no JSON, from a proxy perhaps
+        except (HTTPError, ValueError) as error:  # ValueError: no JSON, from a proxy perhaps
             raise RegistryUnavailable(f"The registry gives no answer: {error}", hint=_CHECK_URL) from error
 
 

@@ -15,9 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from sinks.target import TargetAway
 
-# Rather a failed statement, which is tried again, than one that holds its locks for ever.
+# Rather a failed statement, which is tried again, than locks held for ever: by a query, or by a frozen process.
 _SERVER_SETTINGS: Final = (
-    "-c statement_timeout=15s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+    "-c statement_timeout=15s -c idle_in_transaction_session_timeout=10s -c timezone=UTC"
 )
 _CONNECT: Final = {
     "connect_timeout": 5,

@@ -83,7 +83,9 @@ class Storing:
         )
 
 
-def is_newer(table: Table, new: ReadOnlyColumnCollection[str, Any], rank: Sequence[str]) -> ColumnElement[bool]:
+def is_newer(
+    table: Table, new: ReadOnlyColumnCollection[str, Any], rank: Sequence[str]
+) -> ColumnElement[bool]:
     """Whether a *new* row ranks above the one that is there: of equals the first stays."""
     return tuple_(*(table.c[name] for name in rank)) < tuple_(*(new[name] for name in rank))
 

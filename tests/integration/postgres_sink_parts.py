@@ -52,8 +52,8 @@ CURRENT, CHANGE, ALERT = CONTRACT.current.name, CONTRACT.change.name, CONTRACT.a
 NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1000)
 DAY = 86_400_000
 TODAY = NOW // DAY
-SESSION_SECONDS = 4.0
-"""The embedded broker waits 3 s for more members; a session must not end before."""
+SESSION_SECONDS = 6.0
+"""The least a broker allows."""
 
 
 def snapshot(account_id: str = "alder", **changes: Any) -> HealthSnapshot:

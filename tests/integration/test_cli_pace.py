@@ -34,7 +34,7 @@ class Writing:
         with Appender(self._telltale.client, self._pace.delivered) as appender:
             for _ in range(RECORDS):
                 appender.append(LOG, b"k", b"x" * SIZE, partition=0)
-                self._pace.wait(appender)
+                self._pace.wait(appender, SIZE)
 
     def span(self) -> tuple[int, int]:
         """First and next offset of the partition."""

@@ -94,7 +94,9 @@ def test_records_that_were_read_before_are_skipped() -> None:
     store = make_store()
     apply(store, (b"a", state(1)), (b"a", state(2)))
 
-    apply(store, (b"a", state(1)), (b"a", state(2)), (b"a", state(3)))
+    apply(store, (b"a", state(1)))  # a poll may end inside what is known
+    assert store.shadowed[2] == set()
+    apply(store, (b"a", state(2)), (b"a", state(3)), start=1)
 
     assert store.states[2] == {b"a": state(3)}
     assert store.shadowed[2] == set()

@@ -1,5 +1,7 @@
 """Log entries survive their bytes, by hand and by fastavro alike."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from wire_builders import CONTRACT, NOW, REGISTRY, entries, entries_of, logins
@@ -31,6 +33,18 @@ def test_a_login_by_hand_is_what_avro_writes(entry: LogEntry) -> None:
 
     assert LOG.encode(entry) == by_avro
     assert Decoder(CONTRACT.log, CONTRACT, REGISTRY, name_unions=True).decode(by_avro) == record
+
+
+EDGES = [0, -1, 2**34 - 1, 2**34, 2**41 - 1, 2**41, -(2**34) - 1, -(2**40), -(2**63), 2**63 - 1]
+
+
+@pytest.mark.parametrize("time", EDGES)
+def test_times_at_the_edges_of_six_bytes_survive(time: int) -> None:
+    """Where Avro starts to use another number of bytes, and where the sign hides in the lowest bit."""
+    observed, occurred = replace(LOGIN, observed_at=time), replace(LOGIN.body, occurred_at=time)
+
+    assert LOG.decode(LOG.encode(observed)) == observed
+    assert LOG.decode(LOG.encode(replace(LOGIN, body=occurred))) == replace(LOGIN, body=occurred)
 
 
 def test_the_place_of_the_login_among_the_bodies_is_the_schemas() -> None:

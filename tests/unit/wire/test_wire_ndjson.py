@@ -125,6 +125,11 @@ def test_a_closing_line_closes_an_account() -> None:
     assert refusal(line | {"occurred_at": None})[0] == "missing_field"
 
 
+def test_broken_unicode_is_left_to_the_checks() -> None:
+    """JSON can name half a character, which UTF-8 cannot; the intake says so with all other faults."""
+    assert read(LOGIN_LINE | {"account_id": "ac\ud800me"}).key == b"ac\xed\xa0\x80me"
+
+
 SAYS_TIME = "is neither ms nor ISO 8601 with an offset, such as 2026-01-31T09:30:00Z"
 SAYS_MONEY = "is no amount of at most 14 digits before and 4 after the point"
 
@@ -155,6 +160,7 @@ SAYS_MONEY = "is no amount of at most 14 digits before and 4 after the point"
         (INVOICE_LINE | {"amount": "12,50"}, "schema_mismatch", f"amount {SAYS_MONEY}"),
         (INVOICE_LINE | {"amount": "0.00001"}, "schema_mismatch", f"amount {SAYS_MONEY}"),
         (INVOICE_LINE | {"amount": "NaN"}, "schema_mismatch", f"amount {SAYS_MONEY}"),
+        (INVOICE_LINE | {"amount": 10**14}, "schema_mismatch", f"amount {SAYS_MONEY}"),
         (INVOICE_LINE | {"amount": "1E400"}, "schema_mismatch", f"amount {SAYS_MONEY}"),
         (INVOICE_LINE | {"amount": True}, "schema_mismatch", f"amount {SAYS_MONEY}"),
         (INVOICE_LINE | {"due_date": "2026-02-30"}, "schema_mismatch", "due_date is neither an ISO date"),
