@@ -9,7 +9,7 @@ a step are acknowledged before its states, and its states before the offset is c
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,7 +88,7 @@ class HealthWorker:
         self._log_topic = contract.log.name
         self._decode = LogCodec(contract, registry).decode
         self._outputs = OutputEncoder(contract, registry)
-        self._topics = {
+        self._topics: dict[type[Output], tuple[str, Callable[[Any], bytes]]] = {
             HealthSnapshot: (contract.current.name, self._outputs.snapshot),
             HealthChange: (contract.change.name, self._outputs.change),
             AlertEvent: (contract.alert.name, self._outputs.alert),

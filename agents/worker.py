@@ -82,7 +82,8 @@ async def _run(app: LaneApp, prepare: Callable[[], Awaitable[None]] | None) -> N
     if prepare is not None:
         await prepare()
     await app.start()
-    log.info("%s is ready", app.conf.id)
+    if not app.should_stop:
+        log.info("%s is ready", app.conf.id)
     await app._crashed.wait()  # noqa: SLF001 - mode offers only a wait for the stop
     raise app.crash_reason or RuntimeError(f"{app.conf.id} ended for no reason it would tell")
 

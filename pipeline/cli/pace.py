@@ -21,7 +21,7 @@ UNREAD_BYTES: Final = 3_000_000
 UNREAD_RECORDS: Final = 2_000
 """Most that may be unread in one partition of a topic made from it, by a group that reads it at all."""
 
-_CHECKED_BYTES: Final = 256_000
+_CHECKED_BYTES: Final = 512_000
 _PATIENCE_SECONDS: Final = 5.0
 _FRAMING: Final = 70  # What a record takes around key and value, rounded up.
 
@@ -48,6 +48,7 @@ class Pace:
         self._say = say
         self._total: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._marks: defaultdict[tuple[str, int], deque[tuple[int, int]]] = defaultdict(deque)
+        self._committed: dict[tuple[str, int], int] = {}
         self._unchecked = 0
 
     def delivered(self, topic: str, partition: int, offset: int, size: int) -> None:
@@ -57,7 +58,7 @@ class Pace:
         self._marks[place].append((offset, self._total[place]))
 
     def wait(self, appender: Appender, size: int) -> None:
-        """Wait until the readers are near enough, after *size* bytes were handed to *appender*; looks once in 256 kB."""
+        """Wait until the readers are near enough, after *size* bytes were handed to *appender*; looks once in 512 kB."""
         self._unchecked += size + _FRAMING
         if self._unchecked < _CHECKED_BYTES:
             return
@@ -73,8 +74,11 @@ class Pace:
     def _behind(self) -> str | None:
         """The first group that is too far behind, with its topic."""
         for topic, group in self._readers.items():
-            for lag in group_lag(self._client, group, [topic]):
-                if self._unread(topic, lag.partition, lag.committed or 0) > UNREAD_BYTES:
+            # Asked only when what was last known does not do: an answer takes 60 ms.
+            if self._too_much_unread(topic):
+                lags = group_lag(self._client, group, [topic])
+                self._committed |= {(topic, lag.partition): lag.committed or 0 for lag in lags}
+                if self._too_much_unread(topic):
                     return f"{group} to read {topic}"
         for group, topics in self._followers.items():
             lags = group_lag(self._client, group, topics)
@@ -82,12 +86,14 @@ class Pace:
                 return f"{group} to read {', '.join(topics)}"
         return None
 
-    def _unread(self, topic: str, partition: int, committed: int) -> int:
-        marks = self._marks[topic, partition]
+    def _too_much_unread(self, topic: str) -> bool:
+        return any(self._unread(place) > UNREAD_BYTES for place in self._total if place[0] == topic)
+
+    def _unread(self, place: tuple[str, int]) -> int:
+        committed, marks, total = self._committed.get(place, 0), self._marks[place], self._total[place]
         while len(marks) > 1 and marks[1][0] < committed:
             marks.popleft()
-        total = self._total[topic, partition]
-        return total - marks[0][1] if marks and marks[0][0] < committed else total
+        return total - marks[0][1] if marks[0][0] < committed else total
 
 
 def pace_for(

@@ -46,7 +46,12 @@ def rescore(
         hold_ends_at = _score(state, card, touched)
     computed = forced(standing.band, standing.forced_by)
     band = computed if state.override is None else state.override.band
-    moved = not standing.version or touched & SHOWN or computed != computed_before or standing.scores != scores_before
+    moved = (
+        not standing.version
+        or touched & SHOWN
+        or computed != computed_before
+        or standing.scores != scores_before
+    )
     # Only what moved, or the passing of time, opens an alert; and only what is open can end.
     turns: list[Turn] = []
     if card is not None and (moved or entry is None or standing.alerts):

@@ -15,12 +15,12 @@ MEMORY_DAYS = 91
 
 KINDS: tuple[SurveyKind, ...] = ("UNKNOWN", "NPS", "CSAT", "CES")
 
-_SCALES = ((0, 1), (0, 10), (1, 5), (1, 7))
 _WIDTH = 4
+_MOST = 0xFFFF
 
 
 class Answers(NamedTuple):
-    """*number* equal answers of one day. *kind* 0 counts surveys sent; *answer* is in hundredths on the kind's own scale."""
+    """*number* equal answers of one day, high ones good; *kind* is a place in ``KINDS``, 0 counts surveys sent."""
 
     day: int
     kind: int
@@ -39,7 +39,7 @@ class Surveys:
     __slots__ = ("forgotten_day", "rows")
 
     def __init__(self) -> None:
-        self.rows = array("i")
+        self.rows = array("H")
         self.forgotten_day = -1
 
     def apply(self, event: SurveyResponse, day: int) -> bool:
@@ -51,7 +51,7 @@ class Surveys:
             self._add(day, 0, 0)
         else:
             decision_maker = event.role in SPONSORS
-            self._add(day, 2 * kind + decision_maker, round(100 * on_own_scale(event, event.score)))
+            self._add(day, 2 * kind + decision_maker, _high_is_good(event, event.score))
         return True
 
     def answers(self) -> list[Answers]:
@@ -78,19 +78,10 @@ class Surveys:
         while at and (rows[at - 4], rows[at - 3], rows[at - 2]) > row:
             at -= _WIDTH
         if at and (rows[at - 4], rows[at - 3], rows[at - 2]) == row:
-            rows[at - 1] += 1
+            rows[at - 1] = min(rows[at - 1] + 1, _MOST)
         else:
-            rows[at:at] = array("i", (*row, 1))
+            rows[at:at] = array("H", (*row, 1))
 
 
-def on_own_scale(event: SurveyResponse, score: int) -> float:
-    """
-    The answer on the usual scale of its kind, high always good: NPS 0 to 10, CSAT 1 to 5, CES 1 to 7.
-
-    An answer on another scale is stretched; one whose direction is turned round is turned back.
-    """
-    low, high = _SCALES[KINDS.index(event.kind)]
-    share = (score - event.scale_min) / (event.scale_max - event.scale_min)
-    if not event.higher_is_better:
-        share = 1 - share
-    return low + share * (high - low)
+def _high_is_good(event: SurveyResponse, score: int) -> int:
+    return score if event.higher_is_better else event.scale_min + event.scale_max - score

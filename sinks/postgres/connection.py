@@ -7,26 +7,34 @@ Connections to Postgres: how they are made, and what an error says about the ser
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from psycopg.sql import SQL
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
 from sinks.target import TargetAway
 
-# Rather a failed statement, which is tried again, than locks held for ever: by a query, or by a frozen process.
-_SERVER_SETTINGS: Final = (
-    "-c statement_timeout=15s -c idle_in_transaction_session_timeout=10s -c timezone=UTC"
-)
+_SERVER_SETTINGS: Final = {
+    "timezone": "UTC",
+    "statement_timeout": "15s",
+    "idle_in_transaction_session_timeout": "10s",
+    # For the day our machine vanishes: the server's own default is two hours, in which our locks would stand.
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20s",
+}
 _CONNECT: Final = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,  # ms; what a cut cable costs before the write is given up
-    "options": _SERVER_SETTINGS,
+    "options": " ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items()),
 }
+_FIRST_WITH_TRANSACTION_TIMEOUT: Final = 170_000
 
 # Worth another transaction on the same connection: serialization failure, deadlock.
 CONFLICTS: Final = frozenset({"40001", "40P01"})
@@ -44,14 +52,15 @@ class DatabaseAway(TargetAway):
     """Postgres does not answer, or does not let us in."""
 
 
-def make_engine(dsn: str, *, application: str) -> Engine:
+def make_engine(dsn: str, *, application: str, transaction_seconds: int | None = None) -> Engine:
     """
     One connection to *dsn*, opened when first used and again after it was lost.
 
     JSON is bound as the text it already is: ``rows`` makes it, so that a value that has no JSON is found together
-    with its record. *application* is the name Postgres shows for the connection.
+    with its record. *application* is the name Postgres shows for the connection. After *transaction_seconds* the
+    server ends a transaction of ours (from PostgreSQL 17 on).
     """
-    return create_engine(
+    engine = create_engine(
         # The driver is named, because the default for a bare postgresql:// differs between SQLAlchemy 2.0 and 2.1.
         make_url(dsn).set(drivername="postgresql+psycopg"),
         pool_size=1,
@@ -60,6 +69,15 @@ def make_engine(dsn: str, *, application: str) -> Engine:
         hide_parameters=True,  # Errors reach the log, and rows hold what people wrote.
         connect_args=_CONNECT | {"application_name": application},
     )
+    if transaction_seconds is not None:
+
+        def limit(connection: psycopg.Connection[Any], _record: object) -> None:
+            if connection.info.server_version >= _FIRST_WITH_TRANSACTION_TIMEOUT:
+                connection.execute(SQL("SET transaction_timeout = {}").format(f"{transaction_seconds}s"))
+                connection.commit()
+
+        event.listen(engine, "connect", limit)
+    return engine
 
 
 def sqlstate(error: DatabaseError) -> str | None:

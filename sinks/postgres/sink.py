@@ -14,6 +14,8 @@ from sinks.postgres.statements import STORING
 from sinks.postgres.writer import PostgresTarget
 
 GROUP: Final = "telltale-sink-postgres"
+TRANSACTION_SECONDS: Final = 10
+"""Most a batch may take: also how long a sink that is frozen in a transaction keeps its partitions from others."""
 
 
 def run_postgres_sink(
@@ -35,7 +37,9 @@ def run_postgres_sink(
     ``SinkStopped`` or ``SchemaOutdated`` for what waiting does not mend; a start after that repeats nothing.
     """
     group = contract.prefix + GROUP
-    engine = make_engine(dsn, application=group)
+    # The server does not count who is frozen in the middle of a COPY or of many inserts as idle, and whoever takes the
+    # partition over has to wait for the lock.
+    engine = make_engine(dsn, application=group, transaction_seconds=TRANSACTION_SECONDS)
     metrics.seed(metrics.SINK_ROWS, table=[table.name for table in STORING], result=metrics.SINK_RESULTS)
     try:
         SinkConsumer(

@@ -332,7 +332,7 @@ def run(
 @contextmanager
 def sink_process(brokers: str, dsn: str) -> Iterator[subprocess.Popen[bytes]]:
     """The sink in a process of its own, which may be killed."""
-    process = subprocess.Popen([sys.executable, __file__, brokers, dsn], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, __file__, brokers, dsn])
     try:
         yield process
     finally:

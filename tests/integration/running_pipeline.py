@@ -1,12 +1,11 @@
 """The whole pipeline as its users run it, `telltale run`, and what an outsider needs to feed and read it."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,33 +63,39 @@ def running(pipeline: RunningPipeline) -> Iterator[RunningPipeline]:
     finally:
         process.send_signal(signal.SIGTERM)
         code = process.wait(60)
-        print(pipeline.log.read_text()[-20_000:])
+        print(pipeline.log.read_text()[-20_000:])  # noqa: T201 - pytest shows it when the test fails
     assert code == 0
 
 
 class Outsider:
     """A client that knows the schema files and confluent-kafka's own Avro classes, and nothing of this package."""
 
-    def __init__(self, brokers: str) -> None:
+    def __init__(self, brokers: str, prefix: str = "") -> None:
         self.brokers = brokers
+        self._prefix = prefix
         self._producer = Producer({"bootstrap.servers": brokers, "partitioner": "murmur2_random"})
         # The ids of registry.yaml in a registry of its own: registered in order, they count up from 1 alike.
         self._registry = SchemaRegistryClient.new_client({"url": "mock://outsider"})
-        self._subjects = {}
+        self._subjects: dict[str, str] = {}
+        self._serializers: dict[str, AvroSerializer] = {}
         for line in (SCHEMAS / "registry.yaml").read_text().splitlines():
             if line.startswith("- "):
                 words = dict(part.split(": ") for part in line[3:-1].split(", "))
                 schema = (SCHEMAS / words["file"]).read_text().strip()
-                assert self._registry.register_schema(words["subject"], Schema(schema, "AVRO")) == int(words["id"])
+                assert self._registry.register_schema(words["subject"], Schema(schema, "AVRO")) == int(
+                    words["id"]
+                )
                 self._subjects[words["subject"].removesuffix("-value")] = schema
         self._settings = {"auto.register.schemas": False, "subject.name.strategy.type": "TOPIC"}
 
     def send(self, topic: str, value: Mapping[str, Any] | bytes | None, key: str | None = None) -> None:
         """Produce one event, serialised by AvroSerializer, or bytes as they are."""
         if isinstance(value, Mapping):
-            serializer = AvroSerializer(self._registry, self._subjects[topic], conf=self._settings)
-            value = serializer(dict(value), SerializationContext(topic, MessageField.VALUE))
-        self._producer.produce(topic, key=key, value=value)
+            if topic not in self._serializers:
+                schema = self._subjects[topic]
+                self._serializers[topic] = AvroSerializer(self._registry, schema, conf=self._settings)
+            value = self._serializers[topic](dict(value), SerializationContext(topic, MessageField.VALUE))
+        self._producer.produce(self._prefix + topic, key=key, value=value)
 
     def flush(self) -> None:
         """Wait for the acknowledgements."""
@@ -104,7 +109,10 @@ class Outsider:
 
     def messages(self, topic: str) -> list[Any]:
         """Every message in *topic*, partition by partition."""
-        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": "outsider", "enable.auto.commit": False})
+        topic = self._prefix + topic
+        consumer = Consumer(
+            {"bootstrap.servers": self.brokers, "group.id": "outsider", "enable.auto.commit": False}
+        )
         found = []
         for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
             first, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
@@ -121,12 +129,3 @@ class Outsider:
 def now_ms() -> int:
     """The wall clock, ms UTC."""
     return int(time.time() * 1000)
-
-
-def metric_lines(log: Path) -> Callable[[str], list[str]]:
-    """Find JSON log lines of an event in a log that prefixes them with the process's name."""
-
-    def lines(event: str) -> list[str]:
-        return [line for line in log.read_text().splitlines() if json.dumps(event) in line]
-
-    return lines

@@ -1,7 +1,7 @@
 """`telltale run` on the embedded default: events in, explained health in the topics and in Postgres."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def an_invoice(number: int, **changes: object) -> dict[str, object]:
         "step": "ISSUED",
         "amount": Decimal("1200.5000"),
         "currency": "EUR",
-        "due_date": date.today() + timedelta(days=30),
+        "due_date": datetime.now(UTC).date() + timedelta(days=30),
         "recurring_amount": None,
         "period_start": None,
         "period_end": None,

@@ -58,18 +58,20 @@ class Customers:
 
     def events(self, moments: Iterable[int]) -> Iterator[Received]:
         """An event for each of *moments* (ms UTC), which becomes known at that moment."""
-        numbers, kinds = range(len(self._ids)), self._kinds
-        draw = self._random.choices
-        makers = {
-            "login": self._login,
-            "support_ticket": self._ticket,
-            "invoice": self._invoice,
-            "survey": self._survey,
-        }
+        numbers, draw = range(len(self._ids)), self._random.choices
         for at in moments:
             number = draw(numbers, cum_weights=self._shares)[0]
-            kind = draw(kinds, cum_weights=self._kind_shares)[0]
-            yield self._received(kind, number, at, makers[kind](number, at))
+            kind = draw(self._kinds, cum_weights=self._kind_shares)[0]
+            match kind:
+                case "login":
+                    own = self._login(number)
+                case "support_ticket":
+                    own = self._ticket(number)
+                case "invoice":
+                    own = self._invoice(number, at)
+                case _:
+                    own = self._survey(number)
+            yield self._received(kind, number, at, own)
 
     def _received(self, kind: str, number: int, at: int, own: dict[str, Any]) -> Received:
         source = BY_NAME[kind].source
@@ -88,12 +90,12 @@ class Customers:
         }
         return Received(kind, source, partition, offset, account_id.encode(), at, value)
 
-    def _login(self, number: int, at: int) -> dict[str, Any]:
+    def _login(self, number: int) -> dict[str, Any]:
         person = int(self._random.random() * self._people[number])
         role = ("CHAMPION", "EXECUTIVE", "ADMIN")[person] if person < 3 else "USER"
         return {"user_id": f"user-{person}", "channel": "WEB", "feature": None, "role": role}
 
-    def _ticket(self, number: int, at: int) -> dict[str, Any]:
+    def _ticket(self, number: int) -> dict[str, Any]:
         life, step = divmod(self._next_step("ticket", number), len(_TICKET_LIFE))
         return {
             "ticket_id": f"{number}-{life}",
@@ -117,7 +119,7 @@ class Customers:
             "period_end": today + 29,
         }
 
-    def _survey(self, number: int, at: int) -> dict[str, Any]:
+    def _survey(self, number: int) -> dict[str, Any]:
         life, step = divmod(self._next_step("survey", number), len(_SURVEY_LIFE))
         answered = _SURVEY_LIFE[step] == "ANSWERED"
         return {

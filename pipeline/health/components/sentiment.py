@@ -52,10 +52,9 @@ def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Asse
 
 
 def _points(answers: Answers, numbers: Sentiment) -> float:
-    answer = answers.answer / 100
     if answers.kind == _NPS:
-        return numbers.nps.at(answer)
-    return (numbers.csat if answers.kind == _CSAT else numbers.ces).at(answer)
+        return numbers.nps.at(answers.answer)
+    return (numbers.csat if answers.kind == _CSAT else numbers.ces).at(answers.answer)
 
 
 def _reason(answered: int, silent: int, unhappy: int) -> str:

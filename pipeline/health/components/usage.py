@@ -92,30 +92,27 @@ def _volume(state: AccountState, day: int, scorecard: Scorecard) -> tuple[float 
 
 def _compare_weeks(state: AccountState, day: int, numbers: Usage) -> tuple[float | None, str]:
     """
-    Logins of whole weeks against the four weeks before them, which hold each weekday alike.
+    Logins of the last two weeks against the four weeks before them; whole weeks hold each weekday alike.
 
-    The better of the last one and the last two weeks counts: one quiet week, a holiday, costs little. Where the same weeks a
-    year ago were quiet too, they lower what is expected. Unknown while there is too little to compare with.
+    The better of the last week and of both counts: one quiet week, a holiday, costs little. Where the same weeks a year ago
+    were quiet too, they lower what is expected. Unknown while there is too little to compare with.
     """
     logins = state.logins
-    best: float | None = None
-    for days in (_WEEK, _TWO_WEEKS):
-        start = day - days
-        known = min(
-            numbers.volume_baseline_days, start - max(state.first_login_day, logins.newest - MEMORY_DAYS + 1)
-        )
-        if known < _TWO_WEEKS:
-            continue
-        usual = logins.total(start - known, start - 1) / known * days
-        if usual < numbers.volume_least_weekly * days / _WEEK:
-            continue
-        usual *= _season(state, day, days, numbers)
-        ratio = logins.total(start, day - 1) / usual
-        best = ratio if best is None else max(best, ratio)
-    if best is None:
+    start = day - _TWO_WEEKS
+    known = min(
+        numbers.volume_baseline_days, start - max(state.first_login_day, logins.newest - MEMORY_DAYS + 1)
+    )
+    if known < _TWO_WEEKS:
         return None, ""
+    usual = logins.total(start - known, start - 1) / known
+    if usual * _WEEK < numbers.volume_least_weekly:
+        return None, ""
+    best = max(
+        logins.total(day - days, day - 1) / (usual * days * _season(state, day, days, numbers))
+        for days in (_WEEK, _TWO_WEEKS)
+    )
     change = f"{1 - best:.0%} below" if best < 1 else f"{best - 1:.0%} above"
-    return numbers.volume.at(best), f"logins {change} the account's four weeks before"
+    return numbers.volume.at(best), f"logins {change} the usual of four weeks"
 
 
 def _season(state: AccountState, day: int, days: int, numbers: Usage) -> float:

@@ -1,0 +1,40 @@
+"""Dropping what a source sends twice."""
+
+from pipeline.health.seen_ids import SEEN_IDS, SeenIds
+
+
+def test_an_id_is_new_once() -> None:
+    """A retry with the same event id is found."""
+    seen = SeenIds()
+
+    assert seen.add("login", "a")
+    assert not seen.add("login", "a")
+
+
+def test_two_kinds_of_events_may_share_an_id() -> None:
+    """Sources number their events without asking each other."""
+    seen = SeenIds()
+
+    assert seen.add("login", "1")
+    assert seen.add("ticket", "1")
+
+
+def test_a_duplicate_is_found_among_the_last_ids_and_counts_again_beyond_them() -> None:
+    """The horizon is what is published: so many events of one account."""
+    seen = SeenIds()
+    for number in range(SEEN_IDS + 1):
+        seen.add("login", str(number))
+
+    assert not seen.add("login", "1")
+    assert seen.add("login", "0")
+
+
+def test_a_hash_is_not_found_across_two_others() -> None:
+    """Only whole hashes match: bytes of two neighbours are not an id."""
+    seen = SeenIds()
+    seen.add("login", "a")
+    straddling = bytes(seen.hashes[4:8]) + bytes(4)
+    seen.hashes += straddling
+
+    assert seen.hashes.find(straddling) == 8
+    assert not seen.add("login", "a")
