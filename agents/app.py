@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import faust
+from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth, server_list
 from faust.types import EventT
 from faust.types.auth import CredentialsT
@@ -59,13 +60,17 @@ class LaneApp(faust.App):
 
         A worker that the group gives no partition, because there are more workers than partitions, is never ready.
         """
-        if not self.started:
+        if not self.started or self._consumer is None:
             return False, "waits for a broker, or is being prepared"
-        if self.rebalancing or not self.consumer.assignment():
+        try:
+            assigned = self.consumer.assignment()
+        except ConsumerNotStarted:
+            return False, "connects to the broker"
+        if self.rebalancing or not assigned:
             return False, "waits for partitions from its group"
         if not self.lane_consumer.flow_active:
             return False, "reads its state back from the changelog"
-        owned = sorted({tp.partition for tp in self.consumer.assignment()})
+        owned = sorted({tp.partition for tp in assigned})
         return True, f"processes partitions {', '.join(map(str, owned))}"
 
     @property

@@ -176,7 +176,10 @@ class SummaryLog:
         before, rates_before, faults_before = self._last
         now, rates, faults = self._last = (self._clock(), self._rates(), self._faults())
         elapsed = now - before
-        per_second = {name: round((rates[name] - rates_before[name]) / elapsed, 1) for name in rates}
+        # What has stayed 0 since the start is another process's work.
+        per_second = {
+            name: round((total - rates_before[name]) / elapsed, 1) for name, total in rates.items() if total
+        }
         added = {name: round(faults[name] - faults_before.get(name, 0.0)) for name in faults}
         self._log.info("summary.rates", seconds=round(elapsed), **per_second)
         self._log.info("summary.lag", **self._levels())

@@ -127,7 +127,8 @@ def _changes(changes: Sequence[Change]) -> list[str]:
         moves = sorted(change.points, key=lambda move: -abs(move["points"]))
         said = [f"{move['component']} {move['points']:+.1f}" for move in moves if abs(move["points"]) >= 0.05]
         scores = f"{_score(change.score_before)} -> {_score(change.score_after)}"
-        band = band_word(change.band_after)
+        bands = dict.fromkeys((change.band_before, change.band_after))
+        band = " -> ".join(map(band_word, bands))
         lines.append(f"  {_time(change.as_of)}  {scores}  {band}  {', '.join(said) or change.kind.lower()}")
         newest = change.causes[::-1][:_SHOWN_CAUSES]
         lines += [
@@ -145,16 +146,14 @@ def _alerts(alerts: Sequence[Alert], now: datetime) -> list[str]:
     for alert in alerts:
         state = "" if alert.transition in {"OPENED", "REOPENED"} else f", {alert.transition.lower()}"
         lines.append(f"  {alert.severity}  {alert.sign}: {alert.reason}")
-        lines.append(
-            f"      open {_span(now - alert.opened_at)}{state}; next: {alert.play}{_respond_by(alert)}"
-        )
+        lines.append(f"      open {_span(now - alert.opened_at)}{state}; next: {_step(alert)}")
     return lines
 
 
 def _next_step(found: Explanation) -> str:
     urgent = min(found.alerts, key=lambda alert: _SEVERITIES.index(alert.severity), default=None)
     if urgent is not None:
-        return f"Next   {urgent.play}{_respond_by(urgent)}"
+        return f"Next   {_step(urgent)}"
     gaps = [
         (missing, part) for part in found.account.components if (missing := _missing(found.account, part))
     ]
@@ -186,8 +185,9 @@ def _renewal(account: AccountHealth, now: datetime) -> str:
     )
 
 
-def _respond_by(alert: Alert) -> str:
-    return f", by {alert.respond_by:%a %d %b %H:%M} UTC" if alert.respond_by else ""
+def _step(alert: Alert) -> str:
+    by = f", by {alert.respond_by:%a %d %b %H:%M} UTC" if alert.respond_by else ""
+    return f"{alert.play.rstrip('.')}{by}"
 
 
 def _score(score: float | None) -> str:

@@ -53,7 +53,7 @@ class Usage:
     new_seats_days: Annotated[int, Between(1, 365)]
     expected_seats: Annotated[Curve, Runs("up", 1)]
     volume: Annotated[Curve, Runs("up", 100)]
-    volume_baseline_days: Annotated[int, Between(7, 28)]
+    volume_baseline_days: Annotated[int, Between(14, 42)]
     volume_least_weekly: Annotated[float, Between(0, 10_000)]
     silence: Annotated[Curve, Runs("down", 1)]
     missing_days: Annotated[int, Between(7, 60)]

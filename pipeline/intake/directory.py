@@ -8,7 +8,7 @@ say that nobody claims an id, is the caller's business.
 from typing import TypeAlias
 
 from pipeline.intake.checks import Fault
-from pipeline.intake.mail import FREE_MAIL_DOMAINS, company_domain, normalise_domain
+from pipeline.intake.mail import company_domain, normalise_domain
 from pipeline.intake.received import Value
 
 _Claim: TypeAlias = tuple[str | None, str]
@@ -20,7 +20,7 @@ class AccountDirectory:
     Claims of accounts on external ids and e-mail domains.
 
     A claim holds as long as the account's latest facts have it; closing the account withdraws all of them.
-    Domains match exactly: ``eu.acme.example`` is not ``acme.example``. Claims on free-mail domains are ignored.
+    Domains match exactly: ``eu.acme.example`` is not ``acme.example``. Nobody is found by a free-mail domain, whoever claims it.
     """
 
     __slots__ = ("_claimants", "_claims")
@@ -77,7 +77,7 @@ class AccountDirectory:
 
 
 def _claims_of(facts: Value) -> tuple[_Claim, ...]:
-    domains = {normalise_domain(domain) for domain in facts["domains"]} - FREE_MAIL_DOMAINS - {None}
+    domains = {normalise_domain(domain) for domain in facts["domains"]}
     return (
         *facts["external_ids"].items(),
         *((None, domain) for domain in sorted(filter(None, domains))),

@@ -39,9 +39,9 @@ _FIRST_WITH_TRANSACTION_TIMEOUT: Final = 170_000
 # Worth another transaction on the same connection: serialization failure, deadlock.
 CONFLICTS: Final = frozenset({"40001", "40P01"})
 # Worth waiting for: connection lost or refused (08), out of resources (53), shut down or cancelled (57), lock not to
-# be had in time (55P03), a server that has become a replica (25006).
+# be had in time (55P03), a server that has become a replica (25006), a transaction that took too long (25P03, 25P04).
 _AWAY_CLASSES: Final = ("08", "53", "57")
-_AWAY_STATES: Final = frozenset({"55P03", "25006"})
+_AWAY_STATES: Final = frozenset({"55P03", "25006", "25P03", "25P04"})
 
 
 DatabaseError: TypeAlias = DBAPIError | psycopg.Error

@@ -75,7 +75,7 @@ def test_an_account_is_explained_by_its_rows(telltale: Telltale) -> None:
     assert "80 of 100 seats active" in told
     assert "customer.login.v1[0]@7  e1" in told
     assert "HIGH  went_dark: no login for 10 days" in told
-    assert "Next   Call the owner., by Mon 23 Nov 12:00 UTC" in told
+    assert "Next   Call the owner, by Mon 23 Nov 12:00 UTC" in told
 
 
 def test_an_explanation_as_json_is_one_object_with_everything(telltale: Telltale) -> None:

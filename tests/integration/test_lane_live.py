@@ -85,6 +85,12 @@ async def test_the_changelog_is_paused_inside_aiokafka_while_we_write_it(toy: To
 
 
 @live
+async def test_a_worker_that_has_its_partitions_says_so(toy: Toy) -> None:
+    """What a readiness probe shows."""
+    assert toy.app.readiness() == (True, "processes partitions 0, 1, 2, 3")
+
+
+@live
 async def test_group_and_recovery_are_seen_to_be_alive(toy: Toy) -> None:
     """An error of the group that aiokafka has parked is consumed, and the member goes on."""
     thread, coordinator = toy.app.lane_consumer._thread, aiokafka_consumer(toy)._coordinator

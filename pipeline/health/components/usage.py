@@ -102,6 +102,7 @@ def _compare_weeks(state: AccountState, day: int, numbers: Usage) -> tuple[float
     known = min(
         numbers.volume_baseline_days, start - max(state.first_login_day, logins.newest - MEMORY_DAYS + 1)
     )
+    known -= known % _WEEK
     if known < _TWO_WEEKS:
         return None, ""
     usual = logins.total(start - known, start - 1) / known

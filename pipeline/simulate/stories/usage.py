@@ -28,7 +28,7 @@ def went_dark(life: Life, onset: int, _dice: Random) -> Life:
 
 def stalled_onboarding(life: Life, onset: int, _dice: Random) -> Life:
     """A new customer: a champion tries the product, an executive perhaps looks in, and after five days nobody comes."""
-    profile = replace(life.profile, start_day=onset, stage="ONBOARDING")
+    profile = replace(life.profile, start_day=onset, renewal_day=onset + 365, stage="ONBOARDING")
     champion = people_with(profile, "CHAMPION")[0]
     trying = replace(life.phases[0].habits, people=champion + 1, tickets=0.1)
     silent = replace(trying, visits=0.0)
@@ -42,7 +42,7 @@ def stalled_onboarding(life: Life, onset: int, _dice: Random) -> Life:
 
 def growing_start(life: Life, onset: int, _dice: Random) -> Life:
     """A new customer whose people join over six weeks, and who is then live: harmless."""
-    profile = replace(life.profile, start_day=onset, stage="ONBOARDING")
+    profile = replace(life.profile, start_day=onset, renewal_day=onset + 365, stage="ONBOARDING")
     usual = life.phases[0].habits
     first = replace(usual, people=max(2, usual.people // 6))
     life = Life(profile=profile, phases=(Phase(from_day=0, habits=first),))

@@ -101,3 +101,11 @@ def test_two_apps_in_one_process_share_nothing() -> None:
 
     assert (one.lane.lease.seconds, other.lane.lease.seconds) == (9.0, 18.0)
     assert one.lane is not other.lane
+
+
+def test_a_worker_that_has_not_started_is_not_ready() -> None:
+    """The probe is asked from the first moment on, from another thread."""
+    ready, reason = make_app("app", brokers="a:1", partitions=4).readiness()
+
+    assert not ready
+    assert reason == "waits for a broker, or is being prepared"

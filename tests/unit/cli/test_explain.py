@@ -61,7 +61,7 @@ def alert(**changed: object) -> Alert:
         alert_id="al-7", sequence=1, story_id="st-1", account_id="alder-finch", account_name="Alder & Finch",
         sign="went_dark", transition="OPENED", severity="HIGH", score_before=71.3, score_after=55.3, points=[],
         band="WATCH", reason="went dark, no login for 10 days (longest before: 5)", evidence=[],
-        play="call the account's owner", respond_by=NOW + timedelta(hours=8), cmrr=None, currency=None,
+        play="call the account's owner.", respond_by=NOW + timedelta(hours=8), cmrr=None, currency=None,
         renewal_date=None, owner=None, opened_at=NOW - timedelta(minutes=38), occurred_at=None, observed_at=None,
         due_at=NOW, resolved_by=None, as_of=NOW, scored_at=NOW, committed_at=NOW,
     )  # fmt: skip
@@ -110,6 +110,15 @@ def test_everything_a_csm_needs_is_on_one_screen() -> None:
         "",
         "Fresh  scored as of 2026-11-23 09:12:00 UTC, stored 0.8 s later; the newest row of all accounts is 12 s old",
     ]
+
+
+def test_a_change_of_band_names_both_bands() -> None:
+    """Without a word the reader would have to remember where the bands begin."""
+    fallen = replace(change(), band_before="HEALTHY", causes=[], causes_count=0)
+
+    assert "  2026-11-23 09:12:00  71.3 -> 55.3  healthy -> watch  usage -16.0" in lines(
+        account(), changes=(fallen,)
+    )
 
 
 def test_what_is_not_known_neither_adds_nor_is_missing() -> None:

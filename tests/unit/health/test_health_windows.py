@@ -1,5 +1,7 @@
 """Rings of buckets and the calendar they are cut from."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,7 +84,7 @@ def test_the_pattern_has_a_bit_for_each_bucket_that_counted_something() -> None:
 def test_the_longest_pause_is_the_widest_distance_between_neighbours(days: set[int]) -> None:
     """By bits it is the same as by walking through the days."""
     ordered = sorted(days)
-    walked = max((later - earlier for earlier, later in zip(ordered, ordered[1:], strict=False)), default=0)
+    walked = max((later - earlier for earlier, later in pairwise(ordered)), default=0)
 
     assert longest_pause(sum(1 << day for day in days)) == walked
 

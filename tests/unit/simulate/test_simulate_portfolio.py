@@ -151,6 +151,16 @@ def test_every_event_names_its_account_in_one_of_the_three_ways(lines: list[dict
     assert min(ways[way] for way in ("account_id", "external_id", "email")) > 500
 
 
+def test_a_person_is_told_of_with_an_address_always_or_never(lines: list[dict[str, Any]]) -> None:
+    """The intake tells people apart by their address where there is one, so a source must not change its mind."""
+    told: dict[tuple[str, str], set[bool]] = {}
+    for line in of_type(lines, "login"):
+        told.setdefault((line["source"], line["user_id"]), set()).add(line["email"] is None)
+
+    assert all(len(ways) == 1 for ways in told.values())
+    assert {True, False} == set.union(*told.values())
+
+
 def test_the_portfolio_has_all_segments_and_several_currencies_regions_and_owners() -> None:
     """Seats from 5 to 5,000, by segment; no two accounts share a name or an id."""
     whole = portfolio(seed=7, accounts=600, start=START, end=START + timedelta(days=200))

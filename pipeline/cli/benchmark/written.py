@@ -1,0 +1,96 @@
+"""
+What a worker has written, and when, by the broker's clock: the only witness of a rate that is not the worker itself.
+
+A state in the changelog opens with the position it is the fold of, so the changelog tells how far each partition had
+come at each moment, with everything before it delivered.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.kafka.client import Configuration
+from pipeline.kafka.records import read_topic
+from pipeline.wire.contract import Contract
+from pipeline.wire.state import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECORD, unpack_position
+
+
+class Stretch(NamedTuple):
+    """From *begin* to *end* (wall clock, seconds) so many log *entries* were folded and all that came of them delivered."""
+
+    begin: float
+    end: float
+    entries: int
+
+    @property
+    def rate(self) -> float | None:
+        """Entries a second; None if all came in one go."""
+        return self.entries / (self.end - self.begin) if self.end > self.begin else None
+
+
+@dataclass(slots=True)
+class Changelog:
+    """
+    All of a changelog: *records* and their *size* in bytes, and the last value of each account.
+
+    *steps* has for each partition, in order, when (ms) which offset of the log was the next one.
+    """
+
+    records: int = 0
+    size: int = 0
+    states: dict[bytes, bytes] = field(default_factory=dict)
+    steps: defaultdict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+
+    def stretch(self) -> Stretch:
+        """From the first append to the last; what the first one brought was folded before, and does not count."""
+        begin = min(steps[0][0] for steps in self.steps.values())
+        end = max(steps[-1][0] for steps in self.steps.values())
+        entries = sum(
+            steps[-1][1] - max((offset for at, offset in steps if at == begin), default=0)
+            for steps in self.steps.values()
+        )
+        return Stretch(begin / 1000, end / 1000, entries)
+
+    def reached(self, offsets: Mapping[int, int]) -> float:
+        """When (seconds) every partition had come to its offset in *offsets*."""
+        moments = [
+            next(at for at, next_offset in self.steps[partition] if next_offset >= offset)
+            for partition, offset in offsets.items()
+        ]
+        return max(moments) / 1000
+
+
+def read_changelog(client: Configuration, topic: str) -> Changelog:
+    """Read all of *topic*."""
+    changelog = Changelog()
+    for record in read_topic(client, topic):
+        assert record.key is not None and record.value is not None  # noqa: PT018 - states are never deleted
+        next_offset = unpack_position(record.value).next_offset
+        steps = changelog.steps[record.partition]
+        if not steps or steps[-1][1] != next_offset:
+            steps.append((record.timestamp, next_offset))
+        changelog.records += 1
+        changelog.size += len(record.key) + len(record.value)
+        if record.key not in {PARTITION_RECORD, SCORECARDS_RECORD}:
+            changelog.states[record.key] = record.value
+    return changelog
+
+
+def read_outputs(client: Configuration, contract: Contract) -> dict[tuple[str, bytes], list[bytes]]:
+    """Every output by topic (without prefix) and account, in order."""
+    outputs = defaultdict(list)
+    for topic in (contract.current, contract.change, contract.alert):
+        for record in read_topic(client, topic.name):
+            assert record.key is not None and record.value is not None  # noqa: PT018 - outputs are never deleted
+            outputs[topic.name.removeprefix(contract.prefix), record.key].append(record.value)
+    return dict(outputs)
+
+
+def differences(one: Changelog, other: Changelog) -> int:
+    """Accounts whose last states differ in anything but the position: who cuts otherwise stands elsewhere."""
+    accounts = one.states.keys() | other.states.keys()
+    return sum(
+        one.states.get(account, b"")[POSITION_SIZE:] != other.states.get(account, b"")[POSITION_SIZE:]
+        for account in accounts
+    )
