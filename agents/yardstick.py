@@ -13,6 +13,7 @@ encoded for every event, and it writes no partition record.
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import faust
@@ -46,6 +47,7 @@ def make_yardstick(contract: Contract, *, brokers: str, partitions: int, data_di
     app = faust.App(
         contract.prefix + GROUP,
         broker=[f"kafka://{broker}" for broker in brokers.split(",")],
+        value_serializer="raw",  # ours are bytes, and would go through JSON
         topic_partitions=partitions,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -54,14 +56,11 @@ def make_yardstick(contract: Contract, *, brokers: str, partitions: int, data_di
     )
     registry = EmbeddedRegistry(contract)
     decode, encoder = LogCodec(contract, registry).decode, OutputEncoder(contract, registry)
-    account_log = app.topic(contract.log.name, key_type=bytes, value_type=bytes)
-    outputs: dict[type[Any], tuple[Any, Any]] = {
-        HealthSnapshot: (
-            app.topic(contract.current.name, key_type=bytes, value_type=bytes),
-            encoder.snapshot,
-        ),
-        HealthChange: (app.topic(contract.change.name, key_type=bytes, value_type=bytes), encoder.change),
-        AlertEvent: (app.topic(contract.alert.name, key_type=bytes, value_type=bytes), encoder.alert),
+    account_log = app.topic(contract.log.name)
+    outputs: dict[type[Any], tuple[Any, Callable[[Any], bytes]]] = {
+        HealthSnapshot: (app.topic(contract.current.name), encoder.snapshot),
+        HealthChange: (app.topic(contract.change.name), encoder.change),
+        AlertEvent: (app.topic(contract.alert.name), encoder.alert),
     }
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions)
     folds = {partition: PartitionFold(partition) for partition in range(partitions)}

@@ -69,14 +69,15 @@ def _postgres_address(url: SecretStr) -> SecretStr:
     return SecretStr(f"postgresql+psycopg://{rest}")
 
 
-def _long_enough(key: SecretStr) -> SecretStr:
-    # Fewer characters than 32 and a person could be found again by trying keys.
-    if 0 < len(key) < 32:
-        raise PydanticCustomError("short", "has {length} characters, 32 are the least", {"length": len(key)})
+def _usable_key(key: SecretStr) -> SecretStr:
+    # Fewer and a person could be found again by trying keys; BLAKE2b takes no more.
+    length = len(key.get_secret_value().encode())
+    if length and not 32 <= length <= 64:
+        raise PydanticCustomError("length", "has {length} bytes, not 32 to 64", {"length": length})
     return key
 
 
-_PseudonymKey = Annotated[SecretStr, AfterValidator(_long_enough)]
+_PseudonymKey = Annotated[SecretStr, AfterValidator(_usable_key)]
 _DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgres_address)]
 _REQUIRED: dict[Need, Any] = {
     "brokers": Annotated[str, Field(min_length=1)],

@@ -130,18 +130,17 @@ class SinkConsumer:
         self._lag_due = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Read and write until *stop* is set; raises ``SinkStopped`` or ``KafkaException`` for what it cannot mend."""
+        """Read and write until *stop* is set; raises ``SinkStopped`` or ``KafkaFailed`` for what it cannot mend."""
         self._consumer.subscribe(self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke)
-        self._readiness.tell(False, "joining the group")
+        self._tell_state()
         _log.info("sink.started", group=self._group, topics=self._topics)
         try:
             while not stop.is_set():
                 self._collect()
                 self._act()
         finally:
+            self._consumer.close()  # Revokes what is assigned, and commits.
             self._readiness.tell(False, "stopped")
-            self._forget_lag(self._assigned)
-            self._consumer.close()
             _log.info("sink.stopped", group=self._group)
 
     # The three below run inside poll, in our own thread: no batch is being written meanwhile.
@@ -159,7 +158,7 @@ class SinkConsumer:
         self._assigned = []
         self._reading = False
         self._batch.clear()
-        self._readiness.tell(False, "the group shares its partitions out anew")
+        self._tell_state()
 
     def _on_client_error(self, error: KafkaError) -> None:
         if error.code() != _NO_BROKER:
@@ -212,12 +211,12 @@ class SinkConsumer:
             [TopicPartition(*each, positions[each] or OFFSET_BEGINNING) for each in self._assigned]
         )
         self._reading = True
-        self._pause = 0.0
-        self._tell_ready()
+        self._tell_state()
         _log.info("sink.reading", group=self._group, partitions=len(self._assigned))
 
     def _write(self) -> None:
         self._target.write(self._batch)
+        self._pause = 0.0  # Not before: a target may answer and still refuse every write.
         following = {record.partition: record.offset + 1 for record in self._batch}
         self._consumer.store_offsets(
             offsets=[TopicPartition(*partition, offset) for partition, offset in following.items()]
@@ -242,13 +241,13 @@ class SinkConsumer:
         """Decide about what stands where a record should be: wait, or stop."""
         code = error.code()
         if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            _log.warning("sink.topic_missing", topic=message.topic(), reason=error.str())
+            _log.warning("sink.topic_missing", topic=message.topic(), hint="Run `telltale topics apply`.")
         elif code == _POSITION_NOT_THERE:
             raise self._position_lost(_place(message))
         elif code == _POLLED_TOO_RARELY or error.retriable():
             _log.warning("sink.read_failed", reason=error.str())
         else:
-            raise KafkaException(error)
+            raise KafkaFailed(f"reading {message.topic() or 'the topics'}: {error.str()}")
 
     def _position_lost(self, place: tuple[Partition, int]) -> PositionLost:
         partition, offset = place
@@ -263,10 +262,8 @@ class SinkConsumer:
         """The ids a broker gives its topics, by which one made anew is known; empty if it tells none."""
         try:
             return topic_ids(self._client, sorted({partition.topic for partition in self._assigned}))
-        except (
-            KafkaFailed,
-            KafkaException,
-        ) as error:  # Not allowed to ask, or no answer: the sink works without.
+        except (KafkaFailed, KafkaException) as error:
+            # Not allowed to ask, or no answer: the sink works without.
             _log.info("sink.topic_ids_unknown", reason=str(error))
             return {}
 
@@ -282,14 +279,14 @@ class SinkConsumer:
     def _broker_back(self) -> None:
         if self._broker_away:
             self._broker_away = False
-            self._tell_ready()
+            self._tell_state()
             _log.info("sink.broker_back", brokers=self._brokers)
 
-    def _tell_ready(self) -> None:
+    def _tell_state(self) -> None:
         if self._reading:
             self._readiness.tell(True, f"reading {len(self._assigned)} partitions")
         else:
-            self._readiness.tell(False, "waiting for the group to give out partitions")
+            self._readiness.tell(False, "claiming partitions" if self._assigned else "joining the group")
 
     def _observe_lag(self) -> None:
         for at in self._consumer.position([TopicPartition(*each) for each in self._assigned]):

@@ -202,7 +202,7 @@ def _dead_letters(site: Site) -> Iterator[Finding]:
     topics = [site.contract.dead_letter(topic).name for topic in site.contract.inputs]
     count = sum(end - first for first, end in offsets(site.client, topics).values())
     way = "`telltale dlq ls` counts them by code and says what helps." if count else ""
-    yield Finding(check="letters", state=_state(count > 0), says=f"{count:,} dead letters", way_out=way)
+    yield Finding(check="letters", state=_state(count > 0), says=f"dead letters: {count:,}", way_out=way)
 
 
 def _rows(site: Site) -> Iterator[Finding]:

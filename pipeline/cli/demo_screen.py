@@ -33,7 +33,7 @@ class DemoScreen:
 
     def __init__(self, began: float) -> None:
         self._began = began
-        self._live_at = began
+        self._live_at = 0.0
         self._names: Mapping[str, str] = {}
         self._one_at_a_time = threading.Lock()
         self._first_alert: float | None = None
@@ -81,14 +81,14 @@ class DemoScreen:
 
     def live(self, plan: DemoPlan) -> None:
         """Say that the present has begun, and what to wait for."""
-        self._live_at = time.monotonic()
+        self._live_at = plan.now.timestamp()
         self._names = {life.profile.account_id: life.profile.name for life in plan.portfolio.lives}
         waited_for = sum(bool(story.signs) for story in plan.stories)
         self.say(f"Now live: {waited_for} stories in the next two minutes, among the usual traffic", "")
 
     def event(self, line: Mapping[str, Any]) -> None:
         """Show an event of a story as it is sent."""
-        seconds = time.monotonic() - self._live_at
+        seconds = time.time() - self._live_at
         name = self._names[line["account_id"]]
         self.say(f" +{seconds // 60:.0f}:{seconds % 60:02.0f}  {line['type']:<15}{name:<32}{_gist(line)}")
 

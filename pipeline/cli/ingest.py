@@ -155,7 +155,7 @@ def _ingest_live(files: tuple[Path, ...]) -> None:
     _say(f"{live.sent:,} events{_rate(live.sent, began)}")
     if left_out:
         raise LinesLeftOut(
-            f"{left_out} lines were not sent", hint="Correct them, and send them in a file of their own."
+            f"lines not sent: {left_out}", hint="Correct them, and send them in a file of their own."
         )
 
 

@@ -55,7 +55,7 @@ def check() -> None:
         click.echo(fault)
     if faults:
         raise SchemasBroken(
-            f"{len(faults)} faults in the schemas",
+            f"faults in the schemas: {len(faults)}",
             hint="`telltale schemas register` adds what is not registered." if unregistered else "",
         )
     click.echo(f"{len(contract.versions)} schemas are compatible and registered")

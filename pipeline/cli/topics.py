@@ -44,7 +44,9 @@ def apply() -> None:
         click.echo("the embedded broker has no topic settings: only partitions were compared", err=True)
     differing = [finding.name for finding in findings if finding.differences]
     if differing:
-        raise TopicsDiffer(f"{len(differing)} topics are not as declared", hint=way_out(settings, findings))
+        raise TopicsDiffer(
+            f"topics that are not as declared: {len(differing)}", hint=way_out(settings, findings)
+        )
 
 
 def planned_topics(contract: Contract, partitions: int) -> list[TopicPlan]:

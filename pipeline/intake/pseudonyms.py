@@ -53,7 +53,6 @@ class Pseudonyms:
         else:
             return None
         digest = self._keyed.copy()
-        digest.update(
-            identity.encode("utf-8", "surrogatepass")
-        )  # an address is not checked for broken Unicode
+        # An address is not checked before, so it may have broken Unicode.
+        digest.update(identity.encode("utf-8", "surrogatepass"))
         return digest.digest()

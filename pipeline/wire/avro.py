@@ -21,10 +21,10 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 import fastavro
-from fastavro.schema import SchemaParseException, UnknownType
 
 from pipeline.intake.received import Code
-from pipeline.wire.contract import Contract, Schema, Topic
+from pipeline.wire.avro_schema import misfit, money_fields, plain
+from pipeline.wire.contract import Contract, Topic
 from pipeline.wire.registry import Registry, UnknownSchemaId
 
 MOST_BYTES: Final = 1_000_000
@@ -63,11 +63,6 @@ class _Reading(NamedTuple):
     wanted: Any
 
 
-def plain(schema: Schema) -> Any:
-    """*schema* parsed for fastavro without logical types: the same bytes, as integers and bytes."""
-    return fastavro.parse_schema(_without_logical_types(schema))
-
-
 def unscaled(amount: Decimal) -> bytes:
     """*amount* as Avro's decimal of scale 4; ``Unencodable`` if it has more places or more than 18 digits."""
     try:
@@ -102,7 +97,7 @@ class Encoder:
         newest = contract.newest(topic)
         self._topic = topic.name
         self._schema = plain(newest)
-        self._money = _money_fields(newest)
+        self._money = money_fields(newest)
         self.frame = b"\0" + registry.id_for(topic).to_bytes(4)
 
     def encode(self, value: Mapping[str, Any]) -> bytes:
@@ -136,7 +131,7 @@ class Decoder:
         self, topic: Topic, contract: Contract, registry: Registry, *, name_unions: bool = False
     ) -> None:
         self._newest = contract.newest(topic)
-        self._money = _money_fields(self._newest)
+        self._money = money_fields(self._newest)
         self._registry = registry
         self._name_unions = name_unions
         self._readings: dict[bytes, _Reading] = {}
@@ -187,77 +182,8 @@ class Decoder:
             written = self._registry.schema_for(schema_id)
         except UnknownSchemaId:
             raise Undecodable("unknown_schema", f"no schema has the id {schema_id}") from None
-        misfit = _misfit(written, self._newest)
-        if misfit:
-            raise Undecodable("schema_mismatch", f"schema {schema_id} {misfit}")
+        fault = misfit(written, self._newest)
+        if fault:
+            raise Undecodable("schema_mismatch", f"schema {schema_id} {fault}")
         parsed, wanted = plain(written), plain(self._newest)
         return _Reading(parsed, None if parsed == wanted else wanted)
-
-
-def _misfit(written: Schema, wanted: Schema) -> str | None:
-    """Why values of *written* must not be read as *wanted*, beyond what Avro's own resolution finds."""
-    try:
-        parsed = plain(written)
-    except (SchemaParseException, UnknownType):
-        return "is no Avro schema, or needs another one beside it"
-    meanings = _logical_types(wanted)
-    for name, meaning in _logical_types(written).items():
-        # Without logical types a time in µs or an amount of scale 2 would be read as one in ms or of scale 4.
-        if meanings.get(name, meaning) != meaning:
-            return f"means something else by {name}"
-    if _is_bottomless(parsed):
-        return "has a recursive type or an array of nothing, of which a few bytes could hold millions"
-    return None
-
-
-def _fields(schema: Schema) -> dict[str, Any]:
-    return {field["name"]: field["type"] for field in schema.get("fields", ())}
-
-
-def _logical_types(schema: Schema) -> dict[str, tuple[Any, Any]]:
-    return {name: _logical_type(kind) for name, kind in _fields(schema).items()}
-
-
-def _logical_type(kind: Any) -> tuple[Any, Any]:
-    for branch in kind if isinstance(kind, list) else [kind]:
-        if isinstance(branch, dict) and "logicalType" in branch:
-            return branch["logicalType"], branch.get("scale")
-    return None, None
-
-
-def _money_fields(schema: Schema) -> tuple[str, ...]:
-    return tuple(name for name, meaning in _logical_types(schema).items() if meaning[0] == "decimal")
-
-
-def _is_bottomless(kind: Any, inside: frozenset[str] = frozenset()) -> bool:
-    """Whether *kind*, parsed, has a type within itself (*inside*: the ones around it) or an array of nothing."""
-    if isinstance(kind, str):
-        return kind in inside
-    if isinstance(kind, list):
-        return any(_is_bottomless(branch, inside) for branch in kind)
-    inside = inside | {kind["name"]} if "name" in kind else inside
-    within = [field["type"] for field in kind.get("fields", ())] + [
-        kind[part] for part in ("items", "values") if part in kind
-    ]
-    is_of_nothing = kind["type"] == "array" and _has_no_bytes(kind["items"])
-    return is_of_nothing or any(_is_bottomless(part, inside) for part in within)
-
-
-def _has_no_bytes(kind: Any) -> bool:
-    return kind == "null" or (isinstance(kind, dict) and (kind["type"] == "null" or kind.get("fields") == []))
-
-
-def _without_logical_types(kind: Any) -> Any:
-    if isinstance(kind, list):
-        return [_without_logical_types(branch) for branch in kind]
-    if not isinstance(kind, dict):
-        return kind
-    bare = {
-        key: part for key, part in kind.items() if key not in {"doc", "logicalType", "precision", "scale"}
-    }
-    for key in ("type", "items", "values"):
-        if key in bare:
-            bare[key] = _without_logical_types(bare[key])
-    if "fields" in bare:
-        bare["fields"] = [_without_logical_types(field) for field in bare["fields"]]
-    return bare

@@ -77,7 +77,7 @@ class RowMaker:
         batch = Batch()
         for record in records:
             if record.value is None and record.partition.topic == self._current:
-                _erase(batch, (record.key or b"").decode(errors="replace"))
+                _erase(batch, _text((record.key or b"").decode(errors="replace")))
                 continue
             try:
                 self._add[record.partition.topic](batch, self._value(record))

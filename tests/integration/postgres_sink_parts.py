@@ -1,25 +1,17 @@
-"""Records as health would write them, a sink that can be killed, and waiting for what must come."""
+"""Records as health would write them, databases with tables, and waiting for what must come."""
 
-import select
-import signal
-import socket
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 import psycopg
-from confluent_kafka import Producer
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from pipeline.embedded.postgres import EmbeddedPostgres
@@ -35,11 +27,9 @@ from pipeline.health.outputs import (
 from pipeline.wire.contract import Contract
 from pipeline.wire.outputs import OutputEncoder
 from pipeline.wire.registry import open_registry
-from sinks.consumer import Readiness
 from sinks.postgres import migrations
 from sinks.postgres.connection import make_engine
 from sinks.postgres.rows import SCORED_AT_HEADER, RowMaker
-from sinks.postgres.sink import run_postgres_sink
 from sinks.postgres.tables import metadata
 from sinks.postgres.writer import PostgresTarget
 from sinks.target import Partition, Record
@@ -52,8 +42,6 @@ CURRENT, CHANGE, ALERT = CONTRACT.current.name, CONTRACT.change.name, CONTRACT.a
 NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1000)
 DAY = 86_400_000
 TODAY = NOW // DAY
-SESSION_SECONDS = 6.0
-"""The least a broker allows."""
 
 
 def snapshot(account_id: str = "alder", **changes: Any) -> HealthSnapshot:
@@ -250,111 +238,3 @@ def until(condition: Callable[[], object], *, what: str, seconds: float = 30.0) 
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
         time.sleep(0.02)
-
-
-class CuttingProxy:
-    """
-    A way to Postgres that breaks, once armed, in the next COMMIT: before the server hears of it, or after it is done.
-
-    One connection at a time, as the sink has; a broken one is as if the cable was pulled: nobody says goodbye.
-    """
-
-    def __init__(self, dsn: str, *, after_commit: bool) -> None:
-        url = make_url(dsn)
-        self._server = (url.host, url.port)
-        self._after_commit = after_commit
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.armed = False
-        self.dsn = url.set(port=self._listener.getsockname()[1]).render_as_string()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:  # Closed: the test is over.
-                return
-            with client, socket.create_connection(self._server) as server:
-                self._pass_on(client, server)
-
-    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
-        while True:
-            readable, _, _ = select.select([client, server], [], [])
-            for source in readable:
-                sent = source.recv(65536)
-                done = source is server and b"COMMIT\0" in sent  # CommandComplete
-                asked = source is client and b"COMMIT" in sent
-                if not sent or (self.armed and (done if self._after_commit else asked)):
-                    return
-                (server if source is client else client).sendall(sent)
-
-
-def produce(brokers: str, outputs: Iterable[Output], *, prefix: str = "") -> None:
-    """Append *outputs* as scored now, each account's to one partition."""
-    producer = Producer(
-        {
-            "bootstrap.servers": brokers,
-            "partitioner": "murmur2_random",
-            "enable.idempotence": True,
-            "log_level": 0,
-        }
-    )
-    for output in outputs:
-        topic, content = encoded(output)
-        scored = str(int(time.time() * 1000)).encode()
-        producer.produce(prefix + topic, content, output.account_id, headers={SCORED_AT_HEADER: scored})
-    assert producer.flush(20) == 0
-
-
-def run(
-    brokers: str, dsn: str, stop: threading.Event, *, prefix: str = "", readiness: Readiness | None = None
-) -> None:
-    """The sink until *stop*."""
-    contract = Contract.load(prefix)
-    run_postgres_sink(
-        brokers=brokers,
-        dsn=dsn,
-        contract=contract,
-        registry=open_registry(contract),
-        security={},
-        stop=stop,
-        session_seconds=SESSION_SECONDS,
-        readiness=readiness,
-    )
-
-
-@contextmanager
-def sink_process(brokers: str, dsn: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The sink in a process of its own, which may be killed."""
-    process = subprocess.Popen([sys.executable, __file__, brokers, dsn])
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
-def sink_thread(brokers: str, dsn: str, *, prefix: str = "") -> Iterator[Readiness]:
-    """The sink in a thread; stopped at the end, and what it raised is raised."""
-    stop, readiness = threading.Event(), Readiness()
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(run, brokers, dsn, stop, prefix=prefix, readiness=readiness)
-        running.add_done_callback(lambda _: readiness.tell(False, "ended"))
-        try:
-            yield readiness
-        finally:
-            stop.set()
-        running.result()
-
-
-if __name__ == "__main__":
-    asked = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: asked.set())
-    run(sys.argv[1], sys.argv[2], asked)

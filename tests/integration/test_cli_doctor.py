@@ -65,7 +65,7 @@ def test_the_same_as_json(telltale: Telltale) -> None:
     """For monitoring that reads commands."""
     rows = telltale("doctor", "--json").rows
 
-    assert {"check": "letters", "state": "ok", "says": "0 dead letters", "way_out": ""} in rows
+    assert {"check": "letters", "state": "ok", "says": "dead letters: 0", "way_out": ""} in rows
 
 
 def test_without_a_broker_what_needs_one_is_not_checked(postgres: str) -> None:
@@ -151,7 +151,7 @@ def test_dead_letters_are_a_warning(telltale: Telltale) -> None:
     answer = telltale("doctor")
 
     assert state(answer, "letters") == "warn"
-    assert "1 dead letters" in answer.out
+    assert "dead letters: 1" in answer.out
 
 
 def test_somebody_elses_agents_package_is_found(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_lines_that_cannot_be_sent_are_named_and_the_others_are_sent(
     assert answer.code == 1
     assert f"{file}:2: schema_mismatch: " in answer.err
     assert f"{file}:3: schema_mismatch: occurred_at " in answer.err
-    assert "error: 2 lines were not sent\nhint: " in answer.err
+    assert "error: lines not sent: 2\nhint: " in answer.err
     assert len(received(telltale, "login")) == 1
 
 

@@ -27,7 +27,7 @@ def test_another_partition_count_fails_with_the_way_out(broker: str) -> None:
     assert answer.code == 1
     assert "created  health.account-log.v1  (4 partitions, not 12)" in answer.out
     error, hint = answer.err.splitlines()[-2:]
-    assert error == "error: 5 topics are not as declared"
+    assert error == "error: topics that are not as declared: 5"
     assert hint.startswith("hint: TELLTALE_PARTITIONS is 12 and must be the count the log was made with")
 
 

@@ -6,18 +6,8 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from postgres_sink_parts import (
-    CONTRACT,
-    alert,
-    change,
-    produce,
-    rows,
-    run_sql,
-    sink_process,
-    sink_thread,
-    snapshot,
-    value,
-)
+from postgres_sink_parts import CONTRACT, alert, change, rows, run_sql, snapshot, value
+from postgres_sink_running import LEAST_SESSION_SECONDS, produce, sink_process, sink_thread
 
 from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.kafka.client import client_configuration
@@ -59,13 +49,18 @@ def test_a_topic_made_anew_is_noticed_by_its_id(
     """Its offsets are there, so only the id tells that they are others: the sink stops instead of leaving them out."""
     migrations.upgrade(postgres)
     produce(kafka.bootstrap, [snapshot(version=version) for version in range(1, 4)], prefix=prefix)
-    with sink_thread(kafka.bootstrap, postgres, prefix=prefix):
+    with sink_thread(kafka.bootstrap, postgres, prefix=prefix, session_seconds=LEAST_SESSION_SECONDS):
         eventually(lambda: rows(postgres, "SELECT * FROM account"))
     delete(kafka, [prefix + CONTRACT.current.name])
     make_topics(kafka, prefix)
     produce(kafka.bootstrap, [snapshot(version=version) for version in range(1, 6)], prefix=prefix)
 
-    with pytest.raises(TopicRecreated), sink_thread(kafka.bootstrap, postgres, prefix=prefix) as readiness:
+    with (
+        pytest.raises(TopicRecreated),
+        sink_thread(
+            kafka.bootstrap, postgres, prefix=prefix, session_seconds=LEAST_SESSION_SECONDS
+        ) as readiness,
+    ):
         eventually(lambda: readiness()[1] == "ended")
 
 
@@ -95,14 +90,14 @@ def test_a_sink_that_freezes_in_a_transaction_loses_it_to_its_heir(
     produce(kafka.bootstrap, outputs)
     everything = "SELECT coalesce(sum(next_offset), 0) FROM sink_offset"
 
-    with sink_process(kafka.bootstrap, postgres) as frozen:
+    with sink_process(kafka.bootstrap, postgres, session_seconds=LEAST_SESSION_SECONDS) as frozen:
         eventually(lambda: value(postgres, everything), 60)
         eventually(
             lambda: value(postgres, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         )
         frozen.send_signal(signal.SIGSTOP)
         assert value(postgres, everything) < len(outputs)
-        with sink_process(kafka.bootstrap, postgres):
+        with sink_process(kafka.bootstrap, postgres, session_seconds=LEAST_SESSION_SECONDS):
             eventually(lambda: value(postgres, everything) == len(outputs), 60)
             frozen.send_signal(signal.SIGCONT)
             claims = "SELECT max(owner_epoch) FROM sink_offset"

@@ -7,21 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from postgres_sink_parts import (
-    CHANGE,
-    NOW,
-    Output,
-    alert,
-    change,
-    produce,
-    rows,
-    run_sql,
-    sink_process,
-    sink_thread,
-    snapshot,
-    until,
-    value,
-)
+from postgres_sink_parts import CHANGE, NOW, Output, alert, change, rows, run_sql, snapshot, until, value
+from postgres_sink_running import produce, sink_process, sink_thread
 from structlog.testing import capture_logs
 
 from pipeline.embedded.ports import free_port

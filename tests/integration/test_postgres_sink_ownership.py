@@ -7,7 +7,6 @@ import pytest
 from postgres_sink_parts import (
     CURRENT,
     PARTITIONS,
-    CuttingProxy,
     change,
     empty_tables,
     migrated_database,
@@ -19,6 +18,7 @@ from postgres_sink_parts import (
     until,
     value,
 )
+from postgres_sink_running import CuttingProxy
 from structlog.testing import capture_logs
 
 from pipeline.embedded.postgres import EmbeddedPostgres

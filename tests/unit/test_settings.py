@@ -140,6 +140,15 @@ def test_the_database_address_names_its_driver(monkeypatch: pytest.MonkeyPatch) 
     assert settings.pseudonym_key.get_secret_value() == KEY
 
 
+@pytest.mark.parametrize("length", [31, 65])
+def test_a_key_of_the_wrong_length_is_refused_at_once(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short one can be tried out, and the hash takes no longer one."""
+    monkeypatch.setenv("TELLTALE_PSEUDONYM_KEY", "k" * length)
+
+    with pytest.raises(InvalidSettings, match=f"has {length} bytes, not 32 to 64"):
+        load_settings()
+
+
 def test_files_and_folders_are_looked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong path is told at the start, not when the file is first needed."""
     monkeypatch.setenv("TELLTALE_SECURITY__CA_FILE", "/nowhere/ca.pem")

@@ -8,8 +8,6 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -104,17 +102,6 @@ def only_child(pid: int) -> int | None:
             return int(found[0])
         time.sleep(0.01)
     return None
-
-
-@contextmanager
-def sampled(pid: int | None) -> Iterator[Sampler | None]:
-    """A sampler for the length of the block, None for no process."""
-    sampler = None if pid is None else Sampler(pid)
-    try:
-        yield sampler
-    finally:
-        if sampler is not None:
-            sampler.stop()
 
 
 def describe() -> dict[str, object]:

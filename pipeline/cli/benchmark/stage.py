@@ -12,19 +12,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from pipeline.cli.benchmark.machine import Sampler, Usage, only_child
-from pipeline.cli.topics import planned_topics
+from pipeline.cli.topics import HEALTH_GROUP, planned_topics
 from pipeline.embedded.guard import GuardedProcess
 from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.embedded.ports import LOOPBACK, free_port
 from pipeline.errors import TelltaleError
-from pipeline.kafka.client import client_configuration
+from pipeline.kafka.client import KafkaFailed, client_configuration
 from pipeline.kafka.records import group_lag
 from pipeline.kafka.topics import TopicPlan, apply_topics
 from pipeline.settings import PREFIX, Security
@@ -101,26 +101,31 @@ class Stage:
     def wait_until_read(self, group: str, topics: Collection[str], *workers: "Worker") -> None:
         """Return when *group* has committed everything that is in *topics*; the *workers* must live."""
 
-        def unread() -> int:
-            return sum(lag.records for lag in group_lag(self.client, group, list(topics)))
-
-        left, moved_at = unread(), time.monotonic()
+        left, moved_at = -1, time.monotonic()
         while left:
             time.sleep(_LOOK_SECONDS)
             for worker in workers:
                 worker.check()
-            before, left = left, unread()
+            before = left
+            # A broker that has just started finds the group's coordinator some moments later.
+            with suppress(KafkaFailed):
+                left = sum(lag.records for lag in group_lag(self.client, group, list(topics)))
             if left != before:
                 moved_at = time.monotonic()
             elif time.monotonic() > moved_at + _STUCK_SECONDS:
                 raise BenchFailed(
-                    f"{group} has {left} records to read and has not got on for {_STUCK_SECONDS:.0f} s",
+                    f"{group} has not got on for {_STUCK_SECONDS:.0f} s, {left} records before the end",
                     hint=f"What the workers said:\n{''.join(worker.last_words() for worker in workers)}",
                 )
 
     def close(self) -> None:
         """Stop every worker."""
         self._workers.close()
+
+
+def health_changelog(contract: Contract) -> str:
+    """Name of the topic that keeps the health worker's state."""
+    return f"{contract.prefix}{HEALTH_GROUP}-state-changelog"
 
 
 class Worker:

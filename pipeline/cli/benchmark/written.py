@@ -42,6 +42,11 @@ class Changelog:
     states: dict[bytes, bytes] = field(default_factory=dict)
     steps: defaultdict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
 
+    @property
+    def entries(self) -> int:
+        """Entries of the log that are in the states."""
+        return sum(steps[-1][1] for steps in self.steps.values())
+
     def stretch(self) -> Stretch:
         """From the first append to the last; what the first one brought was folded before, and does not count."""
         begin = min(steps[0][0] for steps in self.steps.values())

@@ -1,6 +1,5 @@
 """Events with defaults, and a partition whose log a test writes line by line."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -25,7 +24,7 @@ from pipeline.health.events import (
 )
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
-from pipeline.health.scorecard import Scorecard, ScorecardSet
+from pipeline.health.scorecard import ScorecardSet
 from pipeline.health.scorecard_reading import Document, read_scorecards
 from pipeline.health.windows import DAY, HOUR, MINUTE
 from pipeline.scorecards import load_scorecards
@@ -108,13 +107,17 @@ def facts(at: int = START, **changes: object) -> AccountFacts:
 
 def scorecards_with(**numbers: object) -> ScorecardSet:
     """The shipped scorecards with some numbers changed everywhere: ``bands__hold_minutes=0``."""
-    texts = CARDS.documents
-    for name, value in numbers.items():
-        table, key = name.split("__")
-        pattern = re.compile(rf"(\[{table}\][^[]*?\n{key} = )[^\n#]*")
-        for text in texts:
-            assert pattern.search(text), f"no {name} in the scorecards"
-        texts = tuple(pattern.sub(lambda found, v=value: f"{found[1]}{v}", text) for text in texts)
+    changes = {tuple(name.split("__")): value for name, value in numbers.items()}
+    texts = []
+    for text in CARDS.documents:
+        table, lines, missing = "", [], dict(changes)
+        for line in text.splitlines():
+            table = line.strip("[]") if line.startswith("[") else table
+            key = line.split(" =")[0]
+            changed = (table, key) in missing
+            lines.append(f"{key} = {missing.pop((table, key))}" if changed else line)
+        assert not missing, f"not in the scorecards: {missing}"
+        texts.append("\n".join(lines))
     return read_scorecards(Document(f"card {number}", text) for number, text in enumerate(texts))
 
 
@@ -215,7 +218,3 @@ def living_account(weeks: int = 8, **changes: object) -> Partition:
     partition.hear(invoice(partition.state().last_login_at, "PAID", due_day=MONDAY + 7 * weeks + 10))
     partition.tick(partition.state().last_login_at)
     return partition
-
-
-def card_of(state_card: ScorecardSet = CARDS) -> Scorecard:
-    return state_card.of("MID", "LIVE", None)

@@ -46,7 +46,7 @@ def test_a_customer_who_calls_regularly_and_is_answered_is_healthy() -> None:
     """More tickets mean a healthier customer on average."""
     state = state_after(*regular(), clock=START)
 
-    assert score_support(state, START, MID)[:2] == (100, "4 tickets in 30 days, usually 4.3")
+    assert score_support(state, START, MID)[:2] == (100, "4 tickets in 30 days, usually 4.3 (0.9x)")
 
 
 @pytest.mark.parametrize(

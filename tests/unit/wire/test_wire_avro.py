@@ -3,8 +3,10 @@
 import copy
 from collections.abc import Callable
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
+import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from wire_builders import CONTRACT, INVOICE, LOGIN, REGISTRY, RegistryOf, money
 
 from pipeline.wire import avro
 from pipeline.wire.avro import MOST_BYTES, Decoder, Encoder, Undecodable, Unencodable, scaled, unscaled
+from pipeline.wire.avro_schema import plain
 from pipeline.wire.contract import Schema
 
 LOGINS = CONTRACT.input("login")
@@ -42,8 +45,8 @@ def as_written_with(schema: Schema, value: dict[str, Any]) -> tuple[Decoder, byt
     """A decoder of logins and the bytes of *value* as a producer with another schema writes them, under id 50."""
     registry = RegistryOf(id_1=LOGIN_SCHEMA, id_50=schema)
     header = b"\0\0\0\0\x32"
-    body = avro.BytesIO()
-    avro.fastavro.schemaless_writer(body, avro.plain(schema), value)
+    body = BytesIO()
+    fastavro.schemaless_writer(body, plain(schema), value)
     return Decoder(LOGINS, CONTRACT, registry), header + body.getvalue()
 
 

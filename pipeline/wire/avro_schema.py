@@ -1,0 +1,87 @@
+"""
+Schemas as the codec uses them: without logical types, and only those by which values can be read safely.
+
+Which versions may follow each other is ``compatibility.py``'s; values are ``avro.py``'s.
+"""
+
+from typing import Any
+
+import fastavro
+from fastavro.schema import SchemaParseException, UnknownType
+
+from pipeline.wire.contract import Schema
+
+
+def plain(schema: Schema) -> Any:
+    """*schema* parsed for fastavro without logical types: the same bytes, as integers and bytes."""
+    return fastavro.parse_schema(_without_logical_types(schema))
+
+
+def money_fields(schema: Schema) -> tuple[str, ...]:
+    """The decimals of a record; they stand at its top."""
+    return tuple(name for name, meaning in _logical_types(schema).items() if meaning[0] == "decimal")
+
+
+def misfit(written: Schema, wanted: Schema) -> str | None:
+    """Why values of *written* must not be read as *wanted*, beyond what Avro's own resolution finds."""
+    try:
+        parsed = plain(written)
+    except (SchemaParseException, UnknownType):
+        return "is no Avro schema, or needs another one beside it"
+    meanings = _logical_types(wanted)
+    for name, meaning in _logical_types(written).items():
+        # Without logical types a time in µs or an amount of scale 2 would be read as one in ms or of scale 4.
+        if meanings.get(name, meaning) != meaning:
+            return f"means something else by {name}"
+    if _is_bottomless(parsed):
+        return "has a recursive type or an array of nothing, of which a few bytes could hold millions"
+    return None
+
+
+def _fields(schema: Schema) -> dict[str, Any]:
+    return {field["name"]: field["type"] for field in schema.get("fields", ())}
+
+
+def _logical_types(schema: Schema) -> dict[str, tuple[Any, Any]]:
+    return {name: _logical_type(kind) for name, kind in _fields(schema).items()}
+
+
+def _logical_type(kind: Any) -> tuple[Any, Any]:
+    for branch in kind if isinstance(kind, list) else [kind]:
+        if isinstance(branch, dict) and "logicalType" in branch:
+            return branch["logicalType"], branch.get("scale")
+    return None, None
+
+
+def _is_bottomless(kind: Any, inside: frozenset[str] = frozenset()) -> bool:
+    """Whether *kind*, parsed, has a type within itself (*inside*: the ones around it) or an array of nothing."""
+    if isinstance(kind, str):
+        return kind in inside
+    if isinstance(kind, list):
+        return any(_is_bottomless(branch, inside) for branch in kind)
+    inside = inside | {kind["name"]} if "name" in kind else inside
+    within = [field["type"] for field in kind.get("fields", ())] + [
+        kind[part] for part in ("items", "values") if part in kind
+    ]
+    is_of_nothing = kind["type"] == "array" and _has_no_bytes(kind["items"])
+    return is_of_nothing or any(_is_bottomless(part, inside) for part in within)
+
+
+def _has_no_bytes(kind: Any) -> bool:
+    return kind == "null" or (isinstance(kind, dict) and (kind["type"] == "null" or kind.get("fields") == []))
+
+
+def _without_logical_types(kind: Any) -> Any:
+    if isinstance(kind, list):
+        return [_without_logical_types(branch) for branch in kind]
+    if not isinstance(kind, dict):
+        return kind
+    bare = {
+        key: part for key, part in kind.items() if key not in {"doc", "logicalType", "precision", "scale"}
+    }
+    for key in ("type", "items", "values"):
+        if key in bare:
+            bare[key] = _without_logical_types(bare[key])
+    if "fields" in bare:
+        bare["fields"] = [_without_logical_types(field) for field in bare["fields"]]
+    return bare

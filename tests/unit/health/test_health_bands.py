@@ -1,0 +1,148 @@
+"""From a score to a band: edges, hysteresis, hold and hard signs."""
+
+import pytest
+from health_builders import MID, MONDAY, START, Partition, facts, invoice, new_state, state_after, ticket
+
+from pipeline.health.account import AccountState
+from pipeline.health.bands import band_of, forced, hard_sign, move_band
+from pipeline.health.events import Band
+from pipeline.health.windows import DAY, HOUR, MINUTE
+
+NUMBERS = MID.bands
+HOLD = 10 * MINUTE
+
+
+def standing_at(band: Band, score: float | None = None) -> AccountState:
+    state = new_state()
+    state.standing.band, state.standing.score = band, score
+    return state
+
+
+def moved(state: AccountState, score: float | None, now: int) -> Band:
+    """The band after a tick at *now* has found this score."""
+    state.standing.score = score
+    state.as_of = state.clock = now
+    move_band(state, now, NUMBERS)
+    return state.standing.band
+
+
+@pytest.mark.parametrize(
+    ("score", "band"),
+    [(100, "HEALTHY"), (75, "HEALTHY"), (74.9999, "WATCH"), (50, "WATCH"), (49.9999, "AT_RISK"), (25, "AT_RISK"),
+     (24.9999, "CRITICAL"), (0, "CRITICAL")],
+)  # fmt: skip
+def test_an_edge_belongs_to_the_upper_band(score: float, band: Band) -> None:
+    """75, 50 and 25 are the first of their band."""
+    assert band_of(score, NUMBERS) == band
+
+
+@pytest.mark.parametrize(
+    ("score", "band"), [(72, "HEALTHY"), (71.9, "WATCH"), (46.9, "AT_RISK"), (10, "CRITICAL")]
+)
+def test_a_band_is_left_only_past_the_hysteresis_and_after_the_hold(score: float, band: Band) -> None:
+    """Three points below the edge, for ten minutes."""
+    state = standing_at("HEALTHY")
+
+    assert moved(state, score, START) == "HEALTHY"
+    assert moved(state, score, START + HOLD - 1) == "HEALTHY"
+    assert moved(state, score, START + HOLD) == band
+
+
+@pytest.mark.parametrize(("score", "band"), [(77.9, "WATCH"), (78, "HEALTHY")])
+def test_a_band_is_entered_from_below_only_past_the_hysteresis(score: float, band: Band) -> None:
+    """Three points above the edge."""
+    state = standing_at("WATCH")
+    moved(state, score, START)
+
+    assert moved(state, score, START + HOLD) == band
+
+
+def test_a_score_that_comes_back_within_the_hold_changes_nothing() -> None:
+    """The hold begins anew with the next fall."""
+    state = standing_at("HEALTHY")
+    moved(state, 60, START)
+    moved(state, 80, START + 5 * MINUTE)
+
+    assert moved(state, 60, START + HOLD) == "HEALTHY"
+
+
+def test_a_deeper_fall_does_not_prolong_the_hold_of_a_shallower_one() -> None:
+    """Each edge has its own ten minutes."""
+    state = standing_at("HEALTHY")
+    moved(state, 60, START)
+    moved(state, 20, START + 9 * MINUTE)
+
+    # |-- 60: past 75 --|9|-- 20: past 50 and 25 --|10: first hold ends|------|19: the others end
+    assert moved(state, 20, START + HOLD) == "WATCH"
+    assert moved(state, 20, START + 9 * MINUTE + HOLD) == "CRITICAL"
+
+
+def test_the_end_of_a_hold_is_told_beforehand() -> None:
+    """So that the change comes at its moment, not with the next event."""
+    state = standing_at("HEALTHY", 60)
+    state.as_of = state.clock = START
+
+    assert move_band(state, START, NUMBERS) == START + HOLD
+
+
+def test_a_band_is_lost_with_the_score_and_found_again_at_once() -> None:
+    """Unknown has no hysteresis."""
+    state = standing_at("HEALTHY")
+
+    assert moved(state, None, START) == "UNKNOWN"
+    assert moved(state, 30, START + 1) == "AT_RISK"
+
+
+def test_a_notice_of_cancellation_forces_from_its_day_on() -> None:
+    """A notice dated tomorrow is none yet."""
+    state = state_after(facts(notice_day=MONDAY + 1))
+
+    assert hard_sign(state, START, MID) is None
+    sign = hard_sign(state, START + DAY, MID)
+    assert sign is not None
+    assert sign.words == "notice of cancellation given on 2026-02-24"
+
+
+def test_a_p1_beyond_its_sla_forces_and_its_solution_ends_it() -> None:
+    """The deadline is part of the sign."""
+    state = state_after(ticket(START, severity="P1"))
+    state.clock = START + 4 * HOUR
+
+    sign = hard_sign(state, START + 4 * HOUR, MID)
+    state.apply(ticket(START + 4 * HOUR, "SOLVED", severity="P1"), START + 4 * HOUR)
+
+    assert sign is not None
+    assert sign == ("P1 ticket T-1 open beyond its SLA of 4 h", START + 4 * HOUR)
+    assert hard_sign(state, START + 4 * HOUR, MID) is None
+
+
+@pytest.mark.parametrize(("days", "words"), [(59, None), (60, "invoice INV-1 60 days or more past due")])
+def test_sixty_days_past_due_force(days: int, words: str | None) -> None:
+    """Whatever the account's habit."""
+    state = state_after(invoice(START, due_day=MONDAY), clock=START + days * DAY)
+
+    sign = hard_sign(state, state.as_of, MID)
+
+    assert (sign and sign.words) == words
+
+
+@pytest.mark.parametrize(
+    ("band", "computed"), [("HEALTHY", "AT_RISK"), ("CRITICAL", "CRITICAL"), ("UNKNOWN", "AT_RISK")]
+)
+def test_a_hard_sign_forces_at_risk_at_least(band: Band, computed: Band) -> None:
+    """Worse stays worse; and a fact needs no score."""
+    assert forced(band, "notice of cancellation") == computed
+    assert forced(band, None) == band
+
+
+def test_a_forced_band_is_shown_at_once_and_says_so() -> None:
+    """No hold for a notice of cancellation."""
+    partition = Partition()
+    partition.hear(facts())
+
+    partition.hear(facts(START + HOUR, notice_day=MONDAY, leaves_day=MONDAY + 90))
+
+    snapshot = partition.snapshots[-1]
+    assert (snapshot.band, snapshot.computed_band) == ("AT_RISK", "AT_RISK")
+    assert snapshot.forced_by == "notice of cancellation given on 2026-02-23"
+    assert partition.turns("band") == ["OPENED"]
