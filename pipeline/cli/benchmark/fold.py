@@ -16,7 +16,7 @@ from agents.yardstick import GROUP as YARDSTICK_GROUP
 from pipeline.cli.benchmark.figures import Figure, figure, ratio
 from pipeline.cli.benchmark.load import Customers, log_entries
 from pipeline.cli.benchmark.machine import Usage
-from pipeline.cli.benchmark.stage import PARTITIONS, Stage, Worker, health_changelog
+from pipeline.cli.benchmark.stage import PARTITIONS, BenchFailed, Stage, Worker, health_changelog
 from pipeline.cli.benchmark.written import (
     Changelog,
     Stretch,
@@ -63,6 +63,7 @@ class Run:
     usage: Usage | None
     changelog: Changelog
     outputs: int
+    last_words: str
 
 
 def make_log(accounts: int, events: int, *, skew: float) -> EncodedLog:
@@ -112,6 +113,11 @@ def measure_fold(
         one = run_health(stage, f"{measure}-{number}-head", head)
         other = run_yardstick(stage, f"{measure}-{number}-yardstick", head)
         differing.append(differing_records(stage, one, other))
+        if differing[-1]:
+            raise BenchFailed(
+                f"{measure}: health and yardstick differ in {differing[-1]} states or outputs, so they did not do the same work",
+                hint=f"The yardstick said:\n{other.last_words}",
+            )
         whole = (
             one if log.head == len(log.entries) else run_health(stage, f"{measure}-{number}-all", log.entries)
         )
@@ -170,6 +176,7 @@ def _finish(stage: Stage, contract: Contract, worker: Worker, group: str, change
         usage=worker.usage(stretch.begin, stretch.end),
         changelog=changelog,
         outputs=sum(end - first for first, end in outputs.values()),
+        last_words=worker.last_words(),
     )
 
 

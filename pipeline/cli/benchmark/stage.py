@@ -100,7 +100,6 @@ class Stage:
 
     def wait_until_read(self, group: str, topics: Collection[str], *workers: "Worker") -> None:
         """Return when *group* has committed everything that is in *topics*; the *workers* must live."""
-
         left, moved_at = -1, time.monotonic()
         while left:
             time.sleep(_LOOK_SECONDS)

@@ -1,0 +1,123 @@
+"""Random account logs, and ways to run a fold over one: at once, in small steps, and through crashes."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from health_builders import CARDS, START, facts, invoice, login, nps, scorecards_with, ticket
+
+from pipeline.health.events import AccountClosed, Action, Event, LogEntry, Scorecards, Tick
+from pipeline.health.fold import PartitionFold
+from pipeline.health.partition import Step
+from pipeline.health.tickets import STEPS
+from pipeline.health.versions import Output
+from pipeline.health.windows import DAY, HOUR, MINUTE
+from pipeline.wire.state import (
+    PARTITION_RECORD,
+    SCORECARDS_RECORD,
+    decode_fold,
+    encode_account,
+    encode_record,
+    encode_scorecards,
+    position_of,
+)
+
+ACCOUNTS = ("alder", "birch", "willow")
+WHOLE = 1 << 60
+
+Log = list[tuple[str, LogEntry]]
+Outputs = list[tuple[str, Output]]
+
+
+def random_event(dice: Random, at: int) -> Event:  # noqa: PLR0911 - one per kind
+    """Anything that can happen, most often a login."""
+    late = at - dice.choice([0, 0, 0, HOUR, 2 * DAY, 30 * DAY])
+    number = dice.randrange(4)
+    match dice.choice("llllllttiisfoc"):
+        case "l":
+            return login(late, dice.randrange(6), dice.choice(("USER", "CHAMPION")))
+        case "t":
+            return ticket(late, dice.choice(STEPS[1:]), f"T-{number}", dice.choice(("P1", "P3", "UNKNOWN")))
+        case "i":
+            step = dice.choice(("ISSUED", "OVERDUE", "DISPUTED", "PAID"))
+            due = late // DAY + dice.randrange(-70, 10)
+            return invoice(late, step, f"I-{number}", due_day=due, recurring=dice.choice((None, "100", "60")))
+        case "s":
+            return nps(late, dice.choice((None, 0, 7, 10)), dice.choice(("USER", "EXECUTIVE")))
+        case "o":
+            band = dice.choice((None, "HEALTHY", "CRITICAL"))
+            return Action(f"o-{at}", at, "OVERRIDE", "mara", "why", band=band, until=at + dice.randrange(DAY))
+        case "c" if dice.random() < 0.1:
+            return AccountClosed(f"c-{at}", at)
+        case _:
+            day = at // DAY
+            notice = dice.choice((None, None, None, day))
+            leaves = None if notice is None else day + dice.randrange(1, 9)
+            return facts(
+                at,
+                seats=dice.choice((None, 5, 40)),
+                renewal_day=day + 93,
+                notice_day=notice,
+                leaves_day=leaves,
+            )
+
+
+def random_log(seed: int, entries: int = 120) -> Log:
+    """About five weeks of three accounts, with scorecards at the start and others later, a tick twice a day."""
+    dice = Random(seed)
+    other = scorecards_with(weights__sentiment=60, went_dark__minimum_days=1)
+    log = [("", LogEntry(START, "", 0, 0, Scorecards(list(CARDS.documents))))]
+    at = START
+    next_tick = START + 12 * HOUR
+    for number in range(entries):
+        at += dice.randrange(12 * HOUR) if dice.random() < 0.9 else dice.randrange(MINUTE)
+        while at > next_tick:
+            log.append(("", LogEntry(next_tick, "", 0, 0, Tick())))
+            next_tick += 12 * HOUR
+        if number == entries // 2:
+            log.append(("", LogEntry(at, "", 0, 0, Scorecards(list(other.documents)))))
+        log.append((dice.choice(ACCOUNTS), LogEntry(at, "test", 0, number, random_event(dice, at))))
+    log.append(("", LogEntry(at + 20 * DAY, "", 0, 0, Tick())))
+    return log
+
+
+@dataclass
+class Worker:
+    """A fold that writes its steps into a table, as the health agent does, and can be started again from it."""
+
+    table: dict[bytes, bytes] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=list)
+    fold: PartitionFold = field(default_factory=lambda: PartitionFold(0))
+    steps: int = 0
+
+    def run(self, log: Log, limit: int, crash_every: int | None = None) -> "Worker":
+        """Fold the rest of *log*; after every so many steps start again from the table."""
+        while self.fold.next_offset < len(log):
+            offset = self.fold.next_offset
+            account, entry = log[offset]
+            if isinstance(entry.body, Tick | Scorecards):
+                self.fold.advance(entry, offset, limit)
+            else:
+                self.fold.apply(account, entry, offset)
+            self.write(self.fold.take_step())
+            if crash_every and self.steps % crash_every == 0:
+                self.start_again()
+        return self
+
+    def write(self, step: Step) -> None:
+        self.steps += 1
+        self.outputs += step.outputs
+        position = position_of(self.fold)
+        for account, state in step.changed.items():
+            self.table[account.encode()] = encode_account(position, state)
+        if step.scorecards_changed and self.fold.scorecards is not None:
+            self.table[SCORECARDS_RECORD] = encode_scorecards(position, self.fold.scorecards)
+        self.table[PARTITION_RECORD] = encode_record(self.fold.record())
+
+    def start_again(self) -> None:
+        states = dict(self.table)
+        record = states.pop(PARTITION_RECORD)
+        self.fold = decode_fold(0, record, states, states.pop(SCORECARDS_RECORD, None))
+
+    def states(self) -> dict[bytes, bytes]:
+        """Every account as it stands at the end, under one position."""
+        return {key.encode(): encode_account(b"", state) for key, state in sorted(self.fold.states.items())}
