@@ -54,6 +54,11 @@ class LaneApp(faust.App):
         """The consumer, typed."""
         return cast("LaneConsumer", self.consumer)
 
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions *topic* has, as the producer knows; asked of a broker the first time."""
+        producer: Any = self.producer._ensure_producer()  # type: ignore[attr-defined]  # noqa: SLF001 - Faust does not tell
+        return len(await producer.partitions_for(topic))
+
     def readiness(self) -> tuple[bool, str]:
         """
         Whether the app has its partitions and their state, and a sentence about it; safe from another thread.

@@ -9,16 +9,15 @@ or below a partition's clock changes nothing there, so two clocks for a moment d
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from pipeline.metrics import CLOCK_LAG_SECONDS, CLOCK_SKEW_SECONDS
+from pipeline import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +25,20 @@ MAX_SKEW_SECONDS = 5.0
 _LOG_APPEND_TIME = 1
 _EMBEDDED_APPEND_TIME_MS = 1234
 """What the embedded broker answers to every append: it has no clock to differ from."""
+_SET_SECONDS = 1.0
+"""Where wall clock and monotonic clock part by more between two ticks, somebody has set the wall clock."""
 _COMMIT_POLL_SECONDS = 0.1
 _STALL_REPORT_SECONDS = 10.0
+
+
+class Progress(Protocol):
+    """How far the inputs go and how far the intake's group has come, see ``agents.input_progress``."""
+
+    async def ends(self) -> Mapping[TopicPartition, int]:
+        """Offset behind the last record of every input partition that has had one."""
+
+    async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Offsets the group has committed; partitions of which nothing is known may be missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,86 +46,73 @@ class LogClock:
     """
     The clock's ties to the intake.
 
-    *inputs* are the topics a tick speaks of, *group* the consumer group that must have committed them, *owns* says
-    whether this worker may tick now. *write(at, partitions)* appends a tick of time *at* (ms UTC) to these partitions
-    of the log and returns aiokafka's record metadata.
+    *owns* says whether this worker may tick now. *write(at, partitions)* appends a tick of time *at* (ms UTC) to these
+    of the log's *partitions* and returns aiokafka's record metadata.
     """
 
-    inputs: Sequence[str]
-    group: str
+    progress: Progress
     partitions: Sequence[int]
     owns: Callable[[], bool]
     write: Callable[[int, Sequence[int]], Awaitable[Sequence[Any]]]
 
 
 class Clock:
-    """
-    Writes a tick every *tick_seconds* while this worker may, until cancelled.
+    """Writes a tick every *tick_seconds* while this worker may, until cancelled."""
 
-    *connection* are aiokafka's connection arguments.
-    """
-
-    def __init__(self, wiring: LogClock, *, tick_seconds: float, connection: dict[str, Any]) -> None:
+    def __init__(self, wiring: LogClock, *, tick_seconds: float) -> None:
         self._wiring = wiring
         self._tick_seconds = tick_seconds
-        self._consumer = AIOKafkaConsumer(enable_auto_commit=False, **connection)
-        self._admin = AIOKafkaAdminClient(**connection)
-        self._trusted = False
+        self._wall_over_monotonic: float | None = None
+        """Wall clock less monotonic clock when the broker last agreed with us, None if it does not."""
+        self._ticked_at = 0.0
 
     async def run(self) -> None:
         """Tick until cancelled. A broker that is away only delays the next tick."""
-        await self._consumer.start()
-        await self._admin.start()
-        try:
-            while True:
-                await asyncio.sleep(self._tick_seconds - time.time() % self._tick_seconds)
-                if not self._wiring.owns():
-                    self._trusted = False
-                    continue
-                try:
-                    await self._tick()
-                except (KafkaError, OSError) as exc:
-                    log.warning(
-                        "clock.stalled",
-                        reason=repr(exc),
-                        way_out="waits for the broker and goes on by itself",
-                    )
-        finally:
-            await self._consumer.stop()
-            await self._admin.close()
+        self._ticked_at = time.time()
+        while True:
+            await asyncio.sleep(self._tick_seconds - time.time() % self._tick_seconds)
+            if not self._wiring.owns():
+                self._wall_over_monotonic = None
+                self._ticked_at = time.time()
+                metrics.CLOCK_LAG_SECONDS.set(0)  # another worker's business
+                continue
+            try:
+                await self._tick()
+            except (KafkaError, OSError) as exc:
+                log.warning(
+                    "clock.stalled", reason=repr(exc), way_out="waits for the broker and goes on by itself"
+                )
+            metrics.CLOCK_LAG_SECONDS.set(time.time() - self._ticked_at)
 
     async def _tick(self) -> None:
-        if not self._trusted:
+        if not self._trusted():
             # A tick at 0 changes nothing, but its acknowledgement tells the broker's time before ours is believed.
             await self._write(0, self._wiring.partitions[:1])
-            if not self._trusted:
-                return
+        if not self._trusted():
+            return
         at = int(time.time() * 1000)
-        ends = await self._consumer.end_offsets(await self._input_partitions())
-        reached = {tp: end for tp, end in ends.items() if end}
-        if not reached or await self._committed_up_to(reached, since=at):
+        goal = await self._wiring.progress.ends()
+        if not goal or await self._committed_up_to(goal, since=at):
             await self._write(at, self._wiring.partitions)
-            CLOCK_LAG_SECONDS.set(time.time() - at / 1000)
+            self._ticked_at = at / 1000
 
-    async def _input_partitions(self) -> list[TopicPartition]:
-        described = await self._admin.describe_topics(list(self._wiring.inputs))
-        return [TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]]
+    def _trusted(self) -> bool:
+        """Whether our clock is the one the broker agreed with: a wrong T in the log cannot be taken back."""
+        agreed = self._wall_over_monotonic
+        return agreed is not None and abs(time.time() - time.monotonic() - agreed) < _SET_SECONDS
 
-    async def _committed_up_to(self, goal: dict[TopicPartition, int], *, since: int) -> bool:
+    async def _committed_up_to(self, goal: Mapping[TopicPartition, int], *, since: int) -> bool:
         """Wait for the group; False when the partition that gives the right to tick has moved to another worker."""
         reported = 0.0
         while True:
-            # By name: asked for all partitions, the embedded broker answers with none at all.
-            committed = await self._admin.list_consumer_group_offsets(
-                self._wiring.group, partitions=list(goal)
-            )
-            left = [tp for tp, end in goal.items() if committed[tp].offset < end]
+            committed = await self._wiring.progress.committed(goal)
+            left = [tp for tp, end in goal.items() if committed.get(tp, -1) < end]
             if not left:
                 return True
             if not self._wiring.owns():
                 return False
             behind = time.time() - since / 1000
-            CLOCK_LAG_SECONDS.set(behind)
+            metrics.CLOCK_LAG_SECONDS.set(behind)
             if behind > reported + _STALL_REPORT_SECONDS:
                 reported = behind
                 log.warning(
@@ -132,9 +130,9 @@ class Clock:
             if m.timestamp_type == _LOG_APPEND_TIME and m.timestamp != _EMBEDDED_APPEND_TIME_MS
         ]
         skew = max((max(sent - t, t - answered, 0.0) for t in stamped), default=0.0)
-        CLOCK_SKEW_SECONDS.set(skew)
-        self._trusted = skew <= MAX_SKEW_SECONDS
-        if not self._trusted:
+        metrics.CLOCK_SKEW_SECONDS.set(skew)
+        self._wall_over_monotonic = answered - time.monotonic() if skew <= MAX_SKEW_SECONDS else None
+        if skew > MAX_SKEW_SECONDS:
             log.error(
                 "clock.refused",
                 skew_seconds=round(skew, 1),

@@ -7,70 +7,92 @@ own way through the same topic, so here it is only passed over.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
-LearnAccount = Callable[[Any], None]
-"""Takes one record of the account topic (key, value, offset as aiokafka gives them) into the directory."""
+from agents.input_progress import partitions_of
+
+log = structlog.get_logger(__name__)
+
+LearnAccounts = Callable[[Sequence[Any]], Awaitable[None]]
+"""Takes records of the account topic (aiokafka's) into the directory; returns when the directory has them all."""
 
 _FOLLOW_WAIT_MS = 500
+_CATCH_UP_WAIT_MS = 50
+_TOPIC_POLL_SECONDS = 0.5
+
+
+@asynccontextmanager
+async def directory_feed(
+    topic: str, learn: LearnAccounts, connection: Mapping[str, Any]
+) -> AsyncIterator["DirectoryFeed"]:
+    """
+    A feed that has read *topic* to its end, open for the length of the block; waits for a topic that is missing.
+
+    *learn* gets the records of each partition in order. *connection* are aiokafka's connection arguments. Partitions
+    that are added later are read after a restart.
+    """
+    partitions = await _partitions(topic, connection)
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="earliest", **connection)
+    try:
+        await consumer.start()
+        consumer.assign(partitions)
+        feed = DirectoryFeed(consumer, learn)
+        await feed.catch_up()
+        yield feed
+    finally:
+        await consumer.stop()
 
 
 class DirectoryFeed:
-    """
-    The account topic from its beginning to its present end, and what is appended after.
+    """What stands in the account topic, learned on demand by ``catch_up`` and continually by ``follow``."""
 
-    *connection* are aiokafka's connection arguments; *learn* is called with each record, in the order of its partition.
-    """
-
-    def __init__(self, topic: str, learn: LearnAccount, connection: dict[str, Any]) -> None:
-        self._topic = topic
+    def __init__(self, consumer: AIOKafkaConsumer, learn: LearnAccounts) -> None:
+        self._consumer = consumer
         self._learn = learn
-        self._consumer = AIOKafkaConsumer(
-            enable_auto_commit=False, auto_offset_reset="earliest", **connection
-        )
-        # One reader at a time: the follower and a catch-up would otherwise hand records to the directory out of order.
+        # One reader at a time: two would hand records to the directory out of order.
         self._reading = asyncio.Lock()
-        self._follower: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Read the topic to its end, then follow it until `stop`."""
-        await self._consumer.start()
-        await self._consumer.topics()
-        partitions = self._consumer.partitions_for_topic(self._topic)
-        while not partitions:
-            await asyncio.sleep(0.2)  # the topic is being created
-            self._consumer.subscribe([self._topic])
-            await self._consumer.topics()
-            partitions = self._consumer.partitions_for_topic(self._topic)
-        self._consumer.unsubscribe()
-        self._consumer.assign([TopicPartition(self._topic, number) for number in sorted(partitions)])
-        await self.catch_up()
-        self._follower = asyncio.create_task(self._follow())
+        self._learned = asyncio.Event()
+        self._learned.set()
 
     async def catch_up(self) -> None:
         """Return when everything that is in the topic now has been learned."""
-        assigned = self._consumer.assignment()
-        ends = await self._consumer.end_offsets(assigned)
+        ends = await self._consumer.end_offsets(self._consumer.assignment())
         for partition, end in ends.items():
             while await self._consumer.position(partition) < end:
-                await self._read(partition, wait_ms=200)
+                await self._read(partition, wait_ms=_CATCH_UP_WAIT_MS)
+        # The follower may have read the last of it a moment ago.
+        await self._learned.wait()
 
-    async def stop(self) -> None:
-        """Stop following and close the connection."""
-        if self._follower is not None:
-            self._follower.cancel()
-        await self._consumer.stop()
-
-    async def _follow(self) -> None:
+    async def follow(self) -> None:
+        """Learn what is appended, until cancelled."""
         while True:
             await self._read(wait_ms=_FOLLOW_WAIT_MS)
 
     async def _read(self, *partitions: TopicPartition, wait_ms: int) -> None:
         async with self._reading:
             polled = await self._consumer.getmany(*partitions, timeout_ms=wait_ms)
+            self._learned.clear()
             for records in polled.values():
-                for record in records:
-                    self._learn(record)
+                await self._learn(records)
+            self._learned.set()
+
+
+async def _partitions(topic: str, connection: Mapping[str, Any]) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(**connection)
+    try:
+        await admin.start()
+        found = await partitions_of(admin, [topic])
+        if not found:
+            log.warning("directory.waiting", topic=topic, way_out="create the topics: telltale topics apply")
+        while not found:
+            await asyncio.sleep(_TOPIC_POLL_SECONDS)
+            found = await partitions_of(admin, [topic])
+        return found
+    finally:
+        await admin.close()

@@ -9,8 +9,8 @@ a step are acknowledged before its states, and its states before the offset is c
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from copy import copy
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ import structlog
 from faust.types import TP
 
 from agents.app import LaneApp
+from agents.health_figures import HealthFigures
+from agents.lag import tell_lag
 from agents.lane.fences import Exit, stop
 from agents.lane.store import StateTable
 from agents.lane.writer import Record, Writer, append
@@ -25,7 +27,6 @@ from pipeline import metrics
 from pipeline.health.events import Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
-from pipeline.health.partition import Counters
 from pipeline.health.versions import Output
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
@@ -52,6 +53,7 @@ TABLE = "state"
 SCORED_AT = "telltale-scored-at"
 """Header of every output: wall-clock time of the scoring, ms UTC, in decimal digits. Values hold log time only."""
 
+_TELL_SECONDS = 1.0
 _FRAMING_BYTES = 40
 """What a record takes around its key and value, rounded up."""
 
@@ -75,13 +77,21 @@ class EncodedStep:
 
 class HealthWorker:
     """
-    Health as one process runs it: ``run_worker(worker.app)``.
+    Health as one process runs it: ``run_worker(worker.app, prepared=worker.prepared)``.
 
-    *app* is made by ``make_app`` and gets agent and table here. A smaller *step_bytes* is for tests that want more cuts.
+    *app* is made by ``make_app`` and gets agent and table here. *log_incarnation* asks the broker for the id of the log
+    topic, which is another one after the topic was deleted and made again; it is called in a thread, once a broker
+    answers. A smaller *step_bytes* is for tests that want more cuts.
     """
 
     def __init__(
-        self, app: LaneApp, *, contract: Contract, registry: Registry, step_bytes: int = STEP_BYTES
+        self,
+        app: LaneApp,
+        *,
+        contract: Contract,
+        registry: Registry,
+        log_incarnation: Callable[[], str],
+        step_bytes: int = STEP_BYTES,
     ) -> None:
         self.app = app
         self._table = StateTable(app, name=TABLE, partitions=app.conf.topic_partitions)
@@ -95,10 +105,20 @@ class HealthWorker:
         }
         self._step_bytes = step_bytes
         self._writer: Writer[EncodedStep] = Writer(self._write)
-        self._counted: dict[int, Counters] = {}
+        self._figures = HealthFigures(large_bytes=step_bytes // 2)
+        self._ask_incarnation = log_incarnation
+        self._incarnation = ""
         app.tables.add(self._table)
         app.lane.state_offsets = self._state_offsets
         app.agent(app.batches_of(self._log_topic), name="health")(self._process)
+        for task in (self._tell_figures, self._tell_lag):
+            app.task(task)
+
+    @asynccontextmanager
+    async def prepared(self) -> AsyncIterator[None]:
+        """Know which log this is before a state is taken for its fold."""
+        self._incarnation = await asyncio.to_thread(self._ask_incarnation)
+        yield
 
     # -- recovery
 
@@ -129,7 +149,7 @@ class HealthWorker:
             stop(Exit.ACCOUNTS_DIFFER, f"partition {partition}: {len(states)} states and no record of them")
         try:
             fold = (
-                PartitionFold(partition)
+                PartitionFold(partition, incarnation=self._incarnation)
                 if record is None
                 else decode_fold(partition, record, states, scorecards)
             )
@@ -137,21 +157,23 @@ class HealthWorker:
             stop(Exit.ACCOUNTS_DIFFER, str(exc))
         except NewerState as exc:
             stop(Exit.NEWER_STATE, str(exc))
+        if fold.incarnation != self._incarnation:
+            reason = f"the state belongs to log {fold.incarnation}, this is log {self._incarnation}"
+            stop(Exit.OTHER_INCARNATION, f"partition {partition}: {reason}")
         store.folds[partition] = fold
-        self._counted[partition] = copy(fold.counters)
+        self._figures.restored(fold)
         shadowed = store.take_shadowed(partition)
-        # A worker that had lost the partition has written older states behind ours: ours go on top again.
-        for key in sorted(shadowed & states.keys()):
-            self._writer.put(partition, self._rewrite(fold, key))
+        # A worker that had lost the partition has written older values behind ours: ours go on top again.
+        for key in sorted(shadowed):
+            self._writer.put(partition, self._encoded(fold, _value_again(fold, key)))
         seconds = time.monotonic() - started
         metrics.RESTORE_SECONDS.set(seconds)
-        accounts = len(fold.states)
         log.info(
             "partition.restored",
             partition=partition,
-            accounts=accounts,
+            accounts=len(fold.states),
             shadowed=len(shadowed),
-            seconds=seconds,
+            seconds=round(seconds, 3),
         )
         return fold
 
@@ -168,6 +190,7 @@ class HealthWorker:
         """Apply *records*; returns when the oldest event among them was observed, None if there is none."""
         oldest = None
         decode, apply, limit = self._decode, fold.apply, self._step_bytes
+        grown = 0  # the fold takes states for as large as they were; one takes in no more than its events
         for record in records:
             offset = record.offset
             if offset != fold.next_offset:
@@ -179,60 +202,46 @@ class HealthWorker:
                 )
             entry = decode(record.value)
             if isinstance(entry.body, Tick | Scorecards):
-                while not fold.advance(entry, offset, limit):
+                while not fold.advance(entry, offset, limit - grown):
                     await self._cut(tp.partition, fold)
+                    grown = 0
             else:
                 apply(record.key.decode(), entry, offset)
                 oldest = oldest or entry.observed_at
-                if fold.pending_bytes >= limit:
+                grown += len(record.value)
+                if fold.pending_bytes + grown >= limit:
                     await self._cut(tp.partition, fold)
-        self._count(fold, len(records))
-        metrics.PARTITION_CLOCK.labels(partition=tp.partition).set(fold.clock / 1000)
+                    grown = 0
+        self._figures.folded(fold, len(records))
         return oldest
-
-    def _count(self, fold: PartitionFold, entries: int) -> None:
-        """Tell the figures what *entries* were; the fold's own counters run since the log began."""
-        now, before = fold.counters, self._counted[fold.partition]
-        metrics.ENTRIES_FOLDED.inc(entries)
-        metrics.DUPLICATES.labels(of="position").inc(now.repeats - before.repeats)
-        metrics.DUPLICATES.labels(of="event_id").inc(now.duplicates - before.duplicates)
-        metrics.LATE_EVENTS.inc(now.left_out - before.left_out)
-        self._counted[fold.partition] = copy(now)
 
     async def _cut(self, partition: int, fold: PartitionFold) -> None:
         self._writer.put(partition, self._end_step(fold, observed_at=None, event=None))
         await asyncio.sleep(0)  # heartbeats and the writer get their turn within a long tick
-
-    def _rewrite(self, fold: PartitionFold, key: bytes) -> EncodedStep:
-        value = encode_account(position_of(fold), fold.states[key.decode()])
-        return self._encoded(fold, {key: value})
 
     def _end_step(self, fold: PartitionFold, *, observed_at: int | None, event: Any | None) -> EncodedStep:
         step = fold.take_step()
         position = position_of(fold)
         states = {}
         for account_id, state in step.changed.items():
-            states[account_id.encode()] = encode_account(position, state)
+            states[account_id.encode()] = value = encode_account(position, state)
+            self._figures.state_written(account_id, len(value))
         if step.scorecards_changed and fold.scorecards is not None:
             states[SCORECARDS_RECORD] = encode_scorecards(position, fold.scorecards)
-        outputs = self._encode_outputs(step.outputs)
+        outputs = self._encode_outputs(fold.partition, step.outputs)
         return self._encoded(fold, states, outputs=outputs, observed_at=observed_at, event=event)
 
     def _encoded(self, fold: PartitionFold, states: dict[bytes, bytes], **rest: Any) -> EncodedStep:
         size = sum(len(key) + len(value) + _FRAMING_BYTES for key, value in states.items())
         return EncodedStep(states=states, record=encode_record(fold.record()), size=size, **rest)
 
-    def _encode_outputs(self, outputs: list[tuple[str, Output]]) -> dict[str, list[Record]]:
+    def _encode_outputs(self, partition: int, outputs: list[tuple[str, Output]]) -> dict[str, list[Record]]:
         records: dict[str, list[Record]] = defaultdict(list)
-        if outputs:
-            headers = [(SCORED_AT, str(int(time.time() * 1000)).encode())]
-            for account_id, output in outputs:
-                topic, encode = self._topics[type(output)]
-                records[topic].append((account_id.encode(), encode(output), headers))
-                if isinstance(output, AlertEvent):
-                    metrics.ALERTS.labels(sign=output.sign, transition=output.transition).inc()
-                elif isinstance(output, HealthChange):
-                    metrics.VERSIONS.inc()
+        headers = [(SCORED_AT, str(int(time.time() * 1000)).encode())]
+        for account_id, output in outputs:
+            topic, encode = self._topics[type(output)]
+            records[topic].append((account_id.encode(), encode(output), headers))
+            self._figures.put_out(partition, output)
         return records
 
     # -- writing
@@ -263,10 +272,30 @@ class HealthWorker:
         written = await append(self.app, changelog.topic, partition, batch, one_batch=True)
         self._table.store.appended(changelog, written[0].offset, len(batch))
         now = time.time()
-        metrics.CHANGELOG_BYTES.inc(sum(map(len, states.values())))
+        metrics.CHANGELOG_BYTES.inc(sum(len(value) for _, value in batch))
         for step in steps:
             if step.observed_at is not None:
                 # One sample a poll, of its oldest event; one an event would cost a tenth of the fold.
                 metrics.EVENT_LATENCY.labels(stage="scored").observe(max(0.0, now - step.observed_at / 1000))
             if step.event is not None:
                 step.event.ack()
+
+    # -- figures
+
+    async def _tell_figures(self) -> None:
+        while True:
+            self._figures.tell(self._table.store.folds)
+            await asyncio.sleep(_TELL_SECONDS)
+
+    async def _tell_lag(self) -> None:
+        await tell_lag(self.app)
+
+
+def _value_again(fold: PartitionFold, key: bytes) -> dict[bytes, bytes]:
+    """What stands under *key* in the changelog, as the fold has it; the partition's record closes every step anyway."""
+    if key == PARTITION_RECORD:
+        return {}
+    if key == SCORECARDS_RECORD:
+        assert fold.scorecards is not None, "restored from this very record"
+        return {key: encode_scorecards(position_of(fold), fold.scorecards)}
+    return {key: encode_account(position_of(fold), fold.states[key.decode()])}

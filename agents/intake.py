@@ -9,7 +9,8 @@ that, and so an append that fails ends the process.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,15 +20,18 @@ from faust.types import TP
 
 from agents.app import LaneApp
 from agents.clock import Clock, LogClock
-from agents.directory_feed import DirectoryFeed
-from agents.lane.writer import Headers, Record, Writer, append
+from agents.dead_letters import FloodGauge, dead_letter
+from agents.directory_feed import DirectoryFeed, directory_feed
+from agents.input_progress import InputProgress
+from agents.lag import tell_lag
+from agents.lane.writer import Record, Writer, append
 from pipeline import metrics
 from pipeline.health.events import LogEntry, Tick
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
-from pipeline.intake.received import Accepted, Received, Rejected
-from pipeline.wire.contract import Contract
+from pipeline.intake.received import CODES, Accepted, Received, Rejected
+from pipeline.wire.contract import Contract, Topic
 from pipeline.wire.inputs import InputDecoder
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import Registry, RegistryUnavailable
@@ -50,7 +54,7 @@ class Placed:
 
 class IntakeWorker:
     """
-    The intake as one process runs it: ``run_worker(worker.app, prepare=worker.prepare)``.
+    The intake as one process runs it: ``run_worker(worker.app, prepared=worker.prepared)``.
 
     *app* is made by ``make_app`` and gets the agent and the clock here; its partition count is the log's. A tick is
     written every *tick_seconds*, by whichever worker owns partition 0 of the account topic.
@@ -75,20 +79,33 @@ class IntakeWorker:
         self._places: dict[str, tuple[int, bytes]] = {}
         self._writer: Writer[Placed] = Writer(self._write)
         self._feed: DirectoryFeed | None = None
+        self._flood = FloodGauge()
         self._inputs = [topic.name for topic in contract.inputs]
         app.agent(app.batches_of(*self._inputs), name="intake")(self._process)
-        app.task(self._tick)
+        for task in (self._follow_accounts, self._tick, self._tell_lag):
+            app.task(task)
+        metrics.seed(metrics.EVENTS_CONSUMED, source=[topic.source or "" for topic in contract.inputs])
+        metrics.seed(metrics.DEAD_LETTERS, topic=self._inputs, code=CODES)
 
-    async def prepare(self) -> None:
-        """Know every account before the first event is judged."""
+    @asynccontextmanager
+    async def prepared(self) -> AsyncIterator[None]:
+        """Know every account before the first event is judged, and as long as events are."""
         topic = self._contract.input("account").name
-        self._feed = DirectoryFeed(topic, self._learn, self.app.connection)
-        await self._feed.start()
+        async with directory_feed(topic, self._learn, self.app.connection) as self._feed:
+            yield
 
-    def _learn(self, record: Any) -> None:
-        received = self._decoder.decode(record)
-        if isinstance(received, Received):
-            self._intake.follow(received)
+    async def _learn(self, records: Sequence[Any]) -> None:
+        for received in await self._decode(records):
+            if isinstance(received, Received):
+                self._intake.follow(received)
+
+    async def _follow_accounts(self) -> None:
+        await self._directory.follow()
+
+    @property
+    def _directory(self) -> DirectoryFeed:
+        assert self._feed is not None, "the app runs inside prepared()"
+        return self._feed
 
     # -- events
 
@@ -96,30 +113,37 @@ class IntakeWorker:
         async for event in stream.noack().events():
             records = self.app.accept(event)
             now = int(time.time() * 1000)
-            received = await self._decode_all(records)
+            received = await self._decode(records)
             verdicts = [self._judge(one, now) for one in received]
             if any(isinstance(v, Rejected) and v.code == "unresolved_account" for v in verdicts):
                 # The directory is read to its present end before an account is called unknown.
-                assert self._feed is not None
-                await self._feed.catch_up()
+                await self._directory.catch_up()
                 verdicts = [self._judge(one, now) for one in received]
-            self._writer.put(0, self._place(event, records, verdicts))
+            self._flood.count(verdicts)
+            self._writer.put(0, await self._place(event, records, verdicts))
 
-    async def _decode_all(self, records: Sequence[Any]) -> list[Received | Rejected]:
+    async def _decode(self, records: Sequence[Any]) -> list[Received | Rejected]:
+        decode = self._decoder.decode
+        try:
+            return [decode(record) for record in records]
+        except RegistryUnavailable as exc:
+            reason = str(exc)
         while True:
+            # It says nothing about the records: they wait, and with them the inputs of this worker.
+            log.warning("registry.unavailable", reason=reason, way_out="tries again by itself")
+            await asyncio.sleep(_REGISTRY_RETRY_SECONDS)
             try:
-                return [self._decoder.decode(record) for record in records]
+                # A request blocks for seconds; meanwhile the clock and what was placed go on.
+                return await asyncio.to_thread(lambda: [decode(record) for record in records])
             except RegistryUnavailable as exc:
-                # It says nothing about the records: they wait, and with them the inputs of this worker.
-                log.warning("registry.unavailable", reason=str(exc), way_out="tries again by itself")
-                await asyncio.sleep(_REGISTRY_RETRY_SECONDS)
+                reason = str(exc)
 
     def _judge(self, received: Received | Rejected, now: int) -> Verdict:
         if isinstance(received, Rejected):
             return received
         return self._intake.process(received, min(received.timestamp, now))
 
-    def _place(self, event: Any, records: Sequence[Any], verdicts: Sequence[Verdict]) -> Placed:
+    async def _place(self, event: Any, records: Sequence[Any], verdicts: Sequence[Verdict]) -> Placed:
         placed: dict[tuple[str, int], list[Record]] = defaultdict(list)
         log_topic = self._contract.log.name
         input_topic = self._contract.topic(event.message.topic)
@@ -128,11 +152,16 @@ class IntakeWorker:
                 partition, key = self._place_of(verdict.account_id)
                 placed[log_topic, partition].append((key, self._encode(verdict.entry)))
             else:
-                letter = (record.key, record.value, dead_letter_headers(record, verdict))
-                placed[self._contract.dead_letter(input_topic).name, record.partition].append(letter)
-                metrics.DEAD_LETTERS.labels(topic=input_topic.name, code=verdict.code).inc()
+                letter, borne = dead_letter(record, verdict)
+                placed[await self._dead_letters_of(input_topic, record.partition)].append(letter)
+                metrics.DEAD_LETTERS.labels(topic=input_topic.name, code=borne.code).inc()
         metrics.EVENTS_CONSUMED.labels(source=input_topic.source).inc(len(records))
         return Placed(records=placed, observed_at=records[0].timestamp, event=event)
+
+    async def _dead_letters_of(self, topic: Topic, partition: int) -> tuple[str, int]:
+        """Where the letters of a partition of *topic* go: the same one, where the dead letters have as many."""
+        name = self._contract.dead_letter(topic).name
+        return name, partition % await self.app.partition_count(name)
 
     def _place_of(self, account_id: str) -> tuple[int, bytes]:
         place = self._places.get(account_id)
@@ -157,14 +186,14 @@ class IntakeWorker:
     # -- time
 
     async def _tick(self) -> None:
-        wiring = LogClock(
-            inputs=self._inputs,
-            group=self.app.conf.id,
-            partitions=range(self._partitions),
-            owns=self._owns_clock,
-            write=self._write_tick,
-        )
-        await Clock(wiring, tick_seconds=self._tick_seconds, connection=self.app.connection).run()
+        async with InputProgress(self._inputs, self.app.conf.id, self.app.connection) as progress:
+            wiring = LogClock(
+                progress=progress,
+                partitions=range(self._partitions),
+                owns=self._owns_clock,
+                write=self._write_tick,
+            )
+            await Clock(wiring, tick_seconds=self._tick_seconds).run()
 
     def _owns_clock(self) -> bool:
         first = TP(self._contract.input("account").name, 0)
@@ -178,13 +207,5 @@ class IntakeWorker:
         )
         return [metadata for batches in written for metadata in batches]
 
-
-def dead_letter_headers(record: Any, verdict: Rejected) -> Headers:
-    """The headers as received, then where the record came from and why it is here."""
-    origin = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-    return [
-        *record.headers,
-        *((f"__connect.errors.{name}", str(value).encode()) for name, value in origin.items()),
-        ("telltale-dlq-code", verdict.code.encode()),
-        ("telltale-dlq-detail", verdict.detail.encode()),
-    ]
+    async def _tell_lag(self) -> None:
+        await tell_lag(self.app)

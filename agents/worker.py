@@ -10,8 +10,9 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from typing import Any
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
@@ -29,11 +30,16 @@ _LAST_RETRY_SECONDS = 5.0
 _REMIND_SECONDS = 60.0
 
 
-def run_worker(app: LaneApp, *, prepare: Callable[[], Awaitable[None]] | None = None) -> int:
+Prepared = Callable[[], AbstractAsyncContextManager[Any]]
+"""Opens what an app needs while it runs."""
+
+
+def run_worker(app: LaneApp, *, prepared: Prepared = nullcontext) -> int:
     """
     Run *app* until SIGTERM or SIGINT, and return the exit code of the process: 0, or 1 after a crash.
 
-    *prepare* is awaited in the app's event loop once a broker answers, before the app joins its group.
+    *prepared* is entered in the app's event loop once a broker answers, before the app joins its group, and left when
+    the app has stopped. What it raises before the app starts is raised here.
 
     A fence ends the process with another code, see ``agents.lane.fences.Exit``; so does a stop that takes longer than
     ``STOP_SECONDS``. Libraries whose level the caller has not set say warnings only.
@@ -41,18 +47,19 @@ def run_worker(app: LaneApp, *, prepare: Callable[[], Awaitable[None]] | None = 
     for name in ("faust", "mode", "aiokafka"):
         library = logging.getLogger(name)
         library.setLevel(library.level or logging.WARNING)
-    limit_repeats("aiokafka")
-    return asyncio.run(_serve(app, prepare))
+    return asyncio.run(_serve(app, prepared))
 
 
-async def _serve(app: LaneApp, prepare: Callable[[], Awaitable[None]] | None) -> int:
+async def _serve(app: LaneApp, prepared: Prepared) -> int:
     asked = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    running, stopping = asyncio.create_task(_run(app, prepare)), asyncio.create_task(asked.wait())
+    running, stopping = asyncio.create_task(_run(app, prepared)), asyncio.create_task(asked.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
 
     crash = running.exception() if running.done() else None
+    if crash is not None and not app.started:
+        raise crash
     if crash is not None:
         # Faust has logged the traceback of what went wrong in one of its services.
         log.critical("%s crashed: %r", app.conf.id, crash, exc_info=None if app.crashed else crash)
@@ -76,16 +83,15 @@ async def _serve(app: LaneApp, prepare: Callable[[], Awaitable[None]] | None) ->
     return 0 if crash is None else Exit.CRASH
 
 
-async def _run(app: LaneApp, prepare: Callable[[], Awaitable[None]] | None) -> None:
+async def _run(app: LaneApp, prepared: Prepared) -> None:
     """Run *app* until it crashes, and raise why."""
     await wait_for_broker(app)
-    if prepare is not None:
-        await prepare()
-    await app.start()
-    if not app.should_stop:
-        log.info("%s is ready", app.conf.id)
-    await app._crashed.wait()  # noqa: SLF001 - mode offers only a wait for the stop
-    raise app.crash_reason or RuntimeError(f"{app.conf.id} ended for no reason it would tell")
+    async with prepared():
+        await app.start()
+        if not app.should_stop:
+            log.info("%s is ready", app.conf.id)
+        await app._crashed.wait()  # noqa: SLF001 - mode offers only a wait for the stop
+        raise app.crash_reason or RuntimeError(f"{app.conf.id} ended for no reason it would tell")
 
 
 async def wait_for_broker(app: LaneApp) -> None:
@@ -110,42 +116,6 @@ async def wait_for_broker(app: LaneApp) -> None:
         retry = min(2 * retry, _LAST_RETRY_SECONDS)
     if said > 0:
         log.info("Kafka at %s answered after %.0f s", ", ".join(servers), time.monotonic() - started)
-
-
-class _Repeats(logging.Handler):
-    """Passes on to the root logger; of warnings with the same text, one in *seconds*, with the number left out."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._seconds = seconds
-        self._passed_at: dict[tuple[str, str], float] = {}
-        self._left_out: dict[tuple[str, str], int] = {}
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Pass *record* on, or count it."""
-        if record.levelno >= logging.WARNING:
-            kind = record.name, str(record.msg)
-            if record.created < self._passed_at.get(kind, float("-inf")) + self._seconds:
-                self._left_out[kind] = self._left_out.get(kind, 0) + 1
-                return
-            self._passed_at[kind] = record.created
-            left_out = self._left_out.pop(kind, 0)
-            if left_out:
-                record.msg, record.args = f"{record.getMessage()} (and {left_out} more like it)", ()
-        logging.getLogger().handle(record)
-
-
-def limit_repeats(name: str, *, seconds: float = 10.0) -> None:
-    """
-    Let the logger *name* and those below it say each warning once in *seconds*.
-
-    aiokafka writes some 2,500 lines per worker while a broker is down for a few seconds. Loggers belong to the process,
-    so does this; calling it again changes nothing.
-    """
-    logger = logging.getLogger(name)
-    if not any(isinstance(handler, _Repeats) for handler in logger.handlers):
-        logger.addHandler(_Repeats(seconds))
-        logger.propagate = False
 
 
 @contextmanager

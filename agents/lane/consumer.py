@@ -212,6 +212,12 @@ class LaneConsumer(driver.Consumer):
         # A position was noted when all before it was done. 0 says no more than the absence of a commit.
         return self.deliveries.take_committable(tp) or self._positions.get(tp) or None
 
+    async def lags(self) -> dict[TP, int]:
+        """Records the group has not committed, of each partition we own and have fetched from; changelogs apart."""
+        owned = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
+        ends = await self._thread.call_thread(self._thread.ends, owned)
+        return {tp: max(0, end - (self._committed_offset.get(tp) or 0)) for tp, end in ends.items()}
+
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Do nothing: a batch covers the gaps between its records."""
 

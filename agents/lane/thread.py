@@ -86,15 +86,21 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def positions(self, tps: Iterable[TP]) -> dict[TP, int]:
         """Offsets of the next record to be handed out, for those of *tps* that have one."""
+        states = self._assigned(tps)
+        return {tp: state.position for tp, state in states.items() if state.has_valid_position}
+
+    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Offsets behind the last record, as the last fetch told, for those of *tps* that were fetched."""
+        states = self._assigned(tps)
+        return {tp: state.highwater for tp, state in states.items() if state.highwater is not None}
+
+    def _assigned(self, tps: Iterable[TP]) -> dict[TP, Any]:
+        """What aiokafka keeps of those of *tps* that are assigned."""
         subscription: Any = self._ensure_consumer()._subscription.subscription  # noqa: SLF001 - position() waits
         if subscription is None or subscription.assignment is None:
             return {}
         states = {tp: subscription.assignment.state_value(driver.ensure_aiokafka_TP(tp)) for tp in tps}
-        return {
-            tp: state.position
-            for tp, state in states.items()
-            if state is not None and state.has_valid_position
-        }
+        return {tp: state for tp, state in states.items() if state is not None}
 
 
 def recovery_is_alive(app: AppT) -> bool:

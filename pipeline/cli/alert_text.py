@@ -50,7 +50,7 @@ def alert_lines(alert: Mapping[str, Any], delivered_at: float) -> list[str]:
     if any(context):
         facts.append(f"{_INDENT}money  {', '.join(part for part in context if part)}")
     facts.append(f"{_INDENT}score  {score_move(alert)}")
-    facts.append(f"{_INDENT}next   {alert['play']}{_respond_by(alert['respond_by'])}")
+    facts.append(f"{_INDENT}next   {alert['play'].rstrip('.')}{_respond_by(alert['respond_by'])}")
     facts.append(f"{_INDENT}owner  {alert['owner'] or 'nobody yet'}")
     facts.append(f"{_INDENT}told   {seconds:.1f} s {counted_from}")
     return facts

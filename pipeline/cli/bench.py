@@ -1,28 +1,78 @@
-"""``telltale bench``: what this machine does with this program, measured in one run."""
+"""``telltale bench``: what this program does on this machine, all in one run, each beside what it is compared with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import click
 
 from pipeline.cli.benchmark.figures import Figure, print_figures
 from pipeline.cli.benchmark.fold import measure_fold
+from pipeline.cli.benchmark.latency import measure_latency
 from pipeline.cli.benchmark.machine import describe
+from pipeline.cli.benchmark.restore import measure_restore
 from pipeline.cli.benchmark.stage import Stage, open_stage
+from pipeline.cli.benchmark.whole import measure_whole
 from pipeline.cli.rows import print_json
 from pipeline.cli.run import stop_on_sigterm
 
 _ZIPF: Final = 0.9
+"""The busiest of 20,000 accounts has 6 % of the events then, the middle one as many as all on average."""
+
+_WHOLE_PART: Final = 4
+_RESTORED_TIMES: Final = 5
+
+Measurement = Callable[[Stage], list[Figure]]
 
 
 @click.command()
-@click.option("--only", default="", help="Measurements to make, separated by commas.")
-@click.option("--brokers", default="")
-@click.option("--accounts", default=20_000)
-@click.option("--events", default=1_000_000)
-@click.option("--rounds", default=3)
-@click.option("--json", "as_json", is_flag=True)
-def bench(*, only: str, brokers: str, accounts: int, events: int, rounds: int, as_json: bool) -> None:
-    """Measure this machine."""
-    with open_stage(brokers, lambda line: click.echo(line, err=True)) as stage:
-        print_figures(measure_fold(stage, "fold", accounts=accounts, events=events, skew=0.9, rounds=rounds), as_json=as_json)
+@click.option(
+    "--only", metavar="NAMES", help="Of fold, uniform, whole, latency and restore, separated by commas."
+)
+@click.option(
+    "--events", default=1_000_000, show_default=True, type=click.IntRange(1_000), help="Events of one log."
+)
+@click.option(
+    "--accounts", default=20_000, show_default=True, type=click.IntRange(10), help="Accounts they are about."
+)
+@click.option(
+    "--rounds", default=3, show_default=True, type=click.IntRange(1), help="How often each is measured."
+)
+@click.option(
+    "--brokers", default="", help="Use this Kafka, without TLS; topics stay there.  [default: one of its own]"
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with the value of each round.")
+def bench(*, only: str | None, events: int, accounts: int, rounds: int, brokers: str, as_json: bool) -> None:
+    """
+    Measure this machine: throughput, latency, recovery.
+
+    fold: the health worker on a log that is already there, and beside it the same fold behind a plain Faust agent;
+    the busiest accounts have most of the events. uniform: the same, with events spread evenly. whole: intake and
+    health side by side, on a quarter of the events. latency: event to row in Postgres at 1,000 events a second.
+    restore: a worker is killed and started again, with five times the accounts. All of it takes half an hour.
+
+    Needs Java 17 and Maven for an Apache Kafka of its own. Nothing else should run on the machine meanwhile.
+    """
+    stop_on_sigterm()
+    load = partial(measure_fold, accounts=accounts, events=events, rounds=rounds)
+    measurements: Mapping[str, Measurement] = {
+        "fold": lambda stage: load(stage, "fold", skew=_ZIPF),
+        "uniform": lambda stage: load(stage, "uniform", skew=0),
+        "whole": partial(measure_whole, accounts=accounts, events=events // _WHOLE_PART, skew=_ZIPF),
+        "latency": measure_latency,
+        "restore": partial(measure_restore, accounts=accounts * _RESTORED_TIMES, rounds=rounds),
+    }
+    chosen = only.split(",") if only else list(measurements)
+    unknown = ", ".join(name for name in chosen if name not in measurements)
+    if unknown:
+        raise click.BadParameter(f"{unknown}; known are {', '.join(measurements)}", param_hint="--only")
+    if as_json:
+        print_json([{"measure": "machine", **describe()}])
+    else:
+        click.echo("  ".join(f"{name}: {value}" for name, value in describe().items()))
+    figures = []
+    for name in chosen:
+        # A broker for each, so that none is slowed down by the logs of another.
+        with open_stage(brokers, lambda line: click.echo(line, err=True)) as stage:
+            figures += measurements[name](stage)
+    print_figures(figures, as_json=as_json)

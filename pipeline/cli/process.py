@@ -17,8 +17,8 @@ def observed(settings: Settings, name: str, ready: Callable[[], metrics.State]) 
 
     *ready* answers /readyz, in a thread of the server.
     """
-    configure(level=settings.log_level, format=settings.log_format)
+    configure(process=name, level=settings.log_level, format=settings.log_format)
     with metrics.serve(settings.metrics_host, settings.metrics_port, ready) as endpoint:
-        structlog.get_logger(__name__).info("process.started", process=name, metrics=endpoint.address)
+        structlog.get_logger(__name__).info("process.started", metrics=endpoint.address)
         SummaryLog(rates=metrics.rates, levels=metrics.levels, faults=metrics.faults).start()
         yield

@@ -1,7 +1,10 @@
 """``telltale worker intake|health``: one Faust worker in this process, until SIGTERM or Ctrl-C."""
 
+import asyncio
 import ssl
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import click
@@ -11,7 +14,11 @@ from agents.health import HealthWorker
 from agents.intake import IntakeWorker
 from agents.worker import run_worker
 from pipeline.cli.process import observed
+from pipeline.cli.topics import HEALTH_GROUP, INTAKE_GROUP, TopicsDiffer, planned_topics
 from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.kafka.client import Configuration, client_configuration
+from pipeline.kafka.records import partitions_of
+from pipeline.kafka.topics import topic_ids
 from pipeline.settings import Security, Settings, load_settings
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import open_registry
@@ -28,14 +35,21 @@ def intake() -> None:
     settings = load_settings("brokers", "pseudonym_key")
     contract = Contract.load(settings.topic_prefix)
     running = IntakeWorker(
-        _app(settings, "telltale-intake"),
+        _app(settings, INTAKE_GROUP),
         contract=contract,
         registry=open_registry(contract, settings.registry_url.get_secret_value()),
         pseudonyms=Pseudonyms(settings.pseudonym_key.get_secret_value().encode()),
         tick_seconds=settings.tick_seconds,
     )
+
+    @asynccontextmanager
+    async def prepared() -> AsyncIterator[None]:
+        await asyncio.to_thread(_check_partitions, settings, contract)
+        async with running.prepared():
+            yield
+
     with observed(settings, "intake", running.app.readiness):
-        sys.exit(run_worker(running.app, prepare=running.prepare))
+        sys.exit(run_worker(running.app, prepared=prepared))
 
 
 @worker.command()
@@ -43,10 +57,34 @@ def health() -> None:
     """Fold the account log into health, its changes and alerts."""
     settings = load_settings("brokers")
     contract = Contract.load(settings.topic_prefix)
-    registry = open_registry(contract, settings.registry_url.get_secret_value())
-    running = HealthWorker(_app(settings, "telltale-health"), contract=contract, registry=registry)
+
+    def log_incarnation() -> str:
+        client = _check_partitions(settings, contract)
+        return topic_ids(client, [contract.log.name]).get(contract.log.name, "")
+
+    running = HealthWorker(
+        _app(settings, HEALTH_GROUP),
+        contract=contract,
+        registry=open_registry(contract, settings.registry_url.get_secret_value()),
+        log_incarnation=log_incarnation,
+    )
     with observed(settings, "health", running.app.readiness):
-        sys.exit(run_worker(running.app))
+        sys.exit(run_worker(running.app, prepared=running.prepared))
+
+
+def _check_partitions(settings: Settings, contract: Contract) -> Configuration:
+    """See that log, outputs and changelog have the settings' count, for accounts are placed by it; gives the client."""
+    client = client_configuration(settings.brokers, settings.security)
+    for plan in planned_topics(contract, settings.partitions):
+        if plan.partitions is None:
+            continue
+        count = len(partitions_of(client, plan.name))
+        if count != settings.partitions:
+            raise TopicsDiffer(
+                f"{plan.name}: {count} partitions, not {settings.partitions}",
+                hint="TELLTALE_PARTITIONS must be the count the log was made with.",
+            )
+    return client
 
 
 def _app(settings: Settings, name: str) -> LaneApp:

@@ -5,7 +5,7 @@ The state is the fold's own and changes in place. How it scores, in which band i
 ``components``, ``bands`` and ``alerts`` over it; its bytes are ``pipeline.wire.state``'s.
 """
 
-from typing import Final, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 
 from pipeline.health.events import (
     AccountClosed,
@@ -24,26 +24,20 @@ from pipeline.health.seen_ids import SeenIds
 from pipeline.health.standing import Standing
 from pipeline.health.surveys import Surveys
 from pipeline.health.tickets import Tickets
+from pipeline.health.touched import (
+    EVERYTHING,
+    FACTS,
+    INVOICES,
+    LEFT_OUT,
+    LOGINS,
+    NOTHING,
+    RHYTHM,
+    SHOWN,
+    SPONSOR,
+    SURVEYS,
+    TICKETS,
+)
 from pipeline.health.windows import DAY, WEEK_STARTS, Ring
-
-NOTHING: Final = 0
-LOGINS: Final = 1
-TICKETS: Final = 2
-SURVEYS: Final = 4
-INVOICES: Final = 8
-FACTS: Final = 16
-SHOWN: Final = 32
-RHYTHM: Final = 64
-SPONSOR: Final = 128
-LEFT_OUT: Final = 256
-EVERYTHING: Final = LOGINS | TICKETS | SURVEYS | INVOICES | FACTS | RHYTHM | SPONSOR
-"""
-What an event touched, as bits. Components and signs that look at it are judged again.
-
-SHOWN: something the snapshot shows as it is. RHYTHM, beside LOGINS: the first login of a day. SPONSOR, beside
-LOGINS: a champion or executive who had not been seen for a week. NOTHING: noted, but no component or sign can see a difference. LEFT_OUT: older than what is remembered, of a kind this
-version does not know, or for an account that is closed.
-"""
 
 LOGIN_WEEKS = 60
 """A year of weeks, and those before it to compare with."""
@@ -69,13 +63,16 @@ class AccountState:
     """
     One account; a time or day of 0 means never.
 
-    *as_of* is the highest ``observed_at`` of the account's entries and timers. *clock* is the time of the partition when the
-    account was last scored: all that happened up to it has been heard, so only deadlines up to it have passed.
-    *first_day* and *first_login_day* are the first we heard of. *active_window* is the number of days in which the scorecard counts
-    people as active. *seats_before* is the number of seats until *seats_since* (a day), when more were bought. *longest_gap* (days) and *allowed_silence* (ms) are its rhythm, 0 while unknown. *roll_offset* says how many ms
-    after midnight its day is scored if nothing else happens.
-    Not stored are *queued_at* (due time the fold's heap holds for it), *size* (bytes when last written) and *volume*, what
-    the usage component last made of whole days of logins.
+    *as_of* is the highest ``observed_at`` of the account's entries and timers. *clock* is the time of the partition when
+    the account was last scored: all that happened up to it has been heard, so only deadlines up to it have passed.
+
+    *first_day* and *first_login_day* are the first we heard of. *seats_before* is the number of seats until more were
+    bought on the day *seats_since*. *longest_gap* (days) and *allowed_silence* (ms) are the account's rhythm, 0 while
+    unknown. *active_window* is the number of days in which its scorecard counts people as active. *roll_offset* says
+    how many ms after midnight its day is scored if nothing else happens.
+
+    Not stored are *queued_at* (due time the fold's heap holds for it), *size* (bytes when last written) and *volume*,
+    what the usage component last made of whole days of logins.
     """
 
     __slots__ = (

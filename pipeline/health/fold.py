@@ -9,7 +9,7 @@ from hashlib import blake2b
 from heapq import heapify, heappop, heappush
 from typing import Final
 
-from pipeline.health.account import LEFT_OUT, NOTHING, AccountState
+from pipeline.health.account import AccountState
 from pipeline.health.components import COMPONENTS
 from pipeline.health.events import (
     AccountClosed,
@@ -29,6 +29,7 @@ from pipeline.health.partition import Counters, PartitionRecord, Step
 from pipeline.health.scorecard import ScorecardSet
 from pipeline.health.scorecard_reading import Document, read_scorecards
 from pipeline.health.scoring import rescore
+from pipeline.health.touched import LEFT_OUT, NOTHING
 from pipeline.health.windows import DAY, MINUTE
 
 NEW_STATE_BYTES: Final = 1_000
@@ -140,14 +141,17 @@ class PartitionFold:
             return
         counters.events += 1
         self._note_changed(account_id, state)
-        touched = state.apply(event, entry.observed_at)
-        today = state.as_of // DAY
+        today = max(state.as_of, entry.observed_at) // DAY
         if event.occurred_at < today * DAY:
             counters.late += 1
+        if 0 < state.standing.scored_day < today and state.closed_by is None:
+            # The day's windows move before the event is applied, so that what time did is not said of the event.
+            state.as_of = max(state.as_of, entry.observed_at)
+            self._rescore(account_id, state, clock=self.clock, kind="TIME")
+        touched = state.apply(event, entry.observed_at)
         if touched == LEFT_OUT:
             counters.left_out += 1
-            touched = NOTHING
-        if touched or today != state.standing.scored_day:
+        elif touched or not state.standing.scored_day:
             self._rescore(account_id, state, clock=self.clock, kind=kind, touched=touched, entry=entry)
 
     def advance(self, entry: LogEntry, offset: int, limit: int) -> bool:

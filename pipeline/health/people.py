@@ -123,9 +123,12 @@ class People:
         present, missing, sponsors = 0, 0, 0
         worst = (False, 0, 0)
         turnover: dict[int, tuple[int, int]] = {}
-        for last, mask, rank in zip(self.last_days, self.active_days, self.roles, strict=True):
-            if rank < _CHAMPION and (mask & _FOUR_WEEKS).bit_count() < power_days:
-                continue
+        important = [
+            (last, mask, rank)
+            for last, mask, rank in zip(self.last_days, self.active_days, self.roles, strict=True)
+            if rank >= _CHAMPION or (mask & _FOUR_WEEKS).bit_count() >= power_days
+        ]
+        for last, mask, rank in important:
             gone = day - last
             if gone < missing_days or gone < 2 * longest_pause(mask):
                 present += 1

@@ -1,6 +1,6 @@
 """From a changed state to outputs: assess, weigh, move the band, judge the signs, publish a version if one is due."""
 
-from pipeline.health.account import EVERYTHING, FACTS, RHYTHM, SHOWN, SPONSOR, AccountState
+from pipeline.health.account import AccountState
 from pipeline.health.alerts import Turn, update_alerts
 from pipeline.health.bands import forced, hard_sign, move_band
 from pipeline.health.components import COMPONENTS
@@ -10,6 +10,7 @@ from pipeline.health.people import NOBODY
 from pipeline.health.rhythm import rhythm_of
 from pipeline.health.scorecard import Scorecard, ScorecardSet
 from pipeline.health.standing import Standing
+from pipeline.health.touched import EVERYTHING, FACTS, RHYTHM, SHOWN, SPONSOR
 from pipeline.health.versions import Output, Verdict, has_moved, publish
 from pipeline.health.weighing import weigh
 from pipeline.health.windows import DAY, day_of

@@ -7,6 +7,7 @@ also have to end with the same states and the same outputs, byte for byte.
 """
 
 import gc
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +21,7 @@ from pipeline.cli.benchmark.stage import PARTITIONS, BenchFailed, Stage, Worker,
 from pipeline.cli.benchmark.written import (
     Changelog,
     Stretch,
-    differences,
+    differing_states,
     read_changelog,
     read_outputs,
 )
@@ -110,17 +111,15 @@ def measure_fold(
     differing = []
     for number in range(1, rounds + 1):
         head = log.entries[: log.head]
-        one = run_health(stage, f"{measure}-{number}-head", head)
-        other = run_yardstick(stage, f"{measure}-{number}-yardstick", head)
+        one = run_health(stage, head)
+        other = run_yardstick(stage, head)
         differing.append(differing_records(stage, one, other))
         if differing[-1]:
             raise BenchFailed(
                 f"{measure}: health and yardstick differ in {differing[-1]} states or outputs, so they did not do the same work",
                 hint=f"The yardstick said:\n{other.last_words}",
             )
-        whole = (
-            one if log.head == len(log.entries) else run_health(stage, f"{measure}-{number}-all", log.entries)
-        )
+        whole = one if log.head == len(log.entries) else run_health(stage, log.entries)
         for engine, run in ((_HEAD, one), (_YARDSTICK, other), (_ALL, whole)):
             run.changelog.states.clear()
             runs[engine].append(run)
@@ -131,44 +130,50 @@ def measure_fold(
     return [*_figures(measure, runs), figure(measure, "states and outputs that differ", "", differing)]
 
 
-def run_health(stage: Stage, name: str, entries: Sequence[tuple[bytes, bytes]]) -> Run:
+def run_health(stage: Stage, entries: Sequence[tuple[bytes, bytes]]) -> Run:
     """The health worker, as ``telltale worker health`` starts it, over a log of *entries*."""
-    contract = stage.contract(name)
+    contract = stage.contract()
     changelog = health_changelog(contract)
     stage.make_topics(contract, {*_topics(contract), changelog})
     append_log(stage, contract, entries)
     with stage.start("pipeline.cli", "worker", "health", prefix=contract.prefix) as worker:
-        return _finish(stage, contract, worker, HEALTH_GROUP, changelog)
+        worker.wait_until_ready()
+        ready_at = time.time()
+        stage.wait_until_read(contract.prefix + HEALTH_GROUP, [contract.log.name], worker)
+    return _run(stage, contract, worker, changelog, ready_at)
 
 
-def run_yardstick(stage: Stage, name: str, entries: Sequence[tuple[bytes, bytes]]) -> Run:
+def run_yardstick(stage: Stage, entries: Sequence[tuple[bytes, bytes]]) -> Run:
     """The yardstick over a log of *entries*."""
-    contract = stage.contract(name)
+    contract = stage.contract()
     changelog = contract.prefix + YARDSTICK_CHANGELOG
     compacted = TopicPlan(name=changelog, partitions=None, settings={"cleanup.policy": "compact"})
     stage.make_topics(contract, _topics(contract), more=[compacted])
     append_log(stage, contract, entries)
     options = ("--brokers", stage.brokers, "--partitions", str(PARTITIONS), "--prefix", contract.prefix)
     with stage.start("agents.yardstick", *options, prefix=contract.prefix) as worker:
-        return _finish(stage, contract, worker, YARDSTICK_GROUP, changelog)
+        stage.wait_until_read(contract.prefix + YARDSTICK_GROUP, [contract.log.name], worker)
+    # Read after the stop: Faust commits what its producer has yet to send.
+    return _run(stage, contract, worker, changelog, None)
 
 
 def differing_records(stage: Stage, one: Run, other: Run) -> int:
     """Accounts whose last states differ, and accounts whose outputs in one topic do: 0 if both runs did the same."""
     first, second = (read_outputs(stage.client, run.contract) for run in (one, other))
     outputs = sum(first.get(place) != second.get(place) for place in first.keys() | second.keys())
-    return differences(one.changelog, other.changelog) + outputs
+    return differing_states(one.changelog, other.changelog) + outputs
 
 
 def _topics(contract: Contract) -> set[str]:
     return {topic.name for topic in (contract.log, contract.current, contract.change, contract.alert)}
 
 
-def _finish(stage: Stage, contract: Contract, worker: Worker, group: str, changelog_topic: str) -> Run:
-    """Wait until *worker* has committed the whole log, and read what it wrote."""
-    stage.wait_until_read(contract.prefix + group, [contract.log.name], worker)
+def _run(
+    stage: Stage, contract: Contract, worker: Worker, changelog_topic: str, ready_at: float | None
+) -> Run:
+    """What *worker*, which has stopped, wrote and used."""
     changelog = read_changelog(stage.client, changelog_topic)
-    stretch = changelog.stretch()
+    stretch = changelog.stretch(ready_at)
     outputs = offsets(stage.client, [contract.current.name, contract.change.name, contract.alert.name])
     return Run(
         contract=contract,

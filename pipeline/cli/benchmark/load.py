@@ -71,7 +71,7 @@ class Customers:
                     own = self._invoice(number, at)
                 case _:
                     own = self._survey(number)
-            yield self._received(kind, number, at, own)
+            yield self._received(kind, number, at, {"external_id": None, "email": None, **own})
 
     def _received(self, kind: str, number: int, at: int, own: dict[str, Any]) -> Received:
         source = BY_NAME[kind].source
@@ -84,8 +84,6 @@ class Customers:
             "occurred_at": at,
             "source": "bench",
             "account_id": account_id,
-            "external_id": None,
-            "email": None,
             **own,
         }
         return Received(kind, source, partition, offset, account_id.encode(), at, value)

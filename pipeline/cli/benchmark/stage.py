@@ -25,7 +25,7 @@ from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.embedded.ports import LOOPBACK, free_port
 from pipeline.errors import TelltaleError
 from pipeline.kafka.client import KafkaFailed, client_configuration
-from pipeline.kafka.records import group_lag
+from pipeline.kafka.records import group_lag, offsets
 from pipeline.kafka.topics import TopicPlan, apply_topics
 from pipeline.settings import PREFIX, Security
 from pipeline.wire.contract import Contract
@@ -55,11 +55,13 @@ class Stage:
         self.say = say
         self.client = client_configuration(brokers, Security())
         self._token = os.urandom(3).hex()
+        self._prefixes = 0
         self._workers = ExitStack()
 
-    def contract(self, name: str) -> Contract:
-        """The contract under a prefix that nobody else has; *name* is part of it."""
-        return Contract.load(f"bench-{self._token}.{name}.")
+    def contract(self) -> Contract:
+        """The contract under a prefix that nobody else has; all prefixes are of the same length."""
+        self._prefixes += 1
+        return Contract.load(f"bench-{self._token}-{self._prefixes:03}.")
 
     def make_topics(
         self, contract: Contract, names: Collection[str] | None = None, *, more: Collection[TopicPlan] = ()
@@ -81,6 +83,16 @@ class Stage:
             if names is None or plan.name in names or plan in more
         ]
         apply_topics(self.client, plans)
+        give_up_at = time.monotonic() + _STUCK_SECONDS
+        while True:
+            try:
+                offsets(self.client, [plan.name for plan in plans])
+            except KafkaFailed:  # Partitions are in the metadata a moment before they have leaders.
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def start(self, *words: str, prefix: str, **environment: str) -> "Worker":
         """Start ``python -m`` *words* with the settings of this stage, and *environment* on top of them."""
@@ -94,7 +106,7 @@ class Stage:
         }
         others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         worker = Worker(
-            words, {**others, **settings, **environment}, self.folder / f"{prefix}{words[-1]}.log", port
+            words, {**others, **settings, **environment}, log=self.folder / f"{port}.log", port=port
         )
         return self._workers.enter_context(worker)
 
@@ -130,7 +142,7 @@ def health_changelog(contract: Contract) -> str:
 class Worker:
     """A process under measurement, started at construction; ``with`` stops it in order."""
 
-    def __init__(self, words: tuple[str, ...], environment: dict[str, str], log: Path, port: int) -> None:
+    def __init__(self, words: tuple[str, ...], environment: dict[str, str], *, log: Path, port: int) -> None:
         self._words = words
         self._log = log
         self._port = port

@@ -17,7 +17,7 @@ from pipeline.wire.state import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECO
 
 
 class Stretch(NamedTuple):
-    """From *begin* to *end* (wall clock, seconds) so many log *entries* were folded and all that came of them delivered."""
+    """Between *begin* and *end* (wall clock, seconds) *entries* of the log were folded, and what came of them delivered."""
 
     begin: float
     end: float
@@ -25,7 +25,7 @@ class Stretch(NamedTuple):
 
     @property
     def rate(self) -> float | None:
-        """Entries a second; None if all came in one go."""
+        """Entries a second; None if they all came in one go."""
         return self.entries / (self.end - self.begin) if self.end > self.begin else None
 
 
@@ -47,15 +47,21 @@ class Changelog:
         """Entries of the log that are in the states."""
         return sum(steps[-1][1] for steps in self.steps.values())
 
-    def stretch(self) -> Stretch:
-        """From the first append to the last; what the first one brought was folded before, and does not count."""
-        begin = min(steps[0][0] for steps in self.steps.values())
+    def stretch(self, ready_at: float | None = None) -> Stretch:
+        """
+        To the last append from *ready_at*, or, where nobody knows when the worker began, from the first append.
+
+        What the first append brought was folded before it and does not count then; nor does what was folded before it
+        and appended after, which a worker that appends each state at once has none of.
+        """
         end = max(steps[-1][0] for steps in self.steps.values())
-        entries = sum(
-            steps[-1][1] - max((offset for at, offset in steps if at == begin), default=0)
-            for steps in self.steps.values()
+        if ready_at is not None:
+            return Stretch(ready_at, end / 1000, self.entries)
+        begin = min(steps[0][0] for steps in self.steps.values())
+        before = sum(
+            max((offset for at, offset in steps if at == begin), default=0) for steps in self.steps.values()
         )
-        return Stretch(begin / 1000, end / 1000, entries)
+        return Stretch(begin / 1000, end / 1000, self.entries - before)
 
     def reached(self, offsets: Mapping[int, int]) -> float:
         """When (seconds) every partition had come to its offset in *offsets*."""
@@ -83,16 +89,17 @@ def read_changelog(client: Configuration, topic: str) -> Changelog:
 
 
 def read_outputs(client: Configuration, contract: Contract) -> dict[tuple[str, bytes], list[bytes]]:
-    """Every output by topic (without prefix) and account, in order."""
-    outputs = defaultdict(list)
+    """Every output by topic and account, in order, without the prefix, which values name topics with."""
+    outputs, prefix = defaultdict(list), contract.prefix.encode()
     for topic in (contract.current, contract.change, contract.alert):
         for record in read_topic(client, topic.name):
             assert record.key is not None and record.value is not None  # noqa: PT018 - outputs are never deleted
-            outputs[topic.name.removeprefix(contract.prefix), record.key].append(record.value)
+            place = topic.name.removeprefix(contract.prefix), record.key
+            outputs[place].append(record.value.replace(prefix, b""))
     return dict(outputs)
 
 
-def differences(one: Changelog, other: Changelog) -> int:
+def differing_states(one: Changelog, other: Changelog) -> int:
     """Accounts whose last states differ in anything but the position: who cuts otherwise stands elsewhere."""
     accounts = one.states.keys() | other.states.keys()
     return sum(

@@ -7,10 +7,11 @@ across currencies.
 
 from decimal import Decimal
 
-from pipeline.health.account import INVOICES, AccountState
+from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count
 from pipeline.health.invoices import DISPUTED, FAILED, Bill
 from pipeline.health.scorecard import Billing, Scorecard
+from pipeline.health.touched import INVOICES
 from pipeline.health.windows import DAY, day_of
 
 

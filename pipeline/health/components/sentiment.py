@@ -4,10 +4,11 @@ Sentiment: what people answer when asked, and whether they answer at all.
 Answers fade with their age and are drawn towards neutral while there are few, so one angry answer is one angry answer.
 """
 
-from pipeline.health.account import SURVEYS, AccountState
+from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count
 from pipeline.health.scorecard import Scorecard, Sentiment
 from pipeline.health.surveys import KINDS, Answers
+from pipeline.health.touched import SURVEYS
 from pipeline.health.windows import DAY, day_of
 
 _NPS = KINDS.index("NPS")

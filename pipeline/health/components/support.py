@@ -9,10 +9,11 @@ The SLA clocks run without pause: no step says that the customer is awaited.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipeline.health.account import FACTS, TICKETS, AccountState
+from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count, duration
 from pipeline.health.scorecard import Scorecard, Support
 from pipeline.health.tickets import SEVERITIES
+from pipeline.health.touched import FACTS, TICKETS
 from pipeline.health.windows import DAY, HOUR, MINUTE, day_of, week_of
 
 _MONTH = 30

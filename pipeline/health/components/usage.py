@@ -4,10 +4,11 @@ Usage: whether the people who could use the product do, as much as they used to,
 The blend of breadth, volume and key people is damped by the silence, measured against the account's own rhythm.
 """
 
-from pipeline.health.account import FACTS, LOGINS, AccountState, Volume
+from pipeline.health.account import AccountState, Volume
 from pipeline.health.components.assessment import Assessment, Component, count
 from pipeline.health.people import MEMORY_DAYS
 from pipeline.health.scorecard import Scorecard, Usage
+from pipeline.health.touched import FACTS, LOGINS
 from pipeline.health.windows import DAY, day_of, week_of
 
 _WEEK, _TWO_WEEKS = 7, 14
@@ -46,7 +47,7 @@ def score_usage(state: AccountState, now: int, scorecard: Scorecard) -> Assessme
     factor = 1.0
     dark_at = state.dark_at
     if dark_at:
-        silence = now - state.last_login_at
+        silence = max(0, state.clock - state.last_login_at)
         factor = numbers.silence.at(silence / state.allowed_silence)
         if factor < 1:
             reason = f"no login for {count(silence // DAY, 'day')} (longest before: {state.longest_gap})"

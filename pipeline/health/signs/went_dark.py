@@ -10,7 +10,7 @@ from pipeline.health.windows import DAY, day_of
 
 
 def find_silence(
-    state: AccountState, now: int, scorecard: Scorecard, _alert: Alert | None, _explained: tuple[str, ...]
+    state: AccountState, _now: int, scorecard: Scorecard, _alert: Alert | None, _explained: tuple[str, ...]
 ) -> Finding | None:
     """
     Due ``allowed_silence`` after the last login, to the millisecond, by the clock: what has not been heard yet may be a login.
@@ -21,7 +21,7 @@ def find_silence(
     if not dark_at or dark_at > state.clock:
         return None
     numbers = scorecard.went_dark
-    silent_days = (now - state.last_login_at) // DAY
+    silent_days = (state.clock - state.last_login_at) // DAY
     active_days = scorecard.usage.active_days
     people = state.people.active(day_of(state.last_login_at), active_days)
     return Finding(

@@ -263,11 +263,17 @@ def test_a_tick_with_nothing_due_is_done_at_once() -> None:
     assert (fold.next_offset, fold.clock) == (1, START)
 
 
-def test_a_ticket_event_on_a_new_day_scores_everything() -> None:
-    """The windows have moved, so every component is asked."""
+def test_what_time_did_is_not_said_of_the_next_event() -> None:
+    """On a new day the windows move first, as a change of kind TIME without causes; then the event has its own."""
     partition = living_account()
-    now = partition.fold.clock
+    now = partition.fold.clock + 12 * DAY
+    partition.changes.clear()
 
-    partition.hear(ticket(now + 2 * DAY))
+    partition.hear(ticket(now, severity="P1"))
 
-    assert partition.state().standing.scored_day == (now + 2 * DAY) // DAY
+    moved_by_time, moved_by_ticket = partition.changes
+    assert (moved_by_time.kind, moved_by_time.causes) == ("TIME", ())
+    assert [move.component for move in moved_by_time.points if move.points] == ["usage"]
+    assert moved_by_ticket.kind == "EVENT"
+    assert moved_by_ticket.causes_count == 1
+    assert moved_by_ticket.points[0].before == moved_by_ticket.points[0].after

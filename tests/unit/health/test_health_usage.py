@@ -102,9 +102,11 @@ def test_silence_within_the_rhythm_costs_nothing_and_names_itself_beyond() -> No
     state = rested(facts(seats=None), *office_weeks(6, people=12))
     due = state.dark_at
 
-    before, at_due, later = (
-        score_usage(state, now, MID) for now in (state.last_login_at + HOUR, due, due + 6 * DAY)
-    )
+    assessments = []
+    for now in (state.last_login_at + HOUR, due, due + 6 * DAY):
+        state.clock = now
+        assessments.append(score_usage(state, now, MID))
+    before, at_due, later = assessments
 
     assert before.score == 100
     assert at_due.reason == "no login for 6 days (longest before: 3)"

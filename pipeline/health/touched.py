@@ -1,0 +1,26 @@
+"""What an event touched in an account, as bits: components that look at it are assessed again."""
+
+from typing import Final
+
+NOTHING: Final = 0
+"""Noted, but no component or sign can see a difference."""
+
+LOGINS: Final = 1
+TICKETS: Final = 2
+SURVEYS: Final = 4
+INVOICES: Final = 8
+FACTS: Final = 16
+
+SHOWN: Final = 32
+"""Something the snapshot shows as it is: a version is due."""
+
+RHYTHM: Final = 64
+"""Beside LOGINS: the first login of a day."""
+
+SPONSOR: Final = 128
+"""Beside LOGINS: a champion or executive who had not been seen for a week."""
+
+LEFT_OUT: Final = 256
+"""Older than what is remembered, of a kind this version does not know, or for an account that is closed."""
+
+EVERYTHING: Final = LOGINS | TICKETS | SURVEYS | INVOICES | FACTS | RHYTHM | SPONSOR
