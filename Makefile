@@ -19,8 +19,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Four at a time on two cores: most tests wait for a broker's group to form.
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
 
 demo: setup
 	@$(BIN)/telltale demo $(ARGS)

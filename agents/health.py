@@ -11,7 +11,6 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -19,6 +18,7 @@ from faust.types import TP
 
 from agents.app import LaneApp
 from agents.health_figures import HealthFigures
+from agents.health_steps import EncodedStep, StepEncoder
 from agents.lag import tell_lag
 from agents.lane.fences import Exit, stop
 from agents.lane.store import StateTable
@@ -26,23 +26,10 @@ from agents.lane.writer import Record, Writer, append
 from pipeline import metrics
 from pipeline.health.events import Scorecards, Tick
 from pipeline.health.fold import PartitionFold
-from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
-from pipeline.health.versions import Output
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
-from pipeline.wire.outputs import OutputEncoder
 from pipeline.wire.registry import Registry
-from pipeline.wire.state import (
-    PARTITION_RECORD,
-    SCORECARDS_RECORD,
-    NewerState,
-    StatesDiffer,
-    decode_fold,
-    encode_account,
-    encode_record,
-    encode_scorecards,
-    position_of,
-)
+from pipeline.wire.state import PARTITION_RECORD, SCORECARDS_RECORD, NewerState, StatesDiffer, decode_fold
 
 log = structlog.get_logger(__name__)
 
@@ -50,29 +37,8 @@ STEP_BYTES = 512 * 1024
 """Most bytes of states in one step: below the producer's batch limit, so a step is one record batch."""
 
 TABLE = "state"
-SCORED_AT = "telltale-scored-at"
-"""Header of every output: wall-clock time of the scoring, ms UTC, in decimal digits. Values hold log time only."""
 
 _TELL_SECONDS = 1.0
-_FRAMING_BYTES = 40
-"""What a record takes around its key and value, rounded up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedStep:
-    """
-    One step in bytes, encoded when the fold ended it, because the fold goes on while it is written.
-
-    *outputs* are records per topic in order; *states* end up in one batch with *record* last. *observed_at* is that of
-    the poll's oldest event, None without events; *event* is the poll this step completes, None if more steps follow.
-    """
-
-    states: dict[bytes, bytes]
-    record: bytes
-    size: int
-    outputs: dict[str, list[Record]] = field(default_factory=dict)
-    observed_at: int | None = None
-    event: Any | None = None
 
 
 class HealthWorker:
@@ -97,15 +63,10 @@ class HealthWorker:
         self._table = StateTable(app, name=TABLE, partitions=app.conf.topic_partitions)
         self._log_topic = contract.log.name
         self._decode = LogCodec(contract, registry).decode
-        self._outputs = OutputEncoder(contract, registry)
-        self._topics: dict[type[Output], tuple[str, Callable[[Any], bytes]]] = {
-            HealthSnapshot: (contract.current.name, self._outputs.snapshot),
-            HealthChange: (contract.change.name, self._outputs.change),
-            AlertEvent: (contract.alert.name, self._outputs.alert),
-        }
         self._step_bytes = step_bytes
         self._writer: Writer[EncodedStep] = Writer(self._write)
         self._figures = HealthFigures(large_bytes=step_bytes // 2)
+        self._steps = StepEncoder(contract, registry, self._figures)
         self._ask_incarnation = log_incarnation
         self._incarnation = ""
         app.tables.add(self._table)
@@ -165,7 +126,7 @@ class HealthWorker:
         shadowed = store.take_shadowed(partition)
         # A worker that had lost the partition has written older values behind ours: ours go on top again.
         for key in sorted(shadowed):
-            self._writer.put(partition, self._encoded(fold, _value_again(fold, key)))
+            self._writer.put(partition, self._steps.again(fold, key))
         seconds = time.monotonic() - started
         metrics.RESTORE_SECONDS.set(seconds)
         log.info(
@@ -184,7 +145,7 @@ class HealthWorker:
             records, partition = self.app.accept(event), event.message.partition
             fold = self._table.store.folds[partition]
             observed_at = await self._fold(event.message.tp, fold, records)
-            self._writer.put(partition, self._end_step(fold, observed_at=observed_at, event=event))
+            self._writer.put(partition, self._steps.end_step(fold, observed_at=observed_at, event=event))
 
     async def _fold(self, tp: TP, fold: PartitionFold, records: list[Any]) -> int | None:
         """Apply *records*; returns when the oldest event among them was observed, None if there is none."""
@@ -216,33 +177,8 @@ class HealthWorker:
         return oldest
 
     async def _cut(self, partition: int, fold: PartitionFold) -> None:
-        self._writer.put(partition, self._end_step(fold, observed_at=None, event=None))
+        self._writer.put(partition, self._steps.end_step(fold))
         await asyncio.sleep(0)  # heartbeats and the writer get their turn within a long tick
-
-    def _end_step(self, fold: PartitionFold, *, observed_at: int | None, event: Any | None) -> EncodedStep:
-        step = fold.take_step()
-        position = position_of(fold)
-        states = {}
-        for account_id, state in step.changed.items():
-            states[account_id.encode()] = value = encode_account(position, state)
-            self._figures.state_written(account_id, len(value))
-        if step.scorecards_changed and fold.scorecards is not None:
-            states[SCORECARDS_RECORD] = encode_scorecards(position, fold.scorecards)
-        outputs = self._encode_outputs(fold.partition, step.outputs)
-        return self._encoded(fold, states, outputs=outputs, observed_at=observed_at, event=event)
-
-    def _encoded(self, fold: PartitionFold, states: dict[bytes, bytes], **rest: Any) -> EncodedStep:
-        size = sum(len(key) + len(value) + _FRAMING_BYTES for key, value in states.items())
-        return EncodedStep(states=states, record=encode_record(fold.record()), size=size, **rest)
-
-    def _encode_outputs(self, partition: int, outputs: list[tuple[str, Output]]) -> dict[str, list[Record]]:
-        records: dict[str, list[Record]] = defaultdict(list)
-        headers = [(SCORED_AT, str(int(time.time() * 1000)).encode())]
-        for account_id, output in outputs:
-            topic, encode = self._topics[type(output)]
-            records[topic].append((account_id.encode(), encode(output), headers))
-            self._figures.put_out(partition, output)
-        return records
 
     # -- writing
 
@@ -289,13 +225,3 @@ class HealthWorker:
 
     async def _tell_lag(self) -> None:
         await tell_lag(self.app)
-
-
-def _value_again(fold: PartitionFold, key: bytes) -> dict[bytes, bytes]:
-    """What stands under *key* in the changelog, as the fold has it; the partition's record closes every step anyway."""
-    if key == PARTITION_RECORD:
-        return {}
-    if key == SCORECARDS_RECORD:
-        assert fold.scorecards is not None, "restored from this very record"
-        return {key: encode_scorecards(position_of(fold), fold.scorecards)}
-    return {key: encode_account(position_of(fold), fold.states[key.decode()])}

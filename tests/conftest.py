@@ -10,10 +10,15 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.embedded.kafka_local import LocalKafka, kafka_unavailable
 from pipeline.embedded.postgres import EmbeddedPostgres
+
+# A machine that is busy makes an example slow, not wrong.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

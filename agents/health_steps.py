@@ -1,0 +1,104 @@
+"""
+Steps of the health fold in bytes: outputs per topic, states per key, the partition's record.
+
+Encoded when the fold ends a step, because the fold goes on while the step is written. What order they are written in
+is ``health``'s, what a value looks like ``pipeline.wire``'s.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from agents.health_figures import HealthFigures
+from agents.lane.writer import Record
+from pipeline.health.fold import PartitionFold
+from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
+from pipeline.health.versions import Output
+from pipeline.wire.contract import Contract
+from pipeline.wire.outputs import OutputEncoder
+from pipeline.wire.registry import Registry
+from pipeline.wire.state import (
+    PARTITION_RECORD,
+    SCORECARDS_RECORD,
+    encode_account,
+    encode_record,
+    encode_scorecards,
+    position_of,
+)
+
+SCORED_AT: Final = "telltale-scored-at"
+"""Header of every output: wall-clock time of the scoring, ms UTC, in decimal digits. Values hold log time only."""
+
+_FRAMING_BYTES = 40
+"""What a record takes around its key and value, rounded up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedStep:
+    """
+    One step in bytes.
+
+    *outputs* are records per topic in order; *states* end up in one batch with *record* last. *observed_at* is that of
+    the poll's oldest event, None without events; *event* is the poll this step completes, None if more steps follow.
+    """
+
+    states: dict[bytes, bytes]
+    record: bytes
+    size: int
+    outputs: dict[str, list[Record]] = field(default_factory=dict)
+    observed_at: int | None = None
+    event: Any | None = None
+
+
+class StepEncoder:
+    """Encodes what a fold did, and tells *figures* of it."""
+
+    def __init__(self, contract: Contract, registry: Registry, figures: HealthFigures) -> None:
+        encoder = OutputEncoder(contract, registry)
+        self._topics: dict[type[Output], tuple[str, Callable[[Any], bytes]]] = {
+            HealthSnapshot: (contract.current.name, encoder.snapshot),
+            HealthChange: (contract.change.name, encoder.change),
+            AlertEvent: (contract.alert.name, encoder.alert),
+        }
+        self._figures = figures
+
+    def end_step(
+        self, fold: PartitionFold, *, observed_at: int | None = None, event: Any | None = None
+    ) -> EncodedStep:
+        """End the step of *fold* and encode it."""
+        step = fold.take_step()
+        position = position_of(fold)
+        states = {}
+        for account_id, state in step.changed.items():
+            states[account_id.encode()] = value = encode_account(position, state)
+            self._figures.state_written(account_id, len(value))
+        if step.scorecards_changed and fold.scorecards is not None:
+            states[SCORECARDS_RECORD] = encode_scorecards(position, fold.scorecards)
+        outputs = self._encode_outputs(fold.partition, step.outputs)
+        return _encoded(fold, states, outputs=outputs, observed_at=observed_at, event=event)
+
+    def again(self, fold: PartitionFold, key: bytes) -> EncodedStep:
+        """The value of *key* once more, as *fold* has it; nothing has changed since it was written."""
+        states = {}
+        if key == SCORECARDS_RECORD:
+            assert fold.scorecards is not None, "restored from this very record"
+            states[key] = encode_scorecards(position_of(fold), fold.scorecards)
+        elif key != PARTITION_RECORD:  # that one closes every step anyway
+            states[key] = encode_account(position_of(fold), fold.states[key.decode()])
+        return _encoded(fold, states)
+
+    def _encode_outputs(self, partition: int, outputs: list[tuple[str, Output]]) -> dict[str, list[Record]]:
+        records: dict[str, list[Record]] = defaultdict(list)
+        headers = [(SCORED_AT, str(int(time.time() * 1000)).encode())]
+        for account_id, output in outputs:
+            topic, encode = self._topics[type(output)]
+            records[topic].append((account_id.encode(), encode(output), headers))
+            self._figures.put_out(partition, output)
+        return records
+
+
+def _encoded(fold: PartitionFold, states: dict[bytes, bytes], **rest: Any) -> EncodedStep:
+    size = sum(len(key) + len(value) + _FRAMING_BYTES for key, value in states.items())
+    return EncodedStep(states=states, record=encode_record(fold.record()), size=size, **rest)
