@@ -38,6 +38,9 @@ STEP_BYTES = 512 * 1024
 
 TABLE = "state"
 
+_CUTS_UNWRITTEN = 16
+"""Most steps of unfinished polls in memory; a tick in which a million accounts are due waits for the changelog."""
+
 _TELL_SECONDS = 1.0
 
 
@@ -65,6 +68,7 @@ class HealthWorker:
         self._decode = LogCodec(contract, registry).decode
         self._step_bytes = step_bytes
         self._writer: Writer[EncodedStep] = Writer(self._write)
+        self._cuts = asyncio.Semaphore(_CUTS_UNWRITTEN)
         self._figures = HealthFigures(large_bytes=step_bytes // 2)
         self._steps = StepEncoder(contract, registry, self._figures)
         self._ask_incarnation = log_incarnation
@@ -177,7 +181,8 @@ class HealthWorker:
         return oldest
 
     async def _cut(self, partition: int, fold: PartitionFold) -> None:
-        self._writer.put(partition, self._steps.end_step(fold))
+        await self._cuts.acquire()
+        self._writer.put(partition, self._steps.end_step(fold, is_cut=True))
         await asyncio.sleep(0)  # heartbeats and the writer get their turn within a long tick
 
     # -- writing
@@ -215,6 +220,8 @@ class HealthWorker:
                 metrics.EVENT_LATENCY.labels(stage="scored").observe(max(0.0, now - step.observed_at / 1000))
             if step.event is not None:
                 step.event.ack()
+            if step.is_cut:
+                self._cuts.release()
 
     # -- figures
 

@@ -41,7 +41,8 @@ class EncodedStep:
     One step in bytes.
 
     *outputs* are records per topic in order; *states* end up in one batch with *record* last. *observed_at* is that of
-    the poll's oldest event, None without events; *event* is the poll this step completes, None if more steps follow.
+    the poll's oldest event, None without events; *event* is the poll this step completes. *is_cut* says that more
+    steps of the same poll follow.
     """
 
     states: dict[bytes, bytes]
@@ -50,6 +51,7 @@ class EncodedStep:
     outputs: dict[str, list[Record]] = field(default_factory=dict)
     observed_at: int | None = None
     event: Any | None = None
+    is_cut: bool = False
 
 
 class StepEncoder:
@@ -64,10 +66,8 @@ class StepEncoder:
         }
         self._figures = figures
 
-    def end_step(
-        self, fold: PartitionFold, *, observed_at: int | None = None, event: Any | None = None
-    ) -> EncodedStep:
-        """End the step of *fold* and encode it."""
+    def end_step(self, fold: PartitionFold, **rest: Any) -> EncodedStep:
+        """End the step of *fold* and encode it; *rest* are further fields of the EncodedStep."""
         step = fold.take_step()
         position = position_of(fold)
         states = {}
@@ -77,7 +77,7 @@ class StepEncoder:
         if step.scorecards_changed and fold.scorecards is not None:
             states[SCORECARDS_RECORD] = encode_scorecards(position, fold.scorecards)
         outputs = self._encode_outputs(fold.partition, step.outputs)
-        return _encoded(fold, states, outputs=outputs, observed_at=observed_at, event=event)
+        return _encoded(fold, states, outputs=outputs, **rest)
 
     def again(self, fold: PartitionFold, key: bytes) -> EncodedStep:
         """The value of *key* once more, as *fold* has it; nothing has changed since it was written."""

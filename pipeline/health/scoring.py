@@ -29,7 +29,7 @@ def rescore(
     """
     Score the account as of ``state.as_of``; ``state.clock`` decides which deadlines have passed. Sets ``state.due_at``.
 
-    *touched* are the bits of ``AccountState.apply``; on a new day, and under another scorecard, everything is judged again.
+    *touched* are bits of ``touched``; on a new day, and under another scorecard, everything is judged again.
     *entry* holds the event, None for a timer or scorecards. Returns the outputs of a version, or nothing if none is due.
     """
     standing = state.standing
@@ -53,11 +53,13 @@ def rescore(
         or computed != computed_before
         or standing.scores != scores_before
     )
+    if entry is not None and moved:
+        standing.note_cause(entry)  # before the signs, which tell its times
     # Only what moved, or the passing of time, opens an alert; and only what is open can end.
     turns: list[Turn] = []
     if card is not None and (moved or entry is None or standing.alerts):
         turns = update_alerts(state, account_id, card)
-    if entry is not None and (moved or turns):
+    if entry is not None and turns and not moved:
         standing.note_cause(entry)
     state.due_at = 0 if card is None or state.closed_by is not None else _next_due(state, hold_ends_at)
     verdict = Verdict(account_id, epoch, band, computed, card)

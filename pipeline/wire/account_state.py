@@ -86,7 +86,7 @@ def account_of(fields: Any) -> AccountState:
         band, author, reason, expires_at = override
         state.override = Override(band=band, author=author, reason=reason, expires_at=expires_at)
     state.override_key, state.actions, state.first_day = override_key, actions, first_day
-    state.first_login_day = first_login_day
+    state.first_login_day, state.active_window = first_login_day, active_window
     state.seats_before, state.seats_since = seats
     _fill(state.logins, logins)
     _fill(state.login_weeks, login_weeks)

@@ -36,7 +36,7 @@ class Customers:
     """
     *accounts* customers, the n-th of which has 1 / n ** *skew* of the first one's share of events; 0 is alike for all.
 
-    *mix* weighs the event types. An account has between 8 and some 500 people, the busy ones more; its tickets,
+    *mix* weighs the event types. An account has between 3 and 63 people, the busy ones more; its tickets,
     invoices and surveys each go through their lives, one after the other.
     """
 
@@ -45,7 +45,7 @@ class Customers:
     ) -> None:
         self._random = Random(seed)  # noqa: S311 - no secret
         self._ids = [f"account-{number:06d}" for number in range(accounts)]
-        self._people = [8 + int(500 / (number + 1) ** 0.5) for number in range(accounts)]
+        self._people = [3 + int(60 / (number + 1) ** 0.5) for number in range(accounts)]
         self._shares = list(accumulate(1 / (number + 1) ** skew for number in range(accounts)))
         self._kinds, self._kind_shares = list(mix), list(accumulate(mix.values()))
         self._steps: defaultdict[tuple[str, int], int] = defaultdict(int)

@@ -1,56 +1,11 @@
-"""Around an app: what a flood of warnings becomes, and who an app says it is to the broker."""
+"""Around an app: who it says it is to the broker, and what it shares with another."""
 
-import logging
 import ssl
 
-import pytest
 from faust import SASLCredentials, SSLCredentials
 from faust.types.auth import SASLMechanism
 
 from agents.app import make_app
-from agents.worker import limit_repeats
-
-
-def test_of_many_warnings_with_one_text_the_first_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """A broker that is down makes a client say the same some hundred times a second."""
-    limit_repeats("chatty", seconds=60)
-
-    for node in range(500):
-        logging.getLogger("chatty.conn").warning("no connection to node %d", node)
-
-    assert caplog.messages == ["no connection to node 0"]
-
-
-def test_what_was_left_out_is_counted_with_the_next_one(caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody should take one line for one failure."""
-    limit_repeats("talkative", seconds=0.05)
-    logger = logging.getLogger("talkative")
-    for node in range(4):
-        logger.warning("no connection to node %d", node)
-
-    late = logging.makeLogRecord(
-        {"name": "talkative", "levelno": logging.WARNING, "msg": "no connection to node %d"}
-    )
-    late.args = (9,)
-    late.created += 1
-    logger.handle(late)
-
-    assert caplog.messages == ["no connection to node 0", "no connection to node 9 (and 3 more like it)"]
-
-
-def test_different_warnings_and_ordinary_lines_pass(caplog: pytest.LogCaptureFixture) -> None:
-    """Only repeats are left out."""
-    caplog.set_level(logging.INFO)
-    limit_repeats("quiet", seconds=60)
-    limit_repeats("quiet", seconds=60)  # calling it again changes nothing
-    logger = logging.getLogger("quiet")
-
-    for line in ("joined", "joined"):
-        logger.info(line)
-    logger.warning("no leader")
-    logger.warning("no coordinator")
-
-    assert caplog.messages == ["joined", "joined", "no leader", "no coordinator"]
 
 
 def test_without_security_the_app_talks_plaintext() -> None:

@@ -23,6 +23,7 @@ from pipeline.wire.state import (
 
 ACCOUNTS = ("alder", "birch", "willow")
 WHOLE = 1 << 60
+OTHER_CARDS = scorecards_with(weights__sentiment=60, went_dark__minimum_days=1)
 
 Log = list[tuple[str, LogEntry]]
 Outputs = list[tuple[str, Output]]
@@ -61,10 +62,9 @@ def random_event(dice: Random, at: int) -> Event:  # noqa: PLR0911 - one per kin
             )
 
 
-def random_log(seed: int, entries: int = 120) -> Log:
-    """About five weeks of three accounts, with scorecards at the start and others later, a tick twice a day."""
+def random_log(seed: int, entries: int = 100) -> Log:
+    """About four weeks of three accounts, with scorecards at the start and others later, a tick twice a day."""
     dice = Random(seed)
-    other = scorecards_with(weights__sentiment=60, went_dark__minimum_days=1)
     log = [("", LogEntry(START, "", 0, 0, Scorecards(list(CARDS.documents))))]
     at = START
     next_tick = START + 12 * HOUR
@@ -74,7 +74,7 @@ def random_log(seed: int, entries: int = 120) -> Log:
             log.append(("", LogEntry(next_tick, "", 0, 0, Tick())))
             next_tick += 12 * HOUR
         if number == entries // 2:
-            log.append(("", LogEntry(at, "", 0, 0, Scorecards(list(other.documents)))))
+            log.append(("", LogEntry(at, "", 0, 0, Scorecards(list(OTHER_CARDS.documents)))))
         log.append((dice.choice(ACCOUNTS), LogEntry(at, "test", 0, number, random_event(dice, at))))
     log.append(("", LogEntry(at + 20 * DAY, "", 0, 0, Tick())))
     return log

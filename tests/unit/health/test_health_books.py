@@ -73,6 +73,16 @@ def test_a_step_that_may_belong_to_a_forgotten_ticket_is_left_out() -> None:
     assert list(tickets.book.open) == ["T-2"]
 
 
+def test_forgetting_something_older_does_not_open_the_door_again() -> None:
+    """The bound is the newest step ever forgotten."""
+    tickets = Tickets()
+    tickets.apply(ticket(START + 2 * HOUR, "CLOSED", "T-1"))
+    tickets.apply(ticket(START, "CLOSED", "T-2"))
+    tickets.forget(day_of(START) + REMEMBER_CLOSED_DAYS + 1)
+
+    assert not tickets.apply(ticket(START + HOUR, "OPENED", "T-1"))
+
+
 def test_an_invoice_stays_paid_when_its_issue_is_told_late() -> None:
     """Of one invoice the newest step holds."""
     invoices = Invoices()
