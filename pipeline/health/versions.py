@@ -118,7 +118,7 @@ def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list
     )
     standing.causes = []
     standing.causes_count = 0
-    alert_events = [_alert_event(state, verdict, turn, before.score, points) for turn in turns]
+    alert_events = [_alert_event(state, verdict, kind, turn, before.score, points) for turn in turns]
     return [_snapshot(state, verdict), change, *alert_events]
 
 
@@ -185,9 +185,18 @@ def _snapshot(state: AccountState, verdict: Verdict) -> HealthSnapshot:
 
 
 def _alert_event(
-    state: AccountState, verdict: Verdict, turn: Turn, score_before: float | None, points: list[float]
+    state: AccountState,
+    verdict: Verdict,
+    kind: ChangeKind,
+    turn: Turn,
+    score_before: float | None,
+    points: list[float],
 ) -> AlertEvent:
-    """The fall the alert stands for where it is known, else the change of this version."""
+    """
+    The fall the alert stands for where it is known, else the change of this version.
+
+    What the passing of time did was due at that time, whatever event it goes back to.
+    """
     standing, facts, alert = state.standing, state.facts, turn.alert
     moved = points if turn.points is None else turn.points
     return AlertEvent(
@@ -218,7 +227,7 @@ def _alert_event(
         opened_at=alert.opened_at,
         occurred_at=turn.occurred_at,
         observed_at=turn.observed_at,
-        due_at=turn.due_at,
+        due_at=state.as_of if turn.due_at is None and kind == "TIME" else turn.due_at,
         resolved_by=turn.resolved_by,
         as_of=state.as_of,
     )

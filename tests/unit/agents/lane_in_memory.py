@@ -91,6 +91,9 @@ class InMemoryThread(mode.Service):
     async def positions(self, tps: Iterable[TP]) -> dict[TP, int]:
         return {tp: self.at[tp] for tp in tps if tp in self.at}
 
+    async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        return {tp: self.highwater(tp) for tp in tps if self.records[tp]}
+
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
         self.committed.update(offsets)
         return True

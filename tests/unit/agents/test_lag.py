@@ -1,0 +1,43 @@
+"""The lag of a worker's group: what it owns and has not committed."""
+
+import asyncio
+
+import pytest
+from faust.types import TP
+from lane_in_memory import Lane
+from workers_in_memory import until
+
+from agents.lag import tell_lag
+from pipeline import metrics
+
+A, B, EMPTY = TP("log", 0), TP("log", 1), TP("log", 2)
+
+
+def told() -> dict[str, float]:
+    """Lag by partition."""
+    return {
+        sample.labels["partition"]: sample.value
+        for family in metrics.LAG.collect()
+        for sample in family.samples
+    }
+
+
+@pytest.mark.asyncio
+async def test_lag_is_what_is_not_committed_of_the_partitions_we_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delivered is not done; what was given away is somebody else's to tell; of what was never fetched nothing is known."""
+    monkeypatch.setattr("agents.lag._EVERY_SECONDS", 0.001)
+    lane = Lane(A, B, EMPTY)
+    lane.thread.append(A, 5)
+    lane.thread.append(B, 2)
+    [event, _] = await lane.poll()
+    telling = asyncio.create_task(tell_lag(lane.app))
+    await until(lambda: told() == {"0": 5, "1": 2})
+
+    lane.ack(event)
+    await lane.consumer.commit()
+    await until(lambda: told() == {"0": 0, "1": 2})
+
+    del lane.thread.records[B]
+    await until(lambda: told() == {"0": 0})
+    telling.cancel()
+    metrics.LAG.clear()
