@@ -24,6 +24,8 @@ LearnAccounts = Callable[[Sequence[Any]], Awaitable[None]]
 
 _FOLLOW_WAIT_MS = 500
 _CATCH_UP_WAIT_MS = 50
+_FETCH_WAIT_MS = 100
+"""A broker answers one request of a connection after the other: a catch-up waits for the fetch of the follower."""
 _TOPIC_POLL_SECONDS = 0.5
 
 
@@ -38,7 +40,12 @@ async def directory_feed(
     that are added later are read after a restart.
     """
     partitions = await _partitions(topic, connection)
-    consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="earliest", **connection)
+    consumer = AIOKafkaConsumer(
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
+        **connection,
+    )
     try:
         await consumer.start()
         consumer.assign(partitions)

@@ -80,12 +80,13 @@ def test_a_roll_out_may_bring_tickets_with_its_people() -> None:
 
 def test_silence_where_tickets_were_regular_is_a_watch() -> None:
     """Nobody asks any more: worth a look, not an alarm."""
-    state = state_after(*regular(), clock=START + 46 * DAY)
+    often = [step for day in range(MONDAY - 140, MONDAY, 6) for step in solved(day, day)]
+    state = state_after(*often, clock=START + 61 * DAY)
 
     assessment = score_support(state, state.as_of, MID)
 
-    assert assessment.score == 60
-    assert assessment.reason.startswith("no ticket for 45 days, usually")
+    assert assessment.score == 70
+    assert assessment.reason.startswith("no ticket for")
 
 
 def test_a_p1_costs_more_from_the_moment_its_sla_ends() -> None:
