@@ -2,29 +2,20 @@
 
 import csv
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from pipeline.cli.log_comparison import compare_with_topics
-from pipeline.health.outputs import AlertEvent, HealthSnapshot
-from pipeline.health.replay import fold_all, with_scorecards
-from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.cli.replay_rows import AlertRow, ScoreRow, score_files
 from pipeline.kafka.client import client_configuration
 from pipeline.scorecards import load_scorecards
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
-from pipeline.wire.history import open_history
 from pipeline.wire.registry import open_registry
-
-SCORE_COLUMNS: Final = ("account_id", "as_of", "version", "score", "band", "coverage")
-ALERT_COLUMNS: Final = ("alert_id", "account_id", "sign", "severity", "opened_at", "resolved_at")
-
-# People are only told apart here and no pseudonym leaves the process, so a fixed key serves: the same bytes anywhere.
-_REPLAY_KEY: Final = b"telltale replay: stays in the process"
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -33,12 +24,15 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("files", nargs=-1, type=_FILE)
-@click.option("--scores", type=_OUTPUT, help="CSV to write, a row per version.")
-@click.option("--alerts", type=_OUTPUT, help="CSV to write, a row per alert.")
+@click.option("--scores", type=_OUTPUT, help="CSV to write, a row per version, by time.")
+@click.option("--alerts", type=_OUTPUT, help="CSV to write, a row per alert, by time.")
 @click.option(
     "--until", help="Let time run on to this moment (ISO 8601, or ms); by default to the last observed_at."
 )
 @click.option("--scorecards", "folder", type=_FOLDER, help="Folder of scorecards over the shipped ones.")
+@click.option(
+    "--processes", type=click.IntRange(1, 256), help="How many to share the accounts; by default one a core."
+)
 @click.option(
     "--log", "from_log", is_flag=True, help="Fold the broker's account log and compare with its topics."
 )
@@ -49,6 +43,7 @@ def replay(
     alerts: Path | None,
     until: str | None,
     folder: Path | None,
+    processes: int | None,
     from_log: bool,
 ) -> None:
     """
@@ -61,23 +56,18 @@ def replay(
         raise click.UsageError("Give files, or --log.")
     if from_log:
         sys.exit(_replay_log())
-    history = open_history(files, contract=Contract.load(), pseudonyms=Pseudonyms(_REPLAY_KEY))
-    entries = with_scorecards(history.entries(_moment(until)), load_scorecards(folder))
-    versions: list[tuple[Any, ...]] = []
-    alert_rows = AlertRows()
-    for account_id, output in fold_all(entries):
-        if isinstance(output, HealthSnapshot):
-            versions.append(_score_row(account_id, output))
-        elif isinstance(output, AlertEvent):
-            alert_rows.note(output)
-    for path, columns, rows in (
-        (scores, SCORE_COLUMNS, versions),
-        (alerts, ALERT_COLUMNS, alert_rows.rows()),
-    ):
-        if path is not None:
-            _write_csv(path, columns, rows)
-    summary = f"{history.events:,} events, {len(versions):,} versions, {len(alert_rows):,} alerts"
-    left_out = "".join(f", {count:,} left out ({code})" for code, count in history.left_out.items())
+    scored = score_files(
+        files,
+        scorecards=load_scorecards(folder).documents,
+        until=_moment(until),
+        processes=processes,
+    )
+    if scores is not None:
+        _write_csv(scores, ScoreRow._fields, scored.scores)
+    if alerts is not None:
+        _write_csv(alerts, AlertRow._fields, scored.alerts)
+    summary = f"{scored.events:,} events, {len(scored.scores):,} versions, {len(scored.alerts):,} alerts"
+    left_out = "".join(f", {count:,} left out ({code})" for code, count in sorted(scored.left_out.items()))
     click.echo(summary + left_out, err=True)
 
 
@@ -98,42 +88,6 @@ def _replay_log() -> int:
     return 1 if differing else 0
 
 
-class AlertRows:
-    """One row per alert: first opened, last resolved, the severity it has or had last."""
-
-    def __init__(self) -> None:
-        self._rows: dict[str, tuple[Any, ...]] = {}
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def note(self, event: AlertEvent) -> None:
-        """Bring the alert's row up to this transition."""
-        resolved_at = iso(event.as_of) if event.transition == "RESOLVED" else ""
-        self._rows[event.alert_id] = (
-            event.alert_id,
-            event.account_id,
-            event.sign,
-            event.severity,
-            iso(event.opened_at),
-            resolved_at,
-        )
-
-    def rows(self) -> Iterable[tuple[Any, ...]]:
-        """The rows, in the order in which the alerts were first opened."""
-        return self._rows.values()
-
-
-def iso(at: int) -> str:
-    """*at* (ms UTC) as ISO 8601."""
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _score_row(account_id: str, snapshot: HealthSnapshot) -> tuple[Any, ...]:
-    score = "" if snapshot.score is None else snapshot.score
-    return account_id, iso(snapshot.as_of), snapshot.version, score, snapshot.band, snapshot.coverage
-
-
 def _moment(text: str | None) -> int | None:
     if text is None:
         return None
@@ -146,7 +100,7 @@ def _moment(text: str | None) -> int | None:
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

@@ -5,8 +5,10 @@ History files: past events in the order in which they became known, with the pas
     for account_id, entry in history.entries(): ...                # log entries; account_id is "" for a tick
 
 The intake decides about every line as it does about a live record. Accounts are known from the start: the files'
-account lines fill the directory before the first event is placed. Files are read three times (accounts, faults,
-entries) and never held, so their size does not matter.
+account lines fill the directory before the first event is placed. Files are read several times (accounts, order,
+faults, entries) and never held, so their size does not matter. Who can take back what came of the entries needs no
+look for faults before: unchecked, a history is read at half the cost, and ends at the first fault with
+``FaultyLine``; ``history.check()`` then names them all.
 
 A file is one source partition: ``file:`` and the first 16 digits of its SHA-256, partition 0. The offset is the
 event's number in the order of ``observed_at`` (at one time: in the order of the file), from 1, because offsets of
@@ -17,30 +19,24 @@ number, so that loading a file again gives the same offsets whatever the directo
     └── BadHistory      no event, or lines that cannot be used
 """
 
-from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
-from mmap import ACCESS_READ, mmap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from pipeline.errors import TelltaleError
-from pipeline.health.events import LogEntry, Tick
+from pipeline.health.events import LogEntry
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
-from pipeline.intake.received import CODES, Accepted, Code, Received, Rejected
+from pipeline.intake.received import CODES, Code, Received, Rejected
 from pipeline.wire.contract import Contract
+from pipeline.wire.history_lines import HistoryFile, LineIndex
+from pipeline.wire.history_share import LEFT_OUT, HistoryShare, ShareReader
+from pipeline.wire.line_scan import Glance, LineScan
 from pipeline.wire.ndjson import EventLines
 
-TICK_INTERVAL: Final = 3_600_000
-"""A tick at every full hour, ms."""
-
 _SHOWN: Final = 20
-_HASH_DIGITS: Final = 16
-_LEFT_OUT: Final[frozenset[Code]] = frozenset({"unresolved_account", "ambiguous_account"})
-"""Live, such a record waits in the dead-letter topic for its account; a history without it is still a history."""
 
 
 class LineFault(NamedTuple):
@@ -66,128 +62,117 @@ class BadHistory(TelltaleError):  # noqa: N818 - reads as what happened
         )
 
 
-class _File:
-    """One history file, mapped; a line is found by the place where it begins."""
-
-    __slots__ = ("_bytes", "path", "source")
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        digest = sha256()
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-            if file.tell() == 0:
-                raise _without_events(path)  # what is empty cannot be mapped
-            self._bytes = mmap(file.fileno(), 0, access=ACCESS_READ)
-        self.source = f"file:{digest.hexdigest()[:_HASH_DIGITS]}"
-
-    def lines(self) -> Iterator[tuple[int, int, bytes]]:
-        """Number, place and text of every line that is not blank."""
-        number = place = 0
-        while line := self.line(place):
-            number += 1
-            if not line.isspace():
-                yield number, place, line
-            place += len(line)
-
-    def lines_with(self, text: bytes) -> Iterator[bytes]:
-        """The lines in which *text* stands, found without looking at the others."""
-        found = self._bytes.find(text)
-        while found >= 0:
-            place = self._bytes.rfind(b"\n", 0, found) + 1
-            line = self.line(place)
-            yield line
-            found = self._bytes.find(text, place + len(line))
-
-    def line(self, place: int) -> bytes:
-        """The line that begins at *place*; empty at the end."""
-        self._bytes.seek(place)
-        return self._bytes.readline()
-
-
-class _Index:
-    """When each line was observed and where it is: 18 bytes a line."""
-
-    __slots__ = ("_file_numbers", "_observed", "_places")
-
-    def __init__(self) -> None:
-        self._observed = array("q")
-        self._places = array("Q")
-        self._file_numbers = array("H")
-
-    def __len__(self) -> int:
-        return len(self._observed)
-
-    def add(self, observed_at: int, file_number: int, place: int) -> None:
-        """Add a line, in the order of files and lines."""
-        self._observed.append(observed_at)
-        self._file_numbers.append(file_number)
-        self._places.append(place)
-
-    def span(self) -> tuple[int, int]:
-        """The first and the last time."""
-        return min(self._observed), max(self._observed)
-
-    def in_order(self) -> Iterator[tuple[int, int, int]]:
-        """Time, number of the file and place of every line, the earliest first, else in the order of adding."""
-        # Sorting what is sorted costs a comparison a line.
-        for index in sorted(range(len(self)), key=self._observed.__getitem__):
-            yield self._observed[index], self._file_numbers[index], self._places[index]
-
-
 class History:
     """
-    History files without faults.
+    History files whose accounts are known and whose lines are in order.
 
-    *sources* are the files' names in the log; *events* counts their lines, *left_out* those of them, by code, that
-    no account was found for. *first* and *last* are the earliest and the latest ``observed_at``, ms UTC.
+    *sources* are the files' names in the log; *events* counts their lines, *left_out*, after a check, those of them,
+    by code, that no account was found for. *first* and *last* are the earliest and the latest ``observed_at``, ms UTC.
     """
 
     def __init__(
         self,
-        files: Sequence[_File],
-        index: _Index,
-        left_out: Mapping[Code, int],
-        lines: EventLines,
-        intake: Intake,
+        files: Sequence[HistoryFile],
+        *,
+        contract: Contract,
+        pseudonyms: Pseudonyms,
+        directory: AccountDirectory,
     ) -> None:
+        self.left_out: Counter[Code] = Counter()
+        self._files = tuple(files)
+        self._contract = contract
+        self._pseudonyms = pseudonyms
+        self._directory = directory
+        self._lines = EventLines(contract)
+        self._intake = Intake(directory=directory, pseudonyms=pseudonyms)
+        self._learn_accounts()
+        self._index = self._find_lines()
         self.sources = tuple(file.source for file in files)
-        self.events = len(index)
-        self.left_out = left_out
-        self.first, self.last = index.span()
-        self._files = files
-        self._index = index
-        self._lines = lines
-        self._intake = intake
+        self.events = len(self._index)
+        self.first, self.last = self._index.span()
 
     def entries(self, until: int | None = None) -> Iterator[tuple[str, LogEntry]]:
-        """
-        Account id and log entry of every event observed up to *until* (unless given, of all), with ticks.
+        """Log entries of all accounts, as ``ShareReader.entries`` makes them."""
+        (share,) = self.shares(1)
+        return ShareReader(share, contract=self._contract, pseudonyms=self._pseudonyms).entries(until)
 
-        A tick at every full hour follows what was observed up to then, and one at the end, *until* or the last
-        event's time, is the last entry. A tick's account id is empty.
+    def shares(self, count: int) -> list[HistoryShare]:
+        """*count* shares with about as many lines each, all lines of an account in one of them."""
+        return [
+            HistoryShare(
+                files=self._files, lines=lines, directory=self._directory, first=self.first, last=self.last
+            )
+            for lines in self._index.in_order(count)
+        ]
+
+    def check(self) -> None:
+        """Read all lines; ``BadHistory`` names every kind of fault, so that one correction is enough."""
+        self.left_out.clear()
+        faults: list[LineFault] = []
+        count = 0
+        for file in self._files:
+            for number, _, line in file.lines():
+                received = self._lines.read(line)
+                decision = self._account_of(received) if isinstance(received, Received) else received
+                if isinstance(decision, str):
+                    continue
+                if decision.code in LEFT_OUT:
+                    self.left_out[decision.code] += 1
+                    continue
+                count += 1
+                if count <= _SHOWN:
+                    faults.append(LineFault(file.path, number, decision.code, decision.detail))
+        if faults:
+            raise BadHistory(faults, count)
+
+    def _learn_accounts(self) -> None:
         """
-        end = self.last if until is None else until
-        hour = -(-self.first // TICK_INTERVAL) * TICK_INTERVAL
-        numbers = [0] * len(self._files)
-        for observed_at, file_number, place in self._index.in_order():
-            if observed_at > end:
-                break
-            while hour < observed_at:
-                yield "", _tick(hour)
-                hour += TICK_INTERVAL
-            file = self._files[file_number]
-            numbers[file_number] += 1
-            received = self._lines.read(file.line(place), file.source, numbers[file_number])
-            if isinstance(received, Received):
-                decision = self._intake.process(received, observed_at)
-                if isinstance(decision, Accepted):
-                    yield decision
-        while hour < end:
-            yield "", _tick(hour)
-            hour += TICK_INTERVAL
-        yield "", _tick(end)
+        Fill the directory with the latest facts of every account in the files that it does not know already.
+
+        Closings are passed over: who has left by the end of a history was a customer in it, and is what it is for.
+        """
+        latest: dict[str, int] = {}
+        for file in self._files:
+            for line in file.lines_with(b'"account"'):  # nearly all lines are logins
+                received = self._lines.read(line)
+                if (
+                    not isinstance(received, Received)
+                    or received.event != "account"
+                    or received.value is None
+                ):
+                    continue
+                account_id = received.value["account_id"]
+                if account_id in self._directory and account_id not in latest:
+                    continue
+                if received.timestamp >= latest.get(account_id, received.timestamp):
+                    latest[account_id] = received.timestamp
+                    self._intake.follow(received)
+
+    def _find_lines(self) -> LineIndex:
+        """When and about whom every line is; a line that has no time makes a bad history."""
+        index = LineIndex()
+        look_at = LineScan(self._directory).look_at
+        for file_number, file in enumerate(self._files):
+            for _, place, line in file.lines():
+                glance = look_at(line) or self._read_closely(line)
+                if glance is None:
+                    self.check()
+                else:
+                    index.add(glance.observed_at, glance.account_id, file_number, place)
+        if not len(index):
+            raise _without_events(self._files[0].path)
+        return index
+
+    def _read_closely(self, line: bytes) -> Glance | None:
+        """What could not be seen at a glance; ``None`` if the line cannot be read."""
+        received = self._lines.read(line)
+        if isinstance(received, Rejected):
+            return None
+        account_id = self._account_of(received)
+        return Glance(received.timestamp, account_id.encode() if isinstance(account_id, str) else b"")
+
+    def _account_of(self, received: Received) -> str | Rejected:
+        return self._intake.account_of(received, received.timestamp)
 
 
 def open_history(
@@ -196,76 +181,26 @@ def open_history(
     contract: Contract,
     pseudonyms: Pseudonyms,
     directory: AccountDirectory | None = None,
+    checked: bool = True,
 ) -> History:
     """
-    Read the files at *paths* through; ``BadHistory`` names every kind of fault, so that one correction is enough.
+    The history in the files at *paths*; ``BadHistory`` if it has no events or, when *checked*, any fault.
 
     Accounts that *directory* knows already keep their claims. Lines whose account is not found are left out.
     """
-    known = AccountDirectory() if directory is None else directory
-    lines = EventLines(contract)
-    intake = Intake(directory=known, pseudonyms=pseudonyms)
-    files = [_File(path) for path in paths]
-    _learn_accounts(files, lines, intake, known)
-    index, left_out = _check(files, lines, intake)
-    return History(files, index, left_out, lines, intake)
-
-
-def _learn_accounts(
-    files: Sequence[_File], lines: EventLines, intake: Intake, directory: AccountDirectory
-) -> None:
-    """
-    Fill *directory* with the latest facts of every account in *files*.
-
-    Closings are passed over: who has left by the end of a history was a customer in it, and is what it is for.
-    """
-    latest: dict[str, int] = {}
-    for file in files:
-        for line in file.lines_with(b'"account"'):  # nearly all lines are logins
-            received = lines.read(line)
-            if not isinstance(received, Received) or received.event != "account" or received.value is None:
-                continue
-            account_id = received.value["account_id"]
-            if account_id in directory and account_id not in latest:
-                continue
-            if received.timestamp >= latest.get(account_id, received.timestamp):
-                latest[account_id] = received.timestamp
-                intake.follow(received)
-
-
-def _check(files: Sequence[_File], lines: EventLines, intake: Intake) -> tuple[_Index, Counter[Code]]:
-    """Where the events of *files* are, and how many of them no account is found for; or all faults."""
-    index = _Index()
-    left_out: Counter[Code] = Counter()
-    faults: list[LineFault] = []
-    count = 0
-    for file_number, file in enumerate(files):
-        for number, place, line in file.lines():
-            received = lines.read(line)
-            decision: str | Rejected
-            if isinstance(received, Received):
-                index.add(received.timestamp, file_number, place)
-                decision = intake.account_of(received, received.timestamp)
-            else:
-                decision = received
-            if isinstance(decision, str):
-                continue
-            if decision.code in _LEFT_OUT:
-                left_out[decision.code] += 1
-                continue
-            count += 1
-            if count <= _SHOWN:
-                faults.append(LineFault(file.path, number, decision.code, decision.detail))
-    if faults:
-        raise BadHistory(faults, count)
-    if not len(index):
-        raise _without_events(files[0].path)
-    return index, left_out
+    for path in paths:
+        if path.stat().st_size == 0:
+            raise _without_events(path)
+    history = History(
+        [HistoryFile(path) for path in paths],
+        contract=contract,
+        pseudonyms=pseudonyms,
+        directory=AccountDirectory() if directory is None else directory,
+    )
+    if checked:
+        history.check()
+    return history
 
 
 def _without_events(path: Path) -> BadHistory:
     return BadHistory([LineFault(path, 1, "decode", "the file has no events")], 1)
-
-
-def _tick(at: int) -> LogEntry:
-    return LogEntry(at, "", 0, 0, Tick())

@@ -1,16 +1,16 @@
 """
 The lines of history files: where they are, when each was observed, and their order; what they say is not looked at.
 
-Nothing of a file is held but 24 bytes a line, so its size does not matter.
+Of a line some numbers are held, 42 bytes at most, so the size of the files does not matter.
 """
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from zlib import crc32
 
 _HASH_DIGITS: Final = 16
@@ -19,17 +19,122 @@ _BUCKETS: Final = 1 << 12
 
 class HistoryFile:
     """
-    One history file, mapped; a line is found by the place where it begins.
+    One history file, not empty and mapped; a line is found by the place where it begins.
 
-    *source* is its name in the log, made of its bytes where it is not given. Sent to another process it is mapped
-    there again.
+    *source* is its name in the log, made of its bytes unless given. In another process it is mapped again.
     """
 
     __slots__ = ("_bytes", "path", "source")
 
     def __init__(self, path: Path, source: str = "") -> None:
         self.path = path
-        self.source = source or f"file:{_digest(path)[:_HASH_DIGITS]}"
         with path.open("rb") as file:
-            # What is empty cannot be mapped.
-            self._bytes = mmap(file.fileno(), 0, access=ACCESS_READ) if path.stat().st_size else mmap(-1, 1)
+            self._bytes = mmap(file.fileno(), 0, access=ACCESS_READ)
+        self.source = source or f"file:{sha256(self._bytes).hexdigest()[:_HASH_DIGITS]}"
+
+    def __reduce__(self) -> tuple[type["HistoryFile"], tuple[Path, str]]:
+        return HistoryFile, (self.path, self.source)
+
+    def lines(self) -> Iterator[tuple[int, int, bytes]]:
+        """Number, place and text of every line that is not blank."""
+        place = 0
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.isspace():
+                    yield number, place, line
+                place += len(line)
+
+    def lines_with(self, text: bytes) -> Iterator[bytes]:
+        """The lines in which *text* stands, found without looking at the others."""
+        found = self._bytes.find(text)
+        while found >= 0:
+            place = self._bytes.rfind(b"\n", 0, found) + 1
+            line = self.line(place)
+            yield line
+            found = self._bytes.find(text, place + len(line))
+
+    def line(self, place: int) -> bytes:
+        """The line that begins at *place*; empty at the end."""
+        self._bytes.seek(place)
+        return self._bytes.readline()
+
+
+class OrderedLines:
+    """When lines were observed, the earliest first, in which file and where they are, and their numbers there."""
+
+    __slots__ = ("_file_numbers", "_numbers", "_observed", "_places")
+
+    def __init__(self) -> None:
+        self._observed = array("q")
+        self._file_numbers = array("H")
+        self._places = array("Q")
+        self._numbers = array("I")
+
+    def __len__(self) -> int:
+        return len(self._observed)
+
+    def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
+        """``observed_at`` in ms UTC, number of the file, place, and number of the line in the order of its file."""
+        return zip(self._observed, self._file_numbers, self._places, self._numbers, strict=True)
+
+    def append(self, observed_at: int, file_number: int, place: int, number: int) -> None:
+        """Add the next line."""
+        self._observed.append(observed_at)
+        self._file_numbers.append(file_number)
+        self._places.append(place)
+        self._numbers.append(number)
+
+
+class LineIndex:
+    """Lines as they stand in their files, each with a bucket that has the whole of its account."""
+
+    __slots__ = ("_buckets", "_file_numbers", "_observed", "_places")
+
+    def __init__(self) -> None:
+        self._observed = array("q")
+        self._places = array("Q")
+        self._file_numbers = array("H")
+        self._buckets = array("H")
+
+    def __len__(self) -> int:
+        return len(self._observed)
+
+    def add(self, observed_at: int, account_id: bytes, file_number: int, place: int) -> None:
+        """Add a line, in the order of files and lines."""
+        self._observed.append(observed_at)
+        self._file_numbers.append(file_number)
+        self._places.append(place)
+        self._buckets.append(crc32(account_id) % _BUCKETS)
+
+    def span(self) -> tuple[int, int]:
+        """The first and the last time."""
+        return min(self._observed), max(self._observed)
+
+    def in_order(self, shares: int) -> list[OrderedLines]:
+        """
+        The lines by time, else in the order of adding, in *shares* of about one length with whole accounts.
+
+        A line keeps its number, whatever the shares.
+        """
+        share_of = _shared_out(Counter(self._buckets), shares)
+        made = [OrderedLines() for _ in range(shares)]
+        counts: Counter[int] = Counter()
+        # Sorting what is sorted costs a comparison a line.
+        for index in sorted(range(len(self)), key=self._observed.__getitem__):
+            file_number = self._file_numbers[index]
+            counts[file_number] += 1
+            made[share_of[self._buckets[index]]].append(
+                self._observed[index], file_number, self._places[index], counts[file_number]
+            )
+        return made
+
+
+def _shared_out(sizes: Counter[int], shares: int) -> dict[int, int]:
+    """The share of every bucket: the largest first, each to the share that has least."""
+    loads = [0] * shares
+    share_of = {}
+    for bucket, size in sizes.most_common():
+        share = min(range(shares), key=loads.__getitem__)
+        loads[share] += size
+        share_of[bucket] = share
+    return share_of

@@ -36,7 +36,10 @@ _NUMBER: Final = rb"(\d+)"
 _OBSERVED_AT: Final = _Field("observed_at", _TEXT, _NUMBER)
 _OCCURRED_AT: Final = _Field("occurred_at", _TEXT, _NUMBER)
 _ACCOUNT_ID: Final = _Field("account_id", _TEXT, b"null")
-_PLACING: Final = (_Field("source", _TEXT), *(_Field(name, _TEXT, b"null") for name in ("external_id", "email")))
+_PLACING: Final = (
+    _Field("source", _TEXT),
+    *(_Field(name, _TEXT, b"null") for name in ("external_id", "email")),
+)
 
 
 class LineScan:

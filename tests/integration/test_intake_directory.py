@@ -99,7 +99,7 @@ async def test_a_catch_up_with_nothing_new_is_quick(kafka: EmbeddedBroker) -> No
     kafka.create_topics(["quiet"])
     async with directory_feed("quiet", Learned(), {"bootstrap_servers": kafka.bootstrap}) as feed:
         following = asyncio.create_task(feed.follow())
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(4):
             for _ in range(10):
                 await feed.catch_up()
         following.cancel()

@@ -36,8 +36,9 @@ class Customers:
     """
     *accounts* customers, the n-th of which has 1 / n ** *skew* of the first one's share of events; 0 is alike for all.
 
-    *mix* weighs the event types. An account has between 3 and 63 people, the busy ones more; its tickets,
-    invoices and surveys each go through their lives, one after the other.
+    *mix* weighs the event types. An account has 3 to 63 people, the busy ones more: so few that most logins are by
+    people seen before, as where the product has been in use for months. Its tickets, invoices and surveys each go
+    through their lives, one after the other.
     """
 
     def __init__(

@@ -1,0 +1,87 @@
+"""
+A share of a history: the lines of some of its accounts, or of all, and the log entries they become.
+
+What the lines of a share are is decided by ``history.py``. A share can be sent to another process and be read there,
+by itself: its ticks are those of the whole history.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.health.events import LogEntry, Tick
+from pipeline.intake.directory import AccountDirectory
+from pipeline.intake.intake import Intake
+from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.intake.received import Code, Received, Rejected
+from pipeline.wire.contract import Contract
+from pipeline.wire.history_lines import HistoryFile, OrderedLines
+from pipeline.wire.ndjson import EventLines
+
+TICK_INTERVAL: Final = 3_600_000
+"""A tick at every full hour, ms."""
+
+LEFT_OUT: Final[frozenset[Code]] = frozenset({"unresolved_account", "ambiguous_account"})
+"""Live, such a record waits in the dead-letter topic for its account; a history without it is still a history."""
+
+
+class FaultyLine(Exception):  # noqa: N818 - reads as what happened
+    """A line that cannot be used, in a history that was not checked; ``History.check`` tells which, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryShare:
+    """
+    Lines in order and what it takes to read them.
+
+    *directory* knows every account of *files*; *first* and *last* are the times of the whole history, ms UTC.
+    """
+
+    files: tuple[HistoryFile, ...]
+    lines: OrderedLines
+    directory: AccountDirectory
+    first: int
+    last: int
+
+
+class ShareReader:
+    """Reads a share; *left_out* counts by code the lines that no account was found for, once they were read."""
+
+    def __init__(self, share: HistoryShare, *, contract: Contract, pseudonyms: Pseudonyms) -> None:
+        self.left_out: Counter[Code] = Counter()
+        self._share = share
+        self._read = EventLines(contract).read
+        self._decide = Intake(directory=share.directory, pseudonyms=pseudonyms).process
+
+    def entries(self, until: int | None = None) -> Iterator[tuple[str, LogEntry]]:
+        """
+        Account id and log entry of every event observed up to *until* (ms UTC; of all, unless given), with ticks.
+
+        A tick at every full hour follows what was observed up to then, and one at the end, *until* or the last
+        event's time, is the last entry. A tick's account id is empty. Raises ``FaultyLine``, for later lines too.
+        """
+        share = self._share
+        end = share.last if until is None else until
+        hour = -(-share.first // TICK_INTERVAL) * TICK_INTERVAL
+        for observed_at, file_number, place, number in share.lines:
+            file = share.files[file_number]
+            received = self._read(file.line(place), file.source, number)
+            decision = self._decide(received, observed_at) if isinstance(received, Received) else received
+            if isinstance(decision, Rejected):
+                if decision.code not in LEFT_OUT:
+                    raise FaultyLine
+                self.left_out[decision.code] += 1
+            elif observed_at <= end:
+                while hour < observed_at:
+                    yield "", _tick(hour)
+                    hour += TICK_INTERVAL
+                yield decision
+        while hour < end:
+            yield "", _tick(hour)
+            hour += TICK_INTERVAL
+        yield "", _tick(end)
+
+
+def _tick(at: int) -> LogEntry:
+    return LogEntry(at, "", 0, 0, Tick())
