@@ -44,7 +44,9 @@ class NoTables(TelltaleError):  # noqa: N818 - reads as what happened
 
 
 @click.command()
-@click.option("--band", type=click.Choice(list(BANDS), case_sensitive=False), help="Only accounts of this band.")
+@click.option(
+    "--band", type=click.Choice(list(BANDS), case_sensitive=False), help="Only accounts of this band."
+)
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many at most.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line, with everything that is known."

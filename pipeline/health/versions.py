@@ -118,7 +118,7 @@ def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list
     )
     standing.causes = []
     standing.causes_count = 0
-    alert_events = [_alert_event(state, verdict, kind, turn, before.score, points) for turn in turns]
+    alert_events = [_alert_event(state, verdict, kind, turn, (before.score, points)) for turn in turns]
     return [_snapshot(state, verdict), change, *alert_events]
 
 
@@ -189,16 +189,15 @@ def _alert_event(
     verdict: Verdict,
     kind: ChangeKind,
     turn: Turn,
-    score_before: float | None,
-    points: list[float],
+    fall: tuple[float | None, list[float]],
 ) -> AlertEvent:
     """
-    The fall the alert stands for where it is known, else the change of this version.
+    The fall the alert stands for where it is known, else *fall*, the change of this version.
 
     What the passing of time did was due at that time, whatever event it goes back to.
     """
     standing, facts, alert = state.standing, state.facts, turn.alert
-    moved = points if turn.points is None else turn.points
+    score_before, points = fall if turn.points is None else (turn.score_before, turn.points)
     return AlertEvent(
         alert_id=alert.alert_id,
         sequence=alert.sequence,
@@ -210,10 +209,10 @@ def _alert_event(
         sign=turn.sign.name,
         transition=turn.transition,
         severity=SEVERITIES[alert.severity],
-        score_before=score_before if turn.points is None else turn.score_before,
+        score_before=score_before,
         score_after=standing.score,
         points=tuple(
-            (component.name, value) for component, value in zip(COMPONENTS, moved, strict=True) if value
+            (component.name, value) for component, value in zip(COMPONENTS, points, strict=True) if value
         ),
         band=verdict.band,
         reason=turn.reason,
