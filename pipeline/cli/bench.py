@@ -17,7 +17,7 @@ from pipeline.cli.rows import print_json
 from pipeline.cli.run import stop_on_sigterm
 
 _ZIPF: Final = 0.9
-"""The busiest of 20,000 accounts has 6 % of the events then, the middle one as many as all on average."""
+"""The busiest of 20,000 accounts has 6 % of the events then, the one in the middle 14 of a million."""
 
 _WHOLE_PART: Final = 4
 _RESTORED_TIMES: Final = 5

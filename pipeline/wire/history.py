@@ -156,9 +156,9 @@ class History:
             for _, place, line in file.lines():
                 glance = look_at(line) or self._read_closely(line)
                 if glance is None:
-                    self.check()
+                    self.check()  # raises, since it reads this line too
                 else:
-                    index.add(glance.observed_at, glance.account_id, file_number, place)
+                    index.add(*glance, file_number, place)
         if not len(index):
             raise _without_events(self._files[0].path)
         return index
@@ -169,7 +169,7 @@ class History:
         if isinstance(received, Rejected):
             return None
         account_id = self._account_of(received)
-        return Glance(received.timestamp, account_id.encode() if isinstance(account_id, str) else b"")
+        return received.timestamp, account_id.encode() if isinstance(account_id, str) else b""
 
     def _account_of(self, received: Received) -> str | Rejected:
         return self._intake.account_of(received, received.timestamp)

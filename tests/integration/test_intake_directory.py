@@ -85,7 +85,7 @@ async def test_a_catch_up_waits_for_what_the_follower_is_learning(kafka: Embedde
         await send(kafka, "late", b"account")
         await learn.begun.wait()
         catching_up = asyncio.create_task(feed.catch_up())
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)  # longer than a broker takes for the ends
         assert not catching_up.done()
 
         learn.gate.set()

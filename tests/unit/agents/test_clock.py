@@ -143,8 +143,14 @@ async def test_only_the_owner_ticks_and_asks_the_broker_s_time_when_it_becomes_t
 
         kafka.owned = True
         await until(lambda: kafka.ticks)
+        assert kafka.written[0] == (0, (0,))
 
-    assert kafka.written[0] == (0, (0,))
+        kafka.owned = False
+        await asyncio.sleep(5 * TICK_SECONDS)
+        written = len(kafka.written)
+        kafka.owned = True
+        await until(lambda: len(kafka.written) > written)
+        assert kafka.written[written] == (0, (0,))
 
 
 async def test_an_owner_that_loses_the_right_while_it_waits_does_not_tick() -> None:
