@@ -87,6 +87,7 @@ def _play(parts: ExitStack, screen: DemoScreen, *, once: bool, seed: int) -> boo
     tree = parts.enter_context(ProcessTree())
     tree.start(sink)
     tree.start(health)
+    stage = parts.enter_context(LiveStage(plan, client=client, contract=contract, screen=screen))
     began = time.monotonic()
     events = _load(settings, contract, client, plan)
     # Not before: from its first tick on, the log's clock would be past the history.
@@ -97,13 +98,12 @@ def _play(parts: ExitStack, screen: DemoScreen, *, once: bool, seed: int) -> boo
     with HealthReader(settings.database_url.get_secret_value()) as reader:
         screen.portfolio(reader.portfolio())
         tree.wait(max(0.0, plan.now.timestamp() - time.time()))
-        with LiveStage(plan, client=client, contract=contract, screen=screen) as stage:
-            stage.play(tree, stop_early=once)
-            missing = stage.untold()
-            unstored = _unstored(reader, stage.told)
-            screen.summary(stage.told, missing, unstored)
-            if not once:
-                tree.wait()  # until Ctrl-C; later alerts are told as they come
+        stage.play(tree, stop_early=once)
+        missing = stage.untold()
+        unstored = _unstored(reader, stage.told)
+    screen.summary(stage.told, missing, unstored)
+    if not once:
+        tree.wait()  # until Ctrl-C; later alerts are told as they come
     return not missing and not unstored
 
 

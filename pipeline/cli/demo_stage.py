@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import takewhile
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -35,7 +35,12 @@ class Told(NamedTuple):
 
 
 class LiveStage:
-    """Two threads, one sending and one hearing, for the length of a with-block."""
+    """
+    Hears alerts for the length of a with-block, and sends events from ``play`` on, each in a thread of its own.
+
+    Alerts of history are passed over. Those of the present are heard while history is still being scored, since on a
+    slow machine a story may be due by then, and shown once it plays.
+    """
 
     def __init__(
         self, plan: DemoPlan, *, client: Configuration, contract: Contract, screen: DemoScreen
@@ -46,28 +51,28 @@ class LiveStage:
         self._contract = contract
         self._screen = screen
         self._expected = {story.account_id: story for story in plan.stories if story.signs}
+        self._playing = threading.Event()
         self._over = threading.Event()
         self._failure: BaseException | None = None
-        self._threads = [
-            threading.Thread(target=self._guard, args=(work,), name=work.__name__, daemon=True)
-            for work in (self._hear, self._send)
-        ]
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        self._start(self._hear)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
+        self._playing.set()
         for thread in self._threads:
             thread.join()
 
     def play(self, tree: ProcessTree, *, stop_early: bool) -> None:
         """Return after the last planned moment, with *stop_early* as soon as every story was told."""
         self._screen.live(self._plan)
+        self._playing.set()
+        self._start(self._send)
         end = self._plan.now.timestamp() + LIVE_SECONDS
         patience = max(story.ends.timestamp() for story in self._expected.values()) + _PATIENCE_SECONDS
         while time.time() < (patience if stop_early else end):
@@ -82,18 +87,27 @@ class LiveStage:
         told = {told.story.account_id for told in self.told}
         return [story for account_id, story in self._expected.items() if account_id not in told]
 
-    def _guard(self, work: Any) -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001 - raised again in play, where somebody listens
-            self._failure = error
+    def _start(self, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - raised again in play, where somebody listens
+                self._failure = error
+
+        thread = threading.Thread(target=guarded, name=work.__name__, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _hear(self) -> None:
         decoder = OutputDecoder(self._contract, open_registry(self._contract))
         topic = self._contract.alert.name
         for record in follow_topic(self._client, topic, self._over.is_set):
             assert record.value is not None, "the alert topic has no tombstones"
-            self._note(decoder.decode(topic, record.value), time.time())
+            heard_at = time.time()
+            alert = decoder.decode(topic, record.value)
+            if alert["as_of"] / 1000 >= self._plan.now.timestamp():
+                self._playing.wait()
+                self._note(alert, heard_at)
 
     def _note(self, alert: Mapping[str, Any], heard_at: float) -> None:
         story = self._expected.get(alert["account_id"])

@@ -21,11 +21,11 @@ from pipeline.simulate.product import login
 from pipeline.simulate.profile import Sizes, draw_profile
 from pipeline.simulate.rehearsal import Rehearsal
 
-ACCOUNTS = 192
+ACCOUNTS = 130
 HISTORY_DAYS = 112
 LIVE_SECONDS = 120
 SIZES = Sizes(small=(5, 8), mid=(8, 20), enterprise=(25, 50))
-"""Small firms, so that what fits into a few seconds of loading is the whole life of some 200 of them."""
+"""Small firms, so that what fits into a few seconds of loading is the whole life of some 140 of them."""
 
 _LOGINS_PER_SECOND = 4
 _QUIET_DAYS = 35

@@ -1,60 +1,17 @@
 """A history file becomes log entries in the order of observation, with the passing of time between them."""
 
-import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from history_builders import HOUR, MINUTE, NINE, account, file_of, login, opened
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_builders import CONTRACT
 
 from pipeline.health.events import LogEntry, Tick
 from pipeline.intake.directory import AccountDirectory
-from pipeline.intake.pseudonyms import Pseudonyms
-from pipeline.wire.history import BadHistory, History, open_history
-
-HOUR = 3_600_000
-NINE = 1_772_442_000_000  # 2026-03-02T09:00:00Z
-MINUTE = 60_000
-
-
-def login(observed_at: int, event_id: str = "e-1", **fields: Any) -> dict[str, Any]:
-    """A login that was observed at once."""
-    return {
-        "type": "login",
-        "event_id": event_id,
-        "occurred_at": observed_at,
-        "source": "app",
-        "user_id": "u-1",
-        **({"account_id": "acme"} | fields),
-    }
-
-
-def account(observed_at: int, account_id: str, **fields: Any) -> dict[str, Any]:
-    """An account's facts."""
-    return {
-        "type": "account",
-        "event_id": f"{account_id}-{observed_at}",
-        "occurred_at": observed_at,
-        "source": "crm",
-        "account_id": account_id,
-        "name": account_id,
-        **fields,
-    }
-
-
-def file_of(folder: Path, *lines: dict[str, Any] | str, name: str = "history.ndjson") -> Path:
-    """A file of these lines."""
-    path = folder / name
-    path.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
-    return path
-
-
-def opened(*paths: Path, directory: AccountDirectory | None = None) -> History:
-    """A history that must be good."""
-    return open_history(paths, contract=CONTRACT, pseudonyms=Pseudonyms(b"k" * 32), directory=directory)
+from pipeline.wire.history import BadHistory, History
 
 
 def story(history: History, until: int | None = None) -> list[tuple[int, int, str]]:

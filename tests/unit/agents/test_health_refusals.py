@@ -1,0 +1,126 @@
+"""What a health worker makes of its changelog when it starts: where it reads on, what it refuses, what it mends."""
+
+import msgpack
+import pytest
+from aiokafka.structs import ConsumerRecord
+from health_in_memory import LOG, START, Health, folded, login
+from lane_in_memory import ends_with
+from workers_in_memory import until
+
+from agents.lane.fences import Exit
+from pipeline.wire.state import (
+    PARTITION_RECORD,
+    POSITION_SIZE,
+    SCORECARDS_RECORD,
+    STATE_VERSION,
+    Position,
+    decode_record,
+    pack_position,
+)
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_the_state_says_where_the_log_is_read_on_and_its_outputs_are_not_repeated() -> None:
+    """The group's offset is behind after a crash between state and commit."""
+    before = await folded()
+    health = Health()
+    health.lane.thread.records[LOG] = before.lane.thread.records[LOG]
+    await health.recover(before.changelog(), committed=1)
+    health.log(START, login(9), "acc-0")
+    [event] = await health.fold()
+
+    assert [record.offset for record in event.value.records] == [4]
+    assert decode_record(health.newest()[PARTITION_RECORD]).counters.events == 4
+
+
+async def test_entries_the_state_has_seen_are_skipped_and_a_hole_ends_the_process() -> None:
+    """The next entry is the next offset."""
+    health = await folded()
+    health.lane.thread.at[LOG] = 2
+    await health.fold()
+    assert decode_record(health.newest()[PARTITION_RECORD]).next_offset == 4
+
+    health.lane.thread.records[LOG] = []
+    for _ in range(6):
+        health.log(START, login(), "acc-1")
+    del health.lane.thread.records[LOG][4]
+    with ends_with(Exit.LOG_HOLE):
+        await health.process(health.worker)
+
+
+async def test_states_without_a_record_are_refused() -> None:
+    """A step ends with its record, so the changelog has lost something."""
+    changelog = [r for r in (await folded()).changelog() if r.key != PARTITION_RECORD]
+
+    with ends_with(Exit.ACCOUNTS_DIFFER):
+        await Health().recover(changelog)
+
+
+@pytest.mark.parametrize("lost", [b"acc-1", SCORECARDS_RECORD])
+async def test_a_changelog_that_has_lost_a_key_is_refused(lost: bytes) -> None:
+    """The record counts the accounts, and knows that scorecards were in force."""
+    changelog = [r for r in (await folded()).changelog() if r.key != lost]
+
+    with ends_with(Exit.ACCOUNTS_DIFFER):
+        await Health().recover(changelog)
+
+
+@pytest.mark.parametrize("keep", [True, False], ids=["behind", "missing"])
+async def test_a_state_behind_the_group_is_refused(*, keep: bool) -> None:
+    """What the group has committed was in the changelog once."""
+    changelog = (await folded()).changelog() if keep else []
+
+    with ends_with(Exit.STATE_BEHIND_GROUP):
+        await Health().recover(changelog, committed=5)
+
+
+@pytest.mark.parametrize("key", [b"acc-1", PARTITION_RECORD, SCORECARDS_RECORD])
+async def test_a_value_of_a_newer_version_is_refused(key: bytes) -> None:
+    """After a step back to an older release."""
+    changelog = (await folded()).changelog()
+    for number, record in enumerate(changelog):
+        if record.key == key:
+            fields = [STATE_VERSION + 1, *msgpack.unpackb(record.value[POSITION_SIZE:])[1:]]
+            value = record.value[:POSITION_SIZE] + msgpack.packb(fields)
+            changelog[number] = ConsumerRecord("", 0, 0, 0, 0, key, value, None, 0, 0, ())
+
+    with ends_with(Exit.NEWER_STATE):
+        await Health().recover(changelog)
+
+
+async def test_the_state_of_another_log_is_refused() -> None:
+    """A log that was made again starts at 0: its first entries would be taken for old ones, and skipped."""
+    changelog = (await folded(incarnation="first")).changelog()
+    await Health(incarnation="first").recover(changelog)
+
+    with ends_with(Exit.OTHER_INCARNATION):
+        await Health(incarnation="second").recover(changelog)
+
+
+async def test_the_incarnation_is_asked_before_the_app_starts() -> None:
+    """In a thread, since the answer may take its time."""
+    health = Health(incarnation="first")
+    health.worker._incarnation = ""
+
+    async with health.worker.prepared():
+        assert health.worker._incarnation == "first"
+
+
+@pytest.mark.parametrize("key", [b"acc-1", PARTITION_RECORD, SCORECARDS_RECORD])
+async def test_what_an_older_value_shadows_is_written_again_first_thing(key: bytes) -> None:
+    """
+    Compaction would leave the older value, whichever key it has.
+
+        changelog   ours, position 4 | late, position 1 | ours again
+    """
+    changelog = (await folded()).changelog()
+    newest = {record.key: record.value for record in changelog}
+    late = pack_position(Position(1, 1, 0)) + newest[key][POSITION_SIZE:]
+    changelog.append(ConsumerRecord("", 0, 0, 0, 0, key, late, None, 0, 0, ()))
+
+    health = Health()
+    await health.recover(changelog)
+    await until(health.changelog)
+
+    assert health.newest() == {key: newest[key], PARTITION_RECORD: newest[PARTITION_RECORD]}

@@ -1,0 +1,136 @@
+"""Dead letters: what they hold, where they go, what is too large for one, and when there are too many."""
+
+from collections.abc import Sequence
+
+import pytest
+from faust.types import TP
+from intake_in_memory import ACCOUNTS, LOGINS, SURVEYS, Intake, login, survey
+from lane_in_memory import ends_with
+
+from agents.dead_letters import FLOOD_RECORDS, LETTER_BYTES
+from agents.lane.fences import Exit
+from pipeline import metrics
+from pipeline.health.events import AccountClosed
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_a_null_closes_an_account_and_is_a_dead_letter_everywhere_else() -> None:
+    """Compacted topics delete by null; an event topic that holds one has a broken producer."""
+    intake = Intake()
+    intake.put(TP(ACCOUNTS, 0), b"acc-1", None)
+    intake.put(TP(ACCOUNTS, 0), None, None)
+    intake.put(TP(LOGINS, 0), None, None)
+    await intake.take_in()
+
+    [(key, entry)] = intake.entries()
+    assert (key, type(entry.body)) == (b"acc-1", AccountClosed)
+    assert [code for _, code, _ in intake.letters(ACCOUNTS)] == ["bad_key"]
+    [(letter, code, _)] = intake.letters(LOGINS)
+    assert (letter.key, letter.value, code) == (None, None, "decode")
+
+
+async def test_a_dead_letter_keeps_the_record_as_received_and_says_where_it_came_from() -> None:
+    """Key, value and headers, a header without a value among them; ours stand behind."""
+    intake = Intake()
+    theirs = (("trace", b"1"), ("empty", None))
+    intake.put(TP(LOGINS, 3), b"k", b"garbage", headers=theirs)
+    await intake.take_in()
+
+    [(letter, _, _)] = intake.letters(LOGINS)
+    assert (letter.partition, letter.key, letter.value) == (3, b"k", b"garbage")
+    assert letter.headers[:5] == (
+        *theirs,
+        ("__connect.errors.topic", LOGINS.encode()),
+        ("__connect.errors.partition", b"3"),
+        ("__connect.errors.offset", b"0"),
+    )
+
+
+async def test_dead_letters_find_a_partition_where_their_topic_has_fewer() -> None:
+    """The operator chooses the counts of inputs; nothing says that the dead letters' topic has as many."""
+    intake = Intake()
+    intake.producer.counts[f"{LOGINS}.dlq"] = 2
+    intake.put(TP(LOGINS, 3), None, b"garbage")
+    await intake.take_in()
+
+    assert [letter.partition for letter, _, _ in intake.letters(LOGINS)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("topic", "key", "value", "also"),
+    [
+        (LOGINS, b"k", bytes(1_500_000), "the value has 1500000 bytes, more than 1000000"),
+        (LOGINS, bytes(LETTER_BYTES), b"garbage", "Confluent's header"),
+        (SURVEYS, b"k", survey("x" * (LETTER_BYTES - 150)), "more than 20000"),
+    ],
+    ids=["value", "key", "value of a record that can be read"],
+)
+async def test_what_is_too_large_for_a_letter_leaves_its_bytes_in_the_input(
+    topic: str, key: bytes, value: bytes, also: str
+) -> None:
+    """
+    The letter says where they are, and its value is not null: sent in again, that would close an account.
+
+    The records around it are processed; an append that can never succeed would stop every restart.
+    """
+    intake = Intake()
+    intake.put(TP(topic, 0), key, value, headers=(("trace", b"1"),))
+    intake.put(TP(LOGINS, 0), None, login())
+    await intake.take_in()
+
+    [(letter, code, detail)] = intake.letters(topic)
+    assert (letter.key, letter.value, code) == (None, b"", "too_large")
+    assert also in detail
+    assert "left out here, being" in detail
+    assert dict(letter.headers)["__connect.errors.offset"] == b"0"
+    assert "trace" not in dict(letter.headers)
+    assert len(intake.entries()) == 1
+
+
+async def test_the_largest_letter_fits_into_a_batch() -> None:
+    """The limit of a letter and that of the producer's batches belong together."""
+    intake = Intake()
+    reasons = 400
+    intake.put(TP(LOGINS, 0), b"k", b"x" * (LETTER_BYTES - reasons))
+    await intake.take_in()
+
+    [(letter, code, _)] = intake.letters(LOGINS)
+    assert (len(letter.value), code) == (LETTER_BYTES - reasons, "decode")
+
+
+async def take_in_many(intake: Intake, values: Sequence[bytes]) -> None:
+    for value in values:
+        intake.put(TP(LOGINS, 0), None, value)
+    await intake.take_in()
+
+
+async def test_a_flood_of_unreadable_records_ends_the_process() -> None:
+    """Then it is rather we, or the registry, who are wrong."""
+    half = FLOOD_RECORDS // 2
+    await take_in_many(Intake(), [b"garbage"] * half + [login()] * half)  # no flood: half can be read
+
+    with ends_with(Exit.POISON_FLOOD):
+        await take_in_many(Intake(), [b"garbage"] * (half + 1) + [login()] * (half - 1))
+
+
+async def test_records_that_can_be_read_are_no_flood() -> None:
+    """A source whose accounts are not known yet sends thousands, and they are sent in again later."""
+    intake = Intake()
+
+    await take_in_many(intake, [login(1, None, email="x@nobody.example")] * FLOOD_RECORDS)
+
+    assert len(intake.letters(LOGINS)) == FLOOD_RECORDS
+
+
+async def test_counts_start_at_zero() -> None:
+    """A rate over a code that has not occurred must be 0 and not absent."""
+    Intake()
+
+    told = {
+        (sample.labels["topic"], sample.labels["code"])
+        for family in metrics.DEAD_LETTERS.collect()
+        for sample in family.samples
+    }
+    assert ("health.action.v1", "ambiguous_account") in told
+    assert (LOGINS, "too_large") in told

@@ -1,0 +1,66 @@
+"""A history is read by whoever can undo it without a check before, and in shares by several processes."""
+
+import pickle
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from history_builders import HOUR, MINUTE, NINE, PEOPLE, account, file_of, login, opened
+from wire_builders import CONTRACT
+
+from pipeline.wire.history import BadHistory, open_history
+from pipeline.wire.history_share import FaultyLine, ShareReader
+
+
+def test_an_unchecked_history_meets_its_faults_on_the_way(tmp_path: Path) -> None:
+    """Also after *until*; a check then names them as it would have done before."""
+    path = file_of(tmp_path, login(NINE, "a"), login(NINE + MINUTE, user_id=""))
+    history = open_history([path], contract=CONTRACT, pseudonyms=PEOPLE, checked=False)
+
+    with pytest.raises(FaultyLine):
+        list(history.entries(NINE))
+    with pytest.raises(BadHistory, match=f"{path}:2: range: user_id is empty"):
+        history.check()
+
+
+def test_a_line_without_a_time_is_refused_unchecked(tmp_path: Path) -> None:
+    """It has no place in the order; all faults are named at once."""
+    path = file_of(tmp_path, "not json", login(NINE, user_id=""))
+
+    with pytest.raises(BadHistory, match="2 lines cannot be used"):
+        open_history([path], contract=CONTRACT, pseudonyms=PEOPLE, checked=False)
+
+
+def test_shares_make_the_entries_of_the_whole(tmp_path: Path) -> None:
+    """Each account with its offsets in one of them, all ticks in all of them; any process can read one."""
+    domain, lone = (
+        {"account_id": None, "email": "ann@a-3.example"},
+        {"account_id": None, "email": "ann@gmail.com"},
+    )
+    lines = [account(NINE, f"a-{number}", domains=[f"a-{number}.example"]) for number in range(7)]
+    lines += [
+        login(NINE + number * 7 * MINUTE, str(number), account_id=f"a-{number % 7}") for number in range(90)
+    ]
+    lines += [login(NINE + number * MINUTE, f"d-{number}", **domain) for number in range(9)]
+    history = opened(file_of(tmp_path, *lines, login(NINE, **lone)))
+
+    shares = pickle.loads(pickle.dumps(history.shares(3)))
+    readers = [ShareReader(share, contract=CONTRACT, pseudonyms=PEOPLE) for share in shares]
+    found = [list(reader.entries()) for reader in readers]
+
+    whole = list(history.entries())
+    owners = [{account_id for account_id, _ in entries if account_id} for entries in found]
+    assert sum(map(len, owners)) == 7
+    for accounts, entries in zip(owners, found, strict=True):
+        assert entries == [entry for entry in whole if entry[0] in {"", *accounts}]
+    assert min(len(share.lines) for share in shares) > 20
+    assert sum((reader.left_out for reader in readers), Counter()) == {"unresolved_account": 1}
+
+
+def test_there_may_be_more_shares_than_accounts(tmp_path: Path) -> None:
+    """Then some have only the passing of time."""
+    first, second = opened(file_of(tmp_path, login(NINE), login(NINE + HOUR))).shares(2)
+
+    assert (len(first.lines), len(second.lines)) == (2, 0)
+    reader = ShareReader(second, contract=CONTRACT, pseudonyms=PEOPLE)
+    assert [entry.observed_at for _, entry in reader.entries()] == [NINE, NINE + HOUR]
