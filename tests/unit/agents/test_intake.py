@@ -3,7 +3,6 @@
 import asyncio
 import time
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from aiokafka.structs import ConsumerRecord
