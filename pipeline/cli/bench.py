@@ -70,9 +70,8 @@ def bench(*, only: str | None, events: int, accounts: int, rounds: int, brokers:
         print_json([{"measure": "machine", **describe()}])
     else:
         click.echo("  ".join(f"{name}: {value}" for name, value in describe().items()))
-    figures = []
     for name in chosen:
         # A broker for each, so that none is slowed down by the logs of another.
         with open_stage(brokers, lambda line: click.echo(line, err=True)) as stage:
-            figures += measurements[name](stage)
-    print_figures(figures, as_json=as_json)
+            # Told at once: who stops the command keeps what was measured before.
+            print_figures(measurements[name](stage), as_json=as_json)
