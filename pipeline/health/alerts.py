@@ -74,6 +74,8 @@ def update_alerts(state: AccountState, account_id: str, scorecard: Scorecard) ->
 def open_alerts(state: AccountState) -> list[tuple[str, Alert]]:
     """Open alerts with their signs, oldest first; those opened together in the order of the signs."""
     alerts = state.standing.alerts
+    if not alerts:
+        return []
     found = [(sign.name, alerts[sign.name]) for sign in SIGNS if sign.name in alerts]
     return sorted([pair for pair in found if not pair[1].resolved_at], key=lambda pair: pair[1].opened_at)
 

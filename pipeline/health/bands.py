@@ -49,8 +49,13 @@ def move_band(state: AccountState, now: int, numbers: Bands) -> int:
         since[:] = (0, 0, 0)
         return 0
     place = BY_HEALTH.index(standing.band)
-    hold = round(numbers.hold_minutes * MINUTE)
     edges = (numbers.healthy_from, numbers.watch_from, numbers.at_risk_from)
+    if (not place or score < edges[place - 1] + numbers.hysteresis) and (
+        place == len(edges) or score >= edges[place] - numbers.hysteresis
+    ):  # nearly always; the edges further off are not passed either
+        since[:] = (0, 0, 0)
+        return 0
+    hold = round(numbers.hold_minutes * MINUTE)
     crossed = place
     next_end = 0
     for number, edge in enumerate(edges):
@@ -80,11 +85,10 @@ def hard_sign(state: AccountState, now: int, scorecard: Scorecard) -> HardSign |
     facts = state.facts
     if facts is not None and facts.notice_day is not None and facts.notice_day <= day:
         return HardSign(f"notice of cancellation given on {date_text(facts.notice_day)}", None)
-    tickets = state.tickets.book.open
-    if tickets:
-        limits = solve_limits(scorecard.support)
-        for ticket_id, ticket in tickets.items():
-            if ticket.severity == _P1 and ticket.late_after(limits) <= state.clock:
+    for ticket_id, ticket in state.tickets.book.open.items():
+        if ticket.severity == _P1:
+            limits = solve_limits(scorecard.support.solve_hours)
+            if ticket.late_after(limits) <= state.clock:
                 words = f"P1 ticket {ticket_id} open beyond its SLA of {duration(limits[0])}"
                 return HardSign(words, ticket.late_after(limits))
     worst = worst_past_due(state, day)

@@ -32,4 +32,4 @@ class Steps:
 
     def at(self, x: float) -> float:
         """Height of the stairs at *x*."""
-        return self.ys[max(bisect_right(self.xs, x) - 1, 0)]
+        return self.ys[(bisect_right(self.xs, x) or 1) - 1]

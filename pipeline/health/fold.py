@@ -141,12 +141,12 @@ class PartitionFold:
             return
         counters.events += 1
         self._note_changed(account_id, state)
-        today = max(state.as_of, entry.observed_at) // DAY
+        state.as_of = max(state.as_of, entry.observed_at)
+        today = state.as_of // DAY
         if event.occurred_at < today * DAY:
             counters.late += 1
         if 0 < state.standing.scored_day < today and state.closed_by is None:
             # The day's windows move before the event is applied, so that what time did is not said of the event.
-            state.as_of = max(state.as_of, entry.observed_at)
             self._rescore(account_id, state, clock=self.clock, kind="TIME")
         touched = state.apply(event, entry.observed_at)
         if touched == LEFT_OUT:

@@ -26,13 +26,15 @@ class ScoreHistory:
     def note(self, day: int, score: float | None, components: list[float | None]) -> None:
         """The scores of *day* as they stand now; never a day before the last one noted."""
         width = len(components)
-        if day > self.newest >= 0:
+        if day > self.newest + 1 > 0:
             self._keep_until(day, width)
         self.newest = day
-        self.scores[day % SCORE_DAYS] = _packed(score, _SCALE)
-        start = day % COMPONENT_DAYS * width
-        for place, value in enumerate(components, start):
-            self.components[place] = _packed(value, _COMPONENT_SCALE)
+        self.scores[day % SCORE_DAYS] = UNKNOWN if score is None else round(score * _SCALE)
+        kept = self.components
+        place = day % COMPONENT_DAYS * width
+        for value in components:
+            kept[place] = UNKNOWN if value is None else round(value * _COMPONENT_SCALE)
+            place += 1
 
     def score_on(self, day: int) -> float | None:
         """Last score of *day*; None if it was unknown or is too long ago."""
@@ -51,12 +53,15 @@ class ScoreHistory:
     def highest(self, first: int, last: int) -> tuple[int, float] | None:
         """The day with the highest score from *first* to *last* and that score; the latest of equals, None if all unknown."""
         scores = self.scores
-        best, best_day = UNKNOWN, -1
-        for day in range(max(first, self.newest - SCORE_DAYS + 1), min(last, self.newest) + 1):
-            score = scores[day % SCORE_DAYS]
-            if score >= best:
-                best, best_day = score, day
-        return None if best == UNKNOWN else (best_day, best / _SCALE)
+        first, last = max(first, self.newest - SCORE_DAYS + 1), min(last, self.newest)
+        start, end = first % SCORE_DAYS, last % SCORE_DAYS
+        # Slices, for every account is asked every day: 0.8 µs, day by day 2.5.
+        in_order = scores[start : end + 1] if start <= end else scores[start:] + scores[: end + 1]
+        best = max(in_order) if first <= last else UNKNOWN
+        if best == UNKNOWN:
+            return None
+        in_order.reverse()
+        return last - in_order.index(best), best / _SCALE
 
     def _keep_until(self, day: int, width: int) -> None:
         newest = self.newest
@@ -68,10 +73,6 @@ class ScoreHistory:
         for missed in range(max(newest + 1, day - COMPONENT_DAYS + 1), day):
             start = missed % COMPONENT_DAYS * width
             self.components[start : start + width] = components
-
-
-def _packed(score: float | None, scale: int) -> int:
-    return UNKNOWN if score is None else round(score * scale)
 
 
 def _unpacked(value: int, scale: int) -> float | None:

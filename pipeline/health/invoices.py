@@ -1,7 +1,9 @@
 """The invoices of one account: what is unpaid and since when, the habit of paying, and what recurs each month."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from pipeline.health.books import Book, StepKey
 from pipeline.health.events import Invoice, InvoiceStep
@@ -46,21 +48,35 @@ class Bill:
         return max(0, day_of(self.key[0]) - self.due_day)
 
     @property
-    def monthly(self) -> Decimal | None:
-        """Recurring amount a month while the invoice's period lasts, counted from the due date; None if it says none."""
+    def span(self) -> "Span | None":
+        """What it bills a month while its period lasts, counted from the due date; None if nothing recurs."""
         if not self.recurring_amount or not self.period_days or self.key[1] in {CREDITED, VOID}:
             return None
-        return self.recurring_amount * _MONTH_DAYS / self.period_days
+        monthly = self.recurring_amount * _MONTH_DAYS / self.period_days
+        return Span(self.due_day, self.due_day + self.period_days, monthly)
+
+
+class Span(NamedTuple):
+    """*monthly* recurs from *begin* to the day before *end*."""
+
+    begin: int
+    end: int
+    monthly: Decimal
 
 
 class Invoices:
-    """The book of invoices."""
+    """
+    The book of invoices.
 
-    __slots__ = ("book", "last_step_at")
+    Each day asks twice what recurred and the book seldom changes, so the spans of its bills, by currency, are kept.
+    """
+
+    __slots__ = ("_spans", "book", "last_step_at")
 
     def __init__(self) -> None:
         self.book: Book[Bill] = Book(MAX_OPEN, MAX_CLOSED)
         self.last_step_at = 0
+        self._spans: dict[str, list[Span]] | None = None
 
     def apply(self, event: Invoice) -> bool:
         """Note a step; False when it is older than what is remembered, or of a kind not known here."""
@@ -75,11 +91,13 @@ class Invoices:
                 key, event.amount, event.currency, event.due_day, event.recurring_amount, event.period_days
             )
             self.book.place(event.invoice_id, bill)
+            self._spans = None
         return True
 
     def forget(self, day: int) -> None:
         """Drop, on *day*, what has seen no step for too long."""
-        self.book.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY)
+        if self.book.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY):
+            self._spans = None
 
     def usual_days_late(self, at_least: int) -> int:
         """Median of the days late of the paid invoices remembered, the lower of two; 0 with fewer than *at_least*."""
@@ -92,13 +110,22 @@ class Invoices:
 
         A median, because the periods of two invoices may overlap or leave a gap of some days.
         """
-        sums: dict[str, list[Decimal]] = {}
-        for bill in (*self.book.open.values(), *self.book.closed.values()):
-            monthly = bill.monthly
-            if monthly is None or bill.period_days is None:
-                continue
-            totals = sums.setdefault(bill.currency, [_NOTHING] * samples)
-            for back in range(samples):
-                if bill.due_day <= day - back * apart < bill.due_day + bill.period_days:
-                    totals[back] += monthly
-        return {currency: sorted(totals)[samples // 2] for currency, totals in sums.items()}
+        if self._spans is None:
+            self._spans = {}
+            for bill in (*self.book.open.values(), *self.book.closed.values()):
+                if (span := bill.span) is not None:
+                    self._spans.setdefault(bill.currency, []).append(span)
+        sampled = range(day, day - samples * apart, -apart)
+        return {currency: _median_of(spans, sampled) for currency, spans in self._spans.items()}
+
+
+def _median_of(spans: list[Span], sampled: Sequence[int]) -> Decimal:
+    """What recurred a month on the days *sampled*, which are given from the last one back."""
+    last, oldest = sampled[0], sampled[-1]
+    totals = [_NOTHING] * len(sampled)
+    for begin, end, monthly in spans:
+        if begin <= last and oldest < end:
+            for place, day in enumerate(sampled):
+                if begin <= day < end:
+                    totals[place] += monthly
+    return sorted(totals)[len(totals) // 2]

@@ -9,11 +9,12 @@ from pipeline.health.outputs import ChangeKind
 from pipeline.health.people import NOBODY
 from pipeline.health.rhythm import rhythm_of
 from pipeline.health.scorecard import Scorecard, ScorecardSet
-from pipeline.health.standing import Standing
-from pipeline.health.touched import EVERYTHING, FACTS, RHYTHM, SHOWN, SPONSOR
+from pipeline.health.touched import A_DAY, EVERYTHING, FACTS, RHYTHM, SHOWN, SPONSOR
 from pipeline.health.versions import Output, Verdict, has_moved, publish
 from pipeline.health.weighing import weigh
 from pipeline.health.windows import DAY, day_of
+
+_ASSESSED = tuple((place, component.looks_at, component.assess) for place, component in enumerate(COMPONENTS))
 
 
 def rescore(
@@ -37,8 +38,7 @@ def rescore(
     if override is not None and override.expires_at is not None and override.expires_at <= state.clock:
         state.override = None
         touched |= SHOWN
-    scores_before = standing.scores
-    computed_before = forced(standing.band, standing.forced_by)
+    scores_before, band_before, forced_before = standing.scores, standing.band, standing.forced_by
     card = None if cards is None else _scorecard_of(state, cards)
     hold_ends_at = 0
     if card is None or state.closed_by is not None:
@@ -50,8 +50,8 @@ def rescore(
     moved = (
         not standing.version
         or touched & SHOWN
-        or computed != computed_before
         or standing.scores != scores_before
+        or computed != forced(band_before, forced_before)
     )
     if entry is not None and moved:
         standing.note_cause(entry)  # before the signs, which tell its times
@@ -76,17 +76,32 @@ def _scorecard_of(state: AccountState, cards: ScorecardSet) -> Scorecard:
     return cards.of(facts.segment, facts.lifecycle_stage, age_days)
 
 
+def _touched_with_the_day(state: AccountState, card: Scorecard, day: int, touched: int) -> int:
+    """What is to be judged again beyond *touched*, because the day or the scorecard is another; moves the windows on."""
+    standing = state.standing
+    scored_day = standing.scored_day
+    if not scored_day or card.name != standing.card_name or touched & FACTS:
+        touched |= EVERYTHING
+        standing.card_name = card.name
+        state.active_window = card.usage.active_days
+    elif day != scored_day:
+        touched |= A_DAY
+        if state.facts is None or state.facts.seats is None:
+            touched |= RHYTHM  # it goes by the number of people then, and some may be forgotten
+    if touched & A_DAY == A_DAY:
+        standing.scored_day = day
+        state.volume = None
+        state.forget(day)
+    return touched
+
+
 def _score(state: AccountState, card: Scorecard, touched: int) -> int:
     """Components, total, history, hard signs and band; returns when the next hold of the band ends, 0 if none runs."""
     standing = state.standing
     now, clock = state.as_of, state.clock
-    day = day_of(now)
-    if day != standing.scored_day or card.name != standing.card_name or touched & FACTS:
-        touched |= EVERYTHING
-        standing.scored_day, standing.card_name = day, card.name
-        state.volume = None
-        state.active_window = card.usage.active_days
-        state.forget(day)
+    day = now // DAY
+    scored_day = standing.scored_day
+    touched = _touched_with_the_day(state, card, day, touched)
     if touched & RHYTHM:
         state.longest_gap, state.allowed_silence = rhythm_of(state, card.went_dark)
     if touched & SPONSOR:
@@ -94,28 +109,27 @@ def _score(state: AccountState, card: Scorecard, touched: int) -> int:
         state.key_people = state.people.key_people(
             day, usage.missing_days, usage.power_user_days, usage.regular_days
         )
-    scores = standing.scores.copy()
-    for place, component in enumerate(COMPONENTS):
-        if component.looks_at & touched or _is_due(standing, place, clock):
-            assessment = component.assess(state, now, card)
-            scores[place], standing.reasons[place] = assessment.score, assessment.reason
-            standing.fresh_until[place] = assessment.fresh_until
-            standing.look_again_at[place] = assessment.look_again_at
+    scores, reasons = standing.scores.copy(), standing.reasons
+    fresh_until, look_again_at = standing.fresh_until, standing.look_again_at
+    for place, looks_at, assess in _ASSESSED:
+        # Assessed when touched, at the moment it wanted to be looked at again, and when it has gone stale.
+        if (
+            looks_at & touched
+            or 0 < look_again_at[place] <= clock
+            or ((stale_at := fresh_until[place]) is not None and stale_at <= clock)
+        ):
+            scores[place], reasons[place], fresh_until[place], look_again_at[place] = assess(state, now, card)
     if scores != standing.scores or touched & FACTS:
         standing.scores = scores
         standing.score, standing.coverage, standing.contributions = weigh(
             scores, card.weights, card.bands.least_coverage
         )
         standing.history.note(day, standing.score, scores)
+    elif day != scored_day:
+        standing.history.note(day, standing.score, scores)
     sign = hard_sign(state, now, card)
     standing.forced_by, standing.forced_due_at = (None, None) if sign is None else sign
     return move_band(state, now, card.bands)
-
-
-def _is_due(standing: Standing, place: int, clock: int) -> bool:
-    """Whether a component has come to the moment it wanted to be looked at again, or has gone stale."""
-    fresh_until = standing.fresh_until[place]
-    return 0 < standing.look_again_at[place] <= clock or (fresh_until is not None and fresh_until <= clock)
 
 
 def _stop_scoring(state: AccountState, reason: str) -> None:

@@ -1,6 +1,7 @@
 """How an account stands: what the components, bands and signs made of its state, and what was last handed out."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.health.events import Band, LogEntry, Scorecards, Tick
 from pipeline.health.history import ScoreHistory
@@ -28,8 +29,7 @@ class Alert:
     score_before: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """The last version handed out: what the next one is compared with."""
 
     score: float | None

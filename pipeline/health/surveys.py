@@ -20,27 +20,27 @@ _MOST = 0xFFFF
 
 
 class Answers(NamedTuple):
-    """*number* equal answers of one day, high ones good; *kind* is a place in ``KINDS``, 0 counts surveys sent."""
+    """*number* equal answers of one day, high ones good; *what* is twice a place in ``KINDS``, plus 1 for a decision-maker; 0 counts surveys sent."""
 
     day: int
-    kind: int
-    decision_maker: bool
+    what: int
     answer: int
     number: int
 
 
 class Surveys:
     """
-    Rows of (day, 2 x kind + decision-maker, answer, count), sorted: sums, so that the order of arrival cannot show.
+    Rows of ``Answers``, sorted: sums, so that the order of arrival cannot show.
 
-    Days are dropped by ``forget``.
+    Days are dropped by ``forget``. They are read every day and seldom change, so what was read last is kept.
     """
 
-    __slots__ = ("forgotten_day", "rows")
+    __slots__ = ("_read", "forgotten_day", "rows")
 
     def __init__(self) -> None:
         self.rows = array("H")
         self.forgotten_day = -1
+        self._read: list[Answers] | None = None
 
     def apply(self, event: SurveyResponse, day: int) -> bool:
         """Count a survey sent or answered; False when *day* is no longer kept, or the kind is not known here."""
@@ -56,23 +56,27 @@ class Surveys:
 
     def answers(self) -> list[Answers]:
         """Everything kept, oldest day first."""
-        rows = self.rows
-        return [
-            Answers(rows[at], rows[at + 1] // 2, rows[at + 1] % 2 == 1, rows[at + 2], rows[at + 3])
-            for at in range(0, len(rows), _WIDTH)
-        ]
+        if self._read is None:
+            row = iter(self.rows)
+            self._read = list(map(Answers._make, zip(row, row, row, row, strict=True)))
+        return self._read
 
     def forget(self, day: int) -> None:
         """Drop what is older than ``MEMORY_DAYS`` on *day*."""
-        last = day - MEMORY_DAYS
+        rows, last = self.rows, day - MEMORY_DAYS
+        if last <= self.forgotten_day:
+            return
+        self.forgotten_day = last
         end = 0
-        while end < len(self.rows) and self.rows[end] <= last:
+        while end < len(rows) and rows[end] <= last:
             end += _WIDTH
-        del self.rows[:end]
-        self.forgotten_day = max(self.forgotten_day, last)
+        if end:
+            del rows[:end]
+            self._read = None
 
     def _add(self, day: int, what: int, answer: int) -> None:
         rows = self.rows
+        self._read = None
         row = (day, what, answer)
         at = len(rows)
         while at and (rows[at - 4], rows[at - 3], rows[at - 2]) > row:

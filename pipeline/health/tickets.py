@@ -50,7 +50,8 @@ class Ticket:
         """
         if not self.severity:
             return 0
-        return max(self.opened_at, self.reopened_at) + limits[self.severity - 1]
+        begun = max(self.opened_at, self.reopened_at)
+        return begun + limits[self.severity - 1]
 
 
 class Tickets:

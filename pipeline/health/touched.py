@@ -23,4 +23,7 @@ SPONSOR: Final = 128
 LEFT_OUT: Final = 256
 """Older than what is remembered, of a kind this version does not know, or for an account that is closed."""
 
+A_DAY: Final = LOGINS | TICKETS | SURVEYS | INVOICES | SPONSOR
+"""What the passing of a day may change; the rhythm goes by the logins, not by the day it is."""
+
 EVERYTHING: Final = LOGINS | TICKETS | SURVEYS | INVOICES | FACTS | RHYTHM | SPONSOR

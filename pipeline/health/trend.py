@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from pipeline.health.account import AccountState
 from pipeline.health.scorecard import Scorecard
-from pipeline.health.windows import day_of
+from pipeline.health.windows import DAY
 
 
 class Fall(NamedTuple):
@@ -30,7 +30,7 @@ def fall_within(state: AccountState, now: int, days: int, scorecard: Scorecard, 
     score = standing.score
     if score is None:
         return None
-    today = day_of(now)
+    today = now // DAY
     best = standing.history.highest(today - days, today - 1)
     if best is None or best[1] - score < least:
         return None

@@ -60,14 +60,15 @@ def has_moved(state: AccountState, verdict: Verdict) -> bool:
             return True
     elif abs(score - shown_score) >= _LEAST_POINTS - _TRACE:
         return True
+    card = verdict.card
     return (
         not standing.version
         or verdict.band != shown.band
         or verdict.computed_band != shown.computed_band
         or standing.forced_by != shown.forced_by
         or abs(standing.coverage - shown.coverage) >= _LEAST_COVERAGE - _TRACE
-        or verdict.card_name != shown.card_name
-        or verdict.card_version != shown.card_version
+        or shown.card_name != ("" if card is None else card.name)
+        or shown.card_version != ("" if card is None else card.version)
     )
 
 
@@ -106,8 +107,10 @@ def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list
         coverage_before=before.coverage,
         coverage_after=now.coverage,
         points=tuple(
-            ComponentMove(component=component.name, before=old, after=new, points=moved)
-            for component, old, new, moved in zip(COMPONENTS, earlier, now.scores, points, strict=True)
+            [
+                ComponentMove(component=component.name, before=old, after=new, points=moved)
+                for component, old, new, moved in zip(COMPONENTS, earlier, now.scores, points, strict=True)
+            ]
         ),
         causes=tuple(standing.causes),
         causes_count=standing.causes_count,

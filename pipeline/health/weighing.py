@@ -14,11 +14,9 @@ class Total(NamedTuple):
 
 def weigh(scores: Sequence[float | None], weights: Sequence[float], least_coverage: float) -> Total:
     """Weighted mean over the components that are known; *coverage* is their share of the weight."""
-    known = total = 0.0
-    for score, weight in zip(scores, weights, strict=True):
-        total += weight
-        if score is not None:
-            known += weight
+    total = known = sum(weights)
+    if None in scores:
+        known = sum([weight for score, weight in zip(scores, weights, strict=True) if score is not None])
     coverage = round(known / total, 4)
     if not known or coverage < least_coverage:
         return Total(None, coverage, (0.0,) * len(scores))

@@ -47,7 +47,7 @@ def account_fields(state: AccountState) -> tuple[Any, ...]:
         state.last_login_heard_at,
         state.longest_gap,
         state.allowed_silence,
-        tuple(state.key_people),
+        state.key_people,
         (
             [_ticket_fields(name, ticket) for name, ticket in tickets.book.open.items()],
             [_ticket_fields(name, ticket) for name, ticket in tickets.book.closed.items()],
@@ -144,10 +144,8 @@ def _ring_fields(ring: Ring) -> tuple[int, bytes]:
 def _fill(ring: Ring, fields: tuple[int, bytes]) -> None:
     ring.newest, counts = fields
     if counts:
-        length = len(ring.counts)
-        ordered = array(ring.counts.typecode, counts.rjust(length * ring.counts.itemsize, b"\0"))
-        newest = length - (ring.newest + 1) % length
-        ring.counts = ordered[newest:] + ordered[:newest]
+        empty = ring.counts
+        ring.restore(ring.newest, array(empty.typecode, counts.rjust(len(empty) * empty.itemsize, b"\0")))
 
 
 def _ticket_fields(name: str, ticket: Ticket) -> tuple[Any, ...]:
@@ -190,7 +188,7 @@ def _bill_of(fields: Any) -> tuple[str, Bill]:
 
 
 def _standing_fields(standing: Standing) -> tuple[Any, ...]:
-    shown, history = standing.shown, standing.history
+    history = standing.history
     return (
         standing.scores,
         standing.reasons,
@@ -223,17 +221,7 @@ def _standing_fields(standing: Standing) -> tuple[Any, ...]:
             for name, alert in standing.alerts.items()
         ],
         standing.version,
-        (
-            shown.score,
-            shown.band,
-            shown.computed_band,
-            shown.forced_by,
-            shown.coverage,
-            shown.scores,
-            shown.contributions,
-            shown.card_name,
-            shown.card_version,
-        ),
+        standing.shown,
         [
             (cause.event_id, cause.topic, cause.partition, cause.offset, cause.occurred_at)
             for cause in standing.causes

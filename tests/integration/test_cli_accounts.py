@@ -64,7 +64,7 @@ def test_a_band_that_does_not_exist_is_wrong_usage(telltale: Telltale) -> None:
     answer = telltale("accounts", "--band", "bad")
 
     assert answer.code == 2
-    assert "at-risk" in answer.err
+    assert "at_risk" in answer.err
 
 
 def test_an_account_is_explained_by_its_rows(telltale: Telltale) -> None:

@@ -59,8 +59,12 @@ def test_a_worker_killed_between_its_writes_repeats_the_same_bytes_and_loses_not
     log.append(history())
 
     assert worker(broker, CONTRACT.current.name, 2).wait(30) == -signal.SIGKILL
-    assert worker(broker, CHANGELOG, 30).wait(30) == -signal.SIGKILL
-    inside = [unpack_position(states[PARTITION_RECORD]).timers_fired for states in newest(log).values()]
+    inside: list[int] = []
+    for batches in (30, 3, 3, 3, 3, 3):  # where the first kill lands depends on how many steps shared a batch
+        assert worker(broker, CHANGELOG, batches).wait(30) == -signal.SIGKILL
+        inside = [unpack_position(states[PARTITION_RECORD]).timers_fired for states in newest(log).values()]
+        if any(inside):
+            break
     last = worker(broker)
     eventually(lambda: log.all_committed("telltale-health", [CONTRACT.log.name]), 30)
     last.send_signal(signal.SIGTERM)

