@@ -55,19 +55,21 @@ def update_alerts(state: AccountState, account_id: str, scorecard: Scorecard) ->
     explained: tuple[str, ...] = ()
     for sign in SIGNS:
         alert = alerts.get(sign.name)
-        is_open = alert is not None and not alert.resolved_at
-        finding = sign.detect(state, now, scorecard, alert if is_open else None, explained)
-        if finding is not None:
-            explained += sign.explains
-            severity = _severity(state, finding, scorecard)
-            if alert is None or alert.resolved_at:
-                alert, transition = _open(state, account_id, sign, severity, scorecard)
-                turns.append(_turn(state, sign, alert, transition, finding, scorecard=scorecard))
-            elif severity > alert.severity:
-                alert.severity = severity
-                turns.append(_turn(state, sign, alert, "ESCALATED", finding, scorecard=scorecard))
-        elif alert is not None and is_open:
-            turns.append(_resolve(sign, alert, now, "recovery", sign.recovered(state, now, scorecard)))
+        if alert is not None and alert.resolved_at:
+            alert = None
+        finding = sign.detect(state, now, scorecard, alert, explained)
+        if finding is None:
+            if alert is not None:
+                turns.append(_resolve(sign, alert, now, "recovery", sign.recovered(state, now, scorecard)))
+            continue
+        explained += sign.explains
+        severity = _severity(state, finding, scorecard)
+        if alert is None:
+            alert, transition = _open(state, account_id, sign, severity, scorecard)
+            turns.append(_turn(state, sign, alert, transition, finding, scorecard=scorecard))
+        elif severity > alert.severity:
+            alert.severity = severity
+            turns.append(_turn(state, sign, alert, "ESCALATED", finding, scorecard=scorecard))
     return turns
 
 

@@ -1,12 +1,13 @@
 """The invoices of one account: what is unpaid and since when, the habit of paying, and what recurs each month."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from pipeline.health.books import Book, StepKey
 from pipeline.health.events import Invoice, InvoiceStep
+from pipeline.health.scorecard import Billing
 from pipeline.health.windows import DAY, day_of
 
 STEPS: tuple[InvoiceStep, ...] = (
@@ -24,6 +25,8 @@ ISSUED, OVERDUE, FAILED, DISPUTED, CREDITED, PAID, VOID = range(1, 8)
 _RANK = {step: rank for rank, step in enumerate(STEPS)}
 _MONTH_DAYS = Decimal("30.4375")
 _NOTHING = Decimal(0)
+_SAMPLED_BACK = (0, 7, 14, 21, 28)
+_NEVER = 1 << 31
 
 
 @dataclass(slots=True)
@@ -64,19 +67,32 @@ class Span(NamedTuple):
     monthly: Decimal
 
 
+class Shrinkage(NamedTuple):
+    """What the billing component made of the recurring amounts by *numbers*; it holds until the day *until*."""
+
+    numbers: Billing
+    until: int
+    points: float
+    reason: str
+
+
 class Invoices:
     """
     The book of invoices.
 
-    Each day asks twice what recurred and the book seldom changes, so the spans of its bills, by currency, are kept.
+    Each day asks what recurs and the book seldom changes, so two things are kept until it does: the spans of its bills
+    by currency with the days they begin and end on, and *shrinkage*, what the component made of them. Most days that is
+    5 instead of 35 µs.
     """
 
-    __slots__ = ("_spans", "book", "last_step_at")
+    __slots__ = ("_edges", "_spans", "book", "last_step_at", "shrinkage")
 
     def __init__(self) -> None:
         self.book: Book[Bill] = Book(MAX_OPEN, MAX_CLOSED)
         self.last_step_at = 0
+        self.shrinkage: Shrinkage | None = None
         self._spans: dict[str, list[Span]] | None = None
+        self._edges: list[int] = []
 
     def apply(self, event: Invoice) -> bool:
         """Note a step; False when it is older than what is remembered, or of a kind not known here."""
@@ -91,41 +107,53 @@ class Invoices:
                 key, event.amount, event.currency, event.due_day, event.recurring_amount, event.period_days
             )
             self.book.place(event.invoice_id, bill)
-            self._spans = None
+            self._book_changed()
         return True
 
     def forget(self, day: int) -> None:
         """Drop, on *day*, what has seen no step for too long."""
         if self.book.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY):
-            self._spans = None
+            self._book_changed()
 
     def usual_days_late(self, at_least: int) -> int:
         """Median of the days late of the paid invoices remembered, the lower of two; 0 with fewer than *at_least*."""
         late = sorted(bill.days_late for bill in self.book.closed.values() if bill.key[1] == PAID)
         return late[(len(late) - 1) // 2] if len(late) >= at_least else 0
 
-    def monthly_recurring(self, day: int, samples: int = 5, apart: int = 7) -> dict[str, Decimal]:
+    def monthly_recurring(self, day: int) -> dict[str, Decimal]:
         """
-        Recurring amount per month and currency around *day*: the median over *samples* days, *apart* days back from each other.
+        Recurring amount per month and currency around *day*: the median over some days, a week back from each other.
 
         A median, because the periods of two invoices may overlap or leave a gap of some days.
         """
-        if self._spans is None:
-            self._spans = {}
+        amounts = {}
+        for currency, spans in self._spans_of_bills().items():
+            totals = [_NOTHING] * len(_SAMPLED_BACK)
+            for begin, end, monthly in spans:
+                if begin <= day and day - _SAMPLED_BACK[-1] < end:  # as few of them do
+                    for place, back in enumerate(_SAMPLED_BACK):
+                        if begin <= day - back < end:
+                            totals[place] += monthly
+            amounts[currency] = sorted(totals)[len(totals) // 2]
+        return amounts
+
+    def recurring_until(self, day: int) -> int:
+        """The first day after *day* on which ``monthly_recurring`` may be another though the book is the same."""
+        self._spans_of_bills()
+        edges = self._edges
+        return min([edges[bisect_right(edges, day - back)] + back for back in _SAMPLED_BACK])
+
+    def _spans_of_bills(self) -> dict[str, list[Span]]:
+        spans = self._spans
+        if spans is None:
+            spans = self._spans = {}
+            edges = {_NEVER}
             for bill in (*self.book.open.values(), *self.book.closed.values()):
                 if (span := bill.span) is not None:
-                    self._spans.setdefault(bill.currency, []).append(span)
-        sampled = range(day, day - samples * apart, -apart)
-        return {currency: _median_of(spans, sampled) for currency, spans in self._spans.items()}
+                    spans.setdefault(bill.currency, []).append(span)
+                    edges |= {span.begin, span.end}
+            self._edges = sorted(edges)
+        return spans
 
-
-def _median_of(spans: list[Span], sampled: Sequence[int]) -> Decimal:
-    """What recurred a month on the days *sampled*, which are given from the last one back."""
-    last, oldest = sampled[0], sampled[-1]
-    totals = [_NOTHING] * len(sampled)
-    for begin, end, monthly in spans:
-        if begin <= last and oldest < end:
-            for place, day in enumerate(sampled):
-                if begin <= day < end:
-                    totals[place] += monthly
-    return sorted(totals)[len(totals) // 2]
+    def _book_changed(self) -> None:
+        self._spans = self.shrinkage = None

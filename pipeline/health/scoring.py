@@ -76,23 +76,20 @@ def _scorecard_of(state: AccountState, cards: ScorecardSet) -> Scorecard:
     return cards.of(facts.segment, facts.lifecycle_stage, age_days)
 
 
-def _touched_with_the_day(state: AccountState, card: Scorecard, day: int, touched: int) -> int:
-    """What is to be judged again beyond *touched*, because the day or the scorecard is another; moves the windows on."""
-    standing = state.standing
-    scored_day = standing.scored_day
-    if not scored_day or card.name != standing.card_name or touched & FACTS:
-        touched |= EVERYTHING
+def _judged_anew(state: AccountState, card: Scorecard, day: int, touched: int) -> int:
+    """What is to be judged again where the day, the scorecard or the facts are others; moves the windows on."""
+    standing, facts = state.standing, state.facts
+    judged = A_DAY
+    if not standing.scored_day or card.name != standing.card_name or touched & FACTS:
+        judged = EVERYTHING
         standing.card_name = card.name
         state.active_window = card.usage.active_days
-    elif day != scored_day:
-        touched |= A_DAY
-        if state.facts is None or state.facts.seats is None:
-            touched |= RHYTHM  # it goes by the number of people then, and some may be forgotten
-    if touched & A_DAY == A_DAY:
-        standing.scored_day = day
-        state.volume = None
-        state.forget(day)
-    return touched
+    elif facts is None or facts.seats is None:
+        judged |= RHYTHM  # it goes by the number of people then, and some may be forgotten
+    standing.scored_day = day
+    state.volume = None
+    state.forget(day)
+    return judged
 
 
 def _score(state: AccountState, card: Scorecard, touched: int) -> int:
@@ -100,8 +97,9 @@ def _score(state: AccountState, card: Scorecard, touched: int) -> int:
     standing = state.standing
     now, clock = state.as_of, state.clock
     day = now // DAY
-    scored_day = standing.scored_day
-    touched = _touched_with_the_day(state, card, day, touched)
+    new_day = day != standing.scored_day
+    if new_day or touched & FACTS or card.name != standing.card_name:
+        touched |= _judged_anew(state, card, day, touched)
     if touched & RHYTHM:
         state.longest_gap, state.allowed_silence = rhythm_of(state, card.went_dark)
     if touched & SPONSOR:
@@ -125,7 +123,7 @@ def _score(state: AccountState, card: Scorecard, touched: int) -> int:
             scores, card.weights, card.bands.least_coverage
         )
         standing.history.note(day, standing.score, scores)
-    elif day != scored_day:
+    elif new_day:
         standing.history.note(day, standing.score, scores)
     sign = hard_sign(state, now, card)
     standing.forced_by, standing.forced_due_at = (None, None) if sign is None else sign
@@ -155,10 +153,10 @@ def _next_due(state: AccountState, hold_ends_at: int) -> int:
     standing, facts, override, clock = state.standing, state.facts, state.override, state.clock
     due = (standing.scored_day + 1) * DAY + state.roll_offset
     for at in standing.look_again_at:
-        if clock < at < due:
+        if at and clock < at < due:
             due = at
     for fresh_until in standing.fresh_until:
-        if fresh_until is not None and clock < fresh_until < due:
+        if fresh_until and clock < fresh_until < due:
             due = fresh_until
     if clock < state.dark_at < due:
         due = state.dark_at

@@ -42,8 +42,8 @@ class Ring:
     So the order of arrival never shows in the counts. A count stops at the largest number its type holds
     (``B`` 255, ``H`` 65,535, ``I`` 4,294,967,295).
 
-    *bits* repeats which buckets counted something, the lowest bit for the newest: a pattern cut out of it takes 0.3 µs,
-    one looked up count by count 10 µs, and a window without counts need not be summed.
+    *counts* stand in the order of the buckets, the newest last, so that a window is one slice. *bits* repeats which counted
+    something, the lowest bit for the newest: a pattern cut out of it takes 0.3 µs, one looked up count by count 10 µs.
     """
 
     __slots__ = ("bits", "counts", "limit", "newest")
@@ -55,46 +55,38 @@ class Ring:
         self.bits = 0
 
     def restore(self, newest: int, counts: "array[int]") -> None:
-        """Hold *counts*, one a bucket from the oldest on, the last that of *newest*."""
-        start = len(counts) - (newest + 1) % len(counts)
-        self.newest, self.counts = newest, counts[start:] + counts[:start]
+        """Hold *counts*, as many as the ring is long, the last that of *newest*."""
+        self.newest, self.counts = newest, counts
         self.bits = int("".join(["1" if count else "0" for count in counts]), 2)
 
     def add(self, bucket: int, count: int = 1) -> int:
         """Count in *bucket*; returns its count before, or -1, and counts nothing, when the ring no longer holds it."""
         counts = self.counts
-        length = len(counts)
         ago = self.newest - bucket
         if ago < 0:
             self._move_to(bucket)
             ago = 0
-        elif ago >= length:
+        elif ago >= len(counts):
             return -1
-        place = bucket % length
-        before = counts[place]
+        before = counts[-1 - ago]
         after = before + count
         if 0 <= after <= self.limit:
-            counts[place] = after
-            if not before:
-                self.bits |= 1 << ago
-            elif not after:
+            counts[-1 - ago] = after
+            if not before or not after:
                 self.bits ^= 1 << ago
         return before
 
     def total(self, first: int, last: int) -> int:
         """Sum of the counts from *first* to *last*, both included; buckets outside the ring count as 0."""
-        counts, newest = self.counts, self.newest
-        length = len(counts)
-        # Comparisons, for of some ten totals a day of an account each call of min and max costs 0.1 µs.
-        last = min(last, newest)
-        if first <= newest - length:
-            first = newest - length + 1
-        if first > last or not (self.bits >> (newest - last)) & ((1 << (last - first + 1)) - 1):
+        newest = self.newest
+        if first > newest:
             return 0
-        start, end = first % length, last % length
-        if start <= end:
-            return sum(counts[start : end + 1])
-        return sum(counts[start:]) + sum(counts[: end + 1])
+        counts = self.counts
+        end = len(counts) - newest + last
+        if end <= 0:
+            return 0
+        start = end - 1 - last + first
+        return sum(counts[max(0, start) : end])
 
     def pattern(self, first: int, last: int) -> int:
         """Bits of the buckets from *first* to *last*, both included, that counted something; the lowest is the last bucket."""
@@ -104,9 +96,10 @@ class Ring:
     def _move_to(self, bucket: int) -> None:
         counts = self.counts
         length = len(counts)
-        for passed in range(max(self.newest + 1, bucket - length + 1), bucket + 1):
-            counts[passed % length] = 0
-        self.bits = (self.bits << (bucket - self.newest)) & ((1 << length) - 1)
+        passed = min(bucket - self.newest, length)
+        del counts[:passed]
+        counts.extend([0] * passed)
+        self.bits = (self.bits << passed) & ((1 << length) - 1)
         self.newest = bucket
 
 

@@ -135,10 +135,7 @@ def _facts_of(fields: Any) -> AccountFacts:
 
 def _ring_fields(ring: Ring) -> tuple[int, bytes]:
     """Counts from the oldest bucket on, without the zeros they begin with: most weekly rings are young."""
-    if ring.newest < 0:
-        return -1, b""
-    oldest = (ring.newest + 1) % len(ring.counts)
-    return ring.newest, (ring.counts[oldest:] + ring.counts[:oldest]).tobytes().lstrip(b"\0")
+    return ring.newest, ring.counts.tobytes().lstrip(b"\0")
 
 
 def _fill(ring: Ring, fields: tuple[int, bytes]) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count
-from pipeline.health.invoices import DISPUTED, FAILED, Bill
+from pipeline.health.invoices import DISPUTED, FAILED, Bill, Shrinkage
 from pipeline.health.scorecard import Billing, Scorecard
 from pipeline.health.touched import INVOICES
 from pipeline.health.windows import DAY
@@ -76,7 +76,11 @@ def _shrinkage(state: AccountState, day: int, numbers: Billing) -> tuple[float, 
     An amount that ended altogether says nothing here: its next invoice may simply not be issued yet.
     """
     invoices = state.invoices
-    before = invoices.monthly_recurring(day - numbers.recurring_days)
+    known = invoices.shrinkage
+    if known is not None and day < known.until and known.numbers is numbers:
+        return known.points, known.reason
+    earlier = day - numbers.recurring_days
+    before = invoices.monthly_recurring(earlier)
     now = invoices.monthly_recurring(day) if any(before.values()) else {}
     least, reason = 1.0, "recurring amount unchanged"
     for currency, usual in before.items():
@@ -84,7 +88,10 @@ def _shrinkage(state: AccountState, day: int, numbers: Billing) -> tuple[float, 
         if usual and present and float(present / usual) < least:
             least = float(present / usual)
             reason = f"recurring amount down {1 - least:.0%} in {numbers.recurring_days} days, to {currency} {present:,.2f} a month"
-    return 100 - numbers.recurring.at(least), reason
+    until = min(invoices.recurring_until(day), invoices.recurring_until(earlier) + numbers.recurring_days)
+    points = 100 - numbers.recurring.at(least)
+    invoices.shrinkage = Shrinkage(numbers, until, points, reason)
+    return points, reason
 
 
 BILLING = Component("billing", INVOICES, score_billing)

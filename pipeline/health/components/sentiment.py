@@ -6,13 +6,15 @@ Answers fade with their age and are drawn towards neutral while there are few, s
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count
-from pipeline.health.scorecard import Scorecard
-from pipeline.health.surveys import KINDS
+from pipeline.health.curves import Curve, Steps
+from pipeline.health.scorecard import Scorecard, Sentiment
+from pipeline.health.surveys import KINDS, Surveys, Valued
 from pipeline.health.touched import SURVEYS
 from pipeline.health.windows import DAY
 
 _NPS = KINDS.index("NPS")
 _CSAT = KINDS.index("CSAT")
+_CES = KINDS.index("CES")
 
 
 def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Assessment:
@@ -26,22 +28,19 @@ def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Asse
     day = now // DAY
     weight, points = numbers.neutral_weight, numbers.neutral_weight * numbers.neutral
     answered = sent = unhappy = last_day = 0
-    for asked_day, what, answer, number in state.surveys.answers():
+    fresh_days, half_life, neutral = numbers.fresh_days, numbers.half_life_days, numbers.neutral
+    for asked_day, number, each, value in _valued(state.surveys, numbers):
         age = day - asked_day if asked_day < day else 0
-        if age >= numbers.fresh_days:
+        if age >= fresh_days:
             continue
-        if not what:
+        if value is None:
             sent += number if age >= numbers.unanswered_after_days else 0
             continue
-        kind, decision_maker = divmod(what, 2)
-        value = (numbers.nps if kind == _NPS else numbers.csat if kind == _CSAT else numbers.ces).at(answer)
-        share = number * 0.5 ** (age / numbers.half_life_days)
-        if decision_maker:
-            share *= numbers.decision_maker_weight
+        share = number * 0.5 ** (age / half_life) * each
         weight += share
         points += share * value
         answered += number
-        if value < numbers.neutral:
+        if value < neutral:
             unhappy += number
         last_day = asked_day  # they come in the order of days
     silent = sent - answered if sent > answered else 0
@@ -52,6 +51,18 @@ def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Asse
     score = round(points / weight, 4) if weight else numbers.neutral
     fresh_until = (last_day + numbers.fresh_days) * DAY if answered else None
     return Assessment(score, _reason(answered, silent, unhappy), fresh_until)
+
+
+def _valued(surveys: Surveys, numbers: Sentiment) -> list[Valued]:
+    if surveys.valued is None or surveys.valued[0] is not numbers:
+        curves: dict[int, Curve | Steps] = {_NPS: numbers.nps, _CSAT: numbers.csat, _CES: numbers.ces}
+        worth = []
+        for day, what, answer, number in surveys.answers():
+            kind, decision_maker = divmod(what, 2)
+            each = numbers.decision_maker_weight if decision_maker else 1.0
+            worth.append(Valued(day, number, each, curves[kind].at(answer) if kind else None))
+        surveys.valued = numbers, worth
+    return surveys.valued[1]
 
 
 def _reason(answered: int, silent: int, unhappy: int) -> str:

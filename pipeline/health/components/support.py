@@ -58,8 +58,11 @@ def _volume(state: AccountState, day: int, numbers: Support) -> tuple[float, str
     if usual is None:
         return 100.0, f"{count(opened, 'ticket')} in 30 days"
     text = f"{count(opened, 'ticket')} in 30 days, usually {usual:.1f}"
-    silent = tickets.opened.total(day - numbers.silent_days + 1, day) == 0
-    if usual >= numbers.regular_tickets and silent and not tickets.book.open:
+    if (
+        usual >= numbers.regular_tickets
+        and not tickets.book.open
+        and not tickets.opened.total(day - numbers.silent_days + 1, day)
+    ):
         return numbers.silent, f"no ticket for {numbers.silent_days} days, usually {usual:.1f} in 30 days"
     if opened < numbers.volume_least_tickets:
         return 100.0, text
@@ -79,7 +82,7 @@ def _usual(state: AccountState, day: int, numbers: Support) -> float | None:
         return None
     first = last - weeks + 1
     usual = state.tickets.opened_weeks.total(first, last) / (7 * weeks) * _MONTH
-    before = state.login_weeks.total(first, last) / weeks
+    before = state.login_weeks.total(first, last) / weeks if usual else 0.0
     if not before:
         return usual
     growth = state.logins.total(day - 28, day - 1) / 4 / before
