@@ -54,7 +54,7 @@ class Usage:
     expected_seats: Annotated[Curve, Runs("up", 1)]
     volume: Annotated[Curve, Runs("up", 100)]
     volume_baseline_days: Annotated[int, Between(14, 42)]
-    volume_least_weekly: Annotated[float, Between(0, 10_000)]
+    volume_least_weekly: Annotated[float, Between(0.1, 10_000)]
     silence: Annotated[Curve, Runs("down", 1)]
     missing_days: Annotated[int, Between(7, 60)]
     regular_days: Annotated[int, Between(1, 60)]

@@ -205,3 +205,15 @@ def test_a_curve_runs_straight_between_its_points_and_level_beyond(x: float, y: 
 def test_stairs_hold_from_each_step_on(x: float, y: float) -> None:
     """An NPS of 7 is a passive, 9 a promoter."""
     assert Steps((0, 7, 9), (0, 60, 100)).at(x) == y
+
+
+def test_logins_are_never_compared_with_nothing() -> None:
+    """With 0 as the least usual logins a week, an account that had none would be divided by."""
+    text = (
+        (SHIPPED / "mid.toml")
+        .read_text("utf-8")
+        .replace("volume_least_weekly = 5", "volume_least_weekly = 0")
+    )
+
+    with pytest.raises(InvalidScorecards, match="volume_least_weekly"):
+        read_scorecards([Document("mid.toml", text)])
