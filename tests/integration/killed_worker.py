@@ -2,7 +2,7 @@
 An intake or health worker that kills itself at a moment a test chooses. Run as a script by the crash tests.
 
 `python killed_worker.py health BROKERS health.current.v1 3` dies by SIGKILL when its third append to that topic is
-acknowledged; with 0 it runs until a signal.
+acknowledged; with 0 it runs until a signal, and with `inside` it dies at the first step that ends within a tick.
 """
 
 import os
@@ -18,20 +18,23 @@ from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.structured_logs import configure
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import EmbeddedRegistry
+from pipeline.wire.state import PARTITION_RECORD, unpack_position
 
 PARTITIONS = 4
 SESSION_SECONDS = 4.0
 STEP_BYTES = 4_000
+INSIDE = "inside"
 
 
-def die_at(module: Any, topic: str, number: int) -> None:
-    """Let *module* die at its append *number* to *topic*; its ticks are not counted."""
-    append, left = module.append, number
+def die_at(module: Any, topic: str, moment: str) -> None:
+    """Let *module* die at its append to *topic* of that number, ticks not counted, or at one `inside` a tick."""
+    append, left = module.append, 1 if moment == INSIDE else int(moment)
 
     async def appending(app: Any, to: str, partition: int, records: Any, **options: Any) -> Any:
         nonlocal left
         written = await append(app, to, partition, records, **options)
-        left -= to == topic and records[0][0] != b""
+        counts = is_inside_a_tick(records) if moment == INSIDE else records[0][0] != b""
+        left -= to == topic and counts
         if left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return written
@@ -39,13 +42,19 @@ def die_at(module: Any, topic: str, number: int) -> None:
     module.append = appending
 
 
-def main(kind: str, brokers: str, topic: str, number: int) -> int:
+def is_inside_a_tick(records: Any) -> bool:
+    """Whether a batch of states closes with a position between two timers of one tick."""
+    key, value = records[-1][:2]
+    return key == PARTITION_RECORD and unpack_position(value).timers_fired > 0
+
+
+def main(kind: str, brokers: str, topic: str, moment: str) -> int:
     """Run the worker *kind*."""
     configure(process=kind)
     contract = Contract.load()
     registry = EmbeddedRegistry(contract)
-    if number:
-        die_at(agents.health if kind == "health" else agents.intake, topic, number)
+    if moment != "0":
+        die_at(agents.health if kind == "health" else agents.intake, topic, moment)
     app = make_app(
         f"telltale-{kind}",
         brokers=brokers,
@@ -71,4 +80,4 @@ def main(kind: str, brokers: str, topic: str, number: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:4], int(sys.argv[4])))
+    sys.exit(main(*sys.argv[1:5]))
