@@ -189,7 +189,7 @@ class AccountState:
         counted = self.logins.add(day)
         if counted < 0:
             return LEFT_OUT
-        touched = NOTHING if counted else LOGINS | RHYTHM
+        touched = NOTHING if counted else RHYTHM
         self.login_weeks.add((day + WEEK_STARTS) // 7)
         if day < self.first_login_day or not self.first_login_day:
             self.first_login_day = day
@@ -204,8 +204,8 @@ class AccountState:
         if login.role in SPONSORS and last_seen <= day - _RECENT_DAYS:
             touched |= LOGINS | SPONSOR
         if day < self.as_of // DAY:
-            # The volume counts whole days, so today's logins cannot move it; late ones can.
-            self.volume = None
+            # Volumes count whole days, so today's logins cannot move them; late ones can.
+            self.volume = self.tickets.usual = None
             touched |= LOGINS
         return touched
 

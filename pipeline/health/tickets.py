@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.health.books import Book, StepKey
 from pipeline.health.events import SupportTicket, TicketSeverity, TicketStep
@@ -54,10 +55,27 @@ class Ticket:
         return begun + limits[self.severity - 1]
 
 
-class Tickets:
-    """The book of tickets and the counts per day and week of what happened to them."""
+class Usual(NamedTuple):
+    """
+    Tickets in 30 days, and logins a week, over *weeks* weeks up to *last*.
 
-    __slots__ = ("book", "escalated", "last_step_at", "opened", "opened_weeks", "reopened")
+    They change once a week, and when something late is heard.
+    """
+
+    last: int
+    weeks: int
+    tickets: float
+    logins: float
+
+
+class Tickets:
+    """
+    The book of tickets and the counts per day and week of what happened to them.
+
+    Not stored is *usual*, what the support component last made of whole weeks.
+    """
+
+    __slots__ = ("book", "escalated", "last_step_at", "opened", "opened_weeks", "reopened", "usual")
 
     def __init__(self) -> None:
         self.book: Book[Ticket] = Book(MAX_OPEN, MAX_CLOSED)
@@ -66,6 +84,7 @@ class Tickets:
         self.escalated = Ring(32, "B")
         self.reopened = Ring(32, "B")
         self.last_step_at = 0
+        self.usual: Usual | None = None
 
     def apply(self, event: SupportTicket) -> bool:
         """Note a step; False when it is older than what is remembered, or of a kind not known here."""
@@ -81,6 +100,7 @@ class Tickets:
         self._count(ticket, event.step, at)
         self.book.place(event.ticket_id, ticket)
         self.last_step_at = max(self.last_step_at, at)
+        self.usual = None
         return True
 
     def forget(self, day: int) -> None:

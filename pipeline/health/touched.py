@@ -15,7 +15,7 @@ SHOWN: Final = 32
 """Something the snapshot shows as it is: a version is due."""
 
 RHYTHM: Final = 64
-"""Beside LOGINS: the first login of a day."""
+"""The first login of a day: how long the account stays away may have changed."""
 
 SPONSOR: Final = 128
 """Beside LOGINS: a champion or executive who had not been seen for a week."""

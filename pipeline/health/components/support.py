@@ -13,7 +13,7 @@ from typing import TypeAlias
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count, duration
 from pipeline.health.scorecard import Scorecard, Support
-from pipeline.health.tickets import SEVERITIES
+from pipeline.health.tickets import SEVERITIES, Usual
 from pipeline.health.touched import FACTS, TICKETS
 from pipeline.health.windows import DAY, HOUR, MINUTE, week_of
 
@@ -80,13 +80,16 @@ def _usual(state: AccountState, day: int, numbers: Support) -> float | None:
     weeks = min(numbers.baseline_weeks, last - week_of(state.first_day))
     if weeks < numbers.baseline_least_weeks:
         return None
-    first = last - weeks + 1
-    usual = state.tickets.opened_weeks.total(first, last) / (7 * weeks) * _MONTH
-    before = state.login_weeks.total(first, last) / weeks if usual else 0.0
-    if not before:
-        return usual
-    growth = state.logins.total(day - 28, day - 1) / 4 / before
-    return usual * min(max(growth, 1.0), numbers.growth_most)
+    usual = state.tickets.usual
+    if usual is None or usual.last != last or usual.weeks != weeks:
+        first = last - weeks + 1
+        opened = state.tickets.opened_weeks.total(first, last) / (7 * weeks) * _MONTH
+        logins = state.login_weeks.total(first, last) / weeks if opened else 0.0
+        usual = state.tickets.usual = Usual(last, weeks, opened, logins)
+    if not usual.logins:
+        return usual.tickets
+    growth = state.logins.total(day - 28, day - 1) / 4 / usual.logins
+    return usual.tickets * min(max(growth, 1.0), numbers.growth_most)
 
 
 def _open_costs(
@@ -130,8 +133,7 @@ def _recent_costs(
         (tickets.escalated, numbers.escalated, "escalation"),
         (tickets.reopened, numbers.reopened, "reopened ticket"),
     ):
-        number = ring.total(first, day)
-        if number:
+        if ring.newest >= first and (number := ring.total(first, day)):
             words = f"{count(number, what)} in 30 days"
             costs.append((min(number, numbers.counted_most) * points, words))
     since = first * DAY
