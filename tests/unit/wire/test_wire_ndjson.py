@@ -125,9 +125,9 @@ def test_a_closing_line_closes_an_account() -> None:
     assert refusal(line | {"occurred_at": None})[0] == "missing_field"
 
 
-def test_broken_unicode_is_left_to_the_checks() -> None:
-    """JSON can name half a character, which UTF-8 cannot; the intake says so with all other faults."""
-    assert read(LOGIN_LINE | {"account_id": "ac\ud800me"}).key == b"ac\xed\xa0\x80me"
+def test_half_a_character_is_refused() -> None:
+    """JSON can name one, UTF-8 cannot."""
+    assert refusal(LOGIN_LINE | {"account_id": "ac\ud800me"})[0] == "decode"
 
 
 SAYS_TIME = "is neither ms nor ISO 8601 with an offset, such as 2026-01-31T09:30:00Z"
