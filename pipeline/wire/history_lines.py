@@ -6,15 +6,19 @@ Of a line some numbers are held, 42 bytes at most, so the size of the files does
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from zlib import crc32
 
 _HASH_DIGITS: Final = 16
 _BUCKETS: Final = 1 << 12
+_SAMPLED: Final = 10_000
+
+Whose: TypeAlias = Callable[[bytes], bytes]
+"""The account's id of a line, in UTF-8; empty where no account is found."""
 
 
 class HistoryFile:
@@ -53,6 +57,20 @@ class HistoryFile:
             yield line
             found = self._bytes.find(text, place + len(line))
 
+    def sample(self, count: int) -> Iterator[bytes]:
+        """About *count* lines from all over the file."""
+        size = len(self._bytes)
+        for place in range(0, size, max(1, size // count)):
+            yield self.line(self._bytes.rfind(b"\n", 0, place) + 1)
+
+    def ends(self) -> tuple[bytes, bytes]:
+        """The first line and the last, leaving out those that are blank; empty in a file without others."""
+        end = len(self._bytes)
+        while end and self._bytes[end - 1 : end].isspace():
+            end -= 1
+        first = next((line for _, _, line in self.lines()), b"")
+        return first, self.line(self._bytes.rfind(b"\n", 0, end) + 1)
+
     def line(self, place: int) -> bytes:
         """The line that begins at *place*; empty at the end."""
         self._bytes.seek(place)
@@ -60,26 +78,26 @@ class HistoryFile:
 
 
 class OrderedLines:
-    """When lines were observed, the earliest first, in which file and where they are, and their numbers there."""
+    """Lines by the time when they were observed: in which file and where they are, and their numbers there."""
 
-    __slots__ = ("_file_numbers", "_numbers", "_observed", "_places")
+    __slots__ = ("_file_numbers", "_numbers", "_places")
 
     def __init__(self) -> None:
-        self._observed = array("q")
         self._file_numbers = array("H")
         self._places = array("Q")
         self._numbers = array("I")
 
     def __len__(self) -> int:
-        return len(self._observed)
+        return len(self._places)
 
-    def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
-        """``observed_at`` in ms UTC, number of the file, place, and number of the line in the order of its file."""
-        return zip(self._observed, self._file_numbers, self._places, self._numbers, strict=True)
+    def read(self, files: Sequence[HistoryFile], _whose: Whose) -> Iterator[tuple[str, int, bytes]]:
+        """Source, number in the order of its file, and text of every line."""
+        for file_number, place, number in zip(self._file_numbers, self._places, self._numbers, strict=True):
+            file = files[file_number]
+            yield file.source, number, file.line(place)
 
-    def append(self, observed_at: int, file_number: int, place: int, number: int) -> None:
+    def append(self, file_number: int, place: int, number: int) -> None:
         """Add the next line."""
-        self._observed.append(observed_at)
         self._file_numbers.append(file_number)
         self._places.append(place)
         self._numbers.append(number)
@@ -123,10 +141,44 @@ class LineIndex:
         for index in sorted(range(len(self)), key=self._observed.__getitem__):
             file_number = self._file_numbers[index]
             counts[file_number] += 1
-            made[share_of[self._buckets[index]]].append(
-                self._observed[index], file_number, self._places[index], counts[file_number]
-            )
+            made[share_of[self._buckets[index]]].append(file_number, self._places[index], counts[file_number])
         return made
+
+
+class StandingLines:
+    """
+    The lines of one file as they stand, those of some accounts or all: for a file that is in order of time.
+
+    Nothing about them is held, and the file is read once.
+    """
+
+    __slots__ = ("_owned",)
+
+    def __init__(self, owned: bytes) -> None:
+        """Those whose account has a 1 in *owned* at its bucket."""
+        self._owned = owned
+
+    def read(self, files: Sequence[HistoryFile], whose: Whose) -> Iterator[tuple[str, int, bytes]]:
+        """Source, number and text of every line; *whose* tells the account of each."""
+        (file,) = files
+        source, owned = file.source, self._owned
+        if 0 not in owned:
+            for number, (_, _, line) in enumerate(file.lines(), 1):
+                yield source, number, line
+        else:
+            for number, (_, _, line) in enumerate(file.lines(), 1):
+                if owned[crc32(whose(line)) % _BUCKETS]:
+                    yield source, number, line
+
+
+def standing_shares(file: HistoryFile, whose: Whose, shares: int) -> list[StandingLines]:
+    """*shares* of *file*, each with whole accounts; about alike by the accounts of some thousand of its lines."""
+    sample = file.sample(_SAMPLED) if shares > 1 else ()
+    share_of = _shared_out(Counter(crc32(whose(line)) % _BUCKETS for line in sample), shares)
+    return [
+        StandingLines(bytes(share_of.get(bucket, bucket % shares) == share for bucket in range(_BUCKETS)))
+        for share in range(shares)
+    ]
 
 
 def _shared_out(sizes: Counter[int], shares: int) -> dict[int, int]:

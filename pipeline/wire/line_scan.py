@@ -11,7 +11,12 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from pipeline.intake.directory import AccountDirectory
+from pipeline.intake.intake import Intake
+from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.intake.received import Rejected
+from pipeline.wire.contract import Contract
 from pipeline.wire.json_fields import read_time
+from pipeline.wire.ndjson import EventLines
 
 Glance: TypeAlias = tuple[int, bytes]
 """``observed_at`` in ms UTC, and the account's id in UTF-8, empty where no account is found."""
@@ -65,16 +70,26 @@ class LineScan:
 
     def look_at(self, line: bytes) -> Glance | None:
         """Time and account of *line*; ``None`` if it has to be read to know them."""
-        # Without escapes every quote opens or closes a text, and with one brace, the first byte, every name is a
-        # field of the event: so a name that stands there once, before a colon, is the field.
-        if line.rfind(b"{") or b"\\" in line:
+        account_id = self.whose(line)
+        if account_id is None:
             return None
         try:
             clock = _OBSERVED_AT if _OBSERVED_AT.name in line else _OCCURRED_AT
             text, number = clock.find(line).groups()
             observed_at = read_time(text.decode() if number is None else int(number))
-            return observed_at, _ACCOUNT_ID.find(line)[1] or self._placed(line)
-        except ValueError:  # a doubt, no time, or no UTF-8
+        except ValueError:  # a doubt, or no time
+            return None
+        return observed_at, account_id
+
+    def whose(self, line: bytes) -> bytes | None:
+        """Account of *line*, empty where none is found; ``None`` if it has to be read to know it."""
+        # Without escapes every quote opens or closes a text, and with one brace, the first byte, every name is a
+        # field of the event: so a name that stands there once, before a colon, is the field.
+        if line.rfind(b"{") or b"\\" in line:
+            return None
+        try:
+            return _ACCOUNT_ID.find(line)[1] or self._placed(line)
+        except ValueError:  # a doubt, or no UTF-8
             return None
 
     def _placed(self, line: bytes) -> bytes:
@@ -86,3 +101,33 @@ class LineScan:
         )
         account_id = self._resolve(source, external_id, email)
         return account_id.encode() if isinstance(account_id, str) else b""
+
+
+class LineFacts:
+    """When a line was observed and whose it is: at a glance where that will do, else by reading the line."""
+
+    __slots__ = ("_account_of", "_read", "_scan")
+
+    def __init__(self, directory: AccountDirectory, *, contract: Contract, pseudonyms: Pseudonyms) -> None:
+        self._scan = LineScan(directory)
+        self._read = EventLines(contract).read
+        self._account_of = Intake(directory=directory, pseudonyms=pseudonyms).account_of
+
+    def look_at(self, line: bytes) -> Glance | None:
+        """Time and account; ``None`` if the line cannot be read."""
+        return self._scan.look_at(line) or self._read_closely(line)
+
+    def whose(self, line: bytes) -> bytes:
+        """The account's id in UTF-8; empty where none is found, or the line cannot be read."""
+        account_id = self._scan.whose(line)
+        if account_id is None:
+            read = self._read_closely(line)
+            account_id = b"" if read is None else read[1]
+        return account_id
+
+    def _read_closely(self, line: bytes) -> Glance | None:
+        received = self._read(line)
+        if isinstance(received, Rejected):
+            return None
+        account_id = self._account_of(received, received.timestamp)
+        return received.timestamp, account_id.encode() if isinstance(account_id, str) else b""
