@@ -48,9 +48,9 @@ class OutputEncoder:
     __slots__ = ("_alert", "_change", "_snapshot", "_topics")
 
     def __init__(self, contract: Contract, registry: Registry) -> None:
-        self._snapshot = Encoder(contract.current, contract, registry)
-        self._change = Encoder(contract.change, contract, registry)
-        self._alert = Encoder(contract.alert, contract, registry)
+        self._snapshot = Encoder(contract.current, contract, registry, check_names=False)
+        self._change = Encoder(contract.change, contract, registry, check_names=False)
+        self._alert = Encoder(contract.alert, contract, registry, check_names=False)
         self._topics = {topic.source: topic.name for topic in contract.inputs}
 
     def snapshot(self, snapshot: HealthSnapshot) -> bytes:

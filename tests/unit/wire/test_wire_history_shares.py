@@ -2,6 +2,7 @@
 
 import pickle
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,11 @@ def test_a_file_out_of_order_cannot_be_read_as_it_stands(tmp_path: Path, at: int
     """Also when the line that is out of order is the last, which ought to tell the latest time."""
     history = opened(in_order(tmp_path, login(at, "late", account_id="a-1")))
 
+    shares = history.standing_shares(2)
+    readers = [ShareReader(share, contract=CONTRACT, pseudonyms=PEOPLE) for share in shares]
+
     with pytest.raises(OutOfOrder):
-        for share in history.standing_shares(2):
-            list(ShareReader(share, contract=CONTRACT, pseudonyms=PEOPLE).entries())
+        list(chain.from_iterable(reader.entries() for reader in readers))
 
 
 def test_several_files_are_not_read_as_they_stand(tmp_path: Path) -> None:

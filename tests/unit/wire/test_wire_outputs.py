@@ -1,7 +1,9 @@
 """What health hands out reaches its readers as it was meant."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from wire_builders import CONTRACT, NOW, REGISTRY
 
@@ -177,3 +179,28 @@ def test_an_alert_reaches_its_readers_whole() -> None:
 def test_the_same_value_gives_the_same_bytes() -> None:
     """A repeat after a crash cannot be told from the first."""
     assert ENCODER.snapshot(SNAPSHOT) == ENCODER.snapshot(replace(SNAPSHOT, cmrr=Decimal("12500.00")))
+
+
+def test_every_output_has_the_fields_of_its_schema() -> None:
+    """They are written without a look at the names, so one too many would be lost without a word."""
+    records = {HealthSnapshot: CONTRACT.current, HealthChange: CONTRACT.change, AlertEvent: CONTRACT.alert}
+    named = {
+        record["name"]: [field["name"] for field in record["fields"]]
+        for topic in records.values()
+        for record in records_in(CONTRACT.newest(topic))
+    }
+    parts = (ComponentScore, OpenAlert, Override, ComponentMove, Cause, Evidence)
+
+    for kind in (*records, *parts):
+        assert list(kind.__dataclass_fields__) == named[kind.__name__], kind
+
+
+def records_in(schema: Any) -> Iterator[Any]:
+    """Every record schema within *schema*."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "record":
+            yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from records_in(part)
