@@ -97,7 +97,8 @@ def _rhythm_holds(state: AccountState, cards: ScorecardSet) -> bool:
         not dark_at or card.usage.silence.at((state.clock - dark_at + allowed) / allowed) < 1
     ):  # counted from the last login that usage was assessed by: never less than the silence it saw
         return False
-    return card.name == standing.card_name and rhythm_of(state, card.went_dark) == (state.longest_gap, allowed)
+    rhythm = (state.longest_gap, allowed)
+    return card.name == standing.card_name and rhythm_of(state, card.went_dark) == rhythm
 
 
 def _judged_anew(state: AccountState, card: Scorecard, day: int, touched: int) -> int:

@@ -105,4 +105,3 @@ def _read_time(name: str, item: Any, faults: list[Fault]) -> int | None:
 def _rejected(faults: list[Fault], source: str, offset: int) -> Rejected:
     code, detail = verdict(faults)
     return Rejected(code=code, detail=detail, source=source, partition=0, offset=offset)
-
