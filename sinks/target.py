@@ -7,10 +7,12 @@ repeats nothing and leaves out nothing.
 
     TelltaleError
     ├── TargetAway        does not answer now; the consumer waits and asks again
+    ├── TargetRestored    stands where it stood earlier, as after a restored backup; the consumer claims again
     └── SinkStopped       goes on wrongly or not at all; the process ends, and says what helps
         ├── Fenced            another process has taken the partition over
         ├── TopicRecreated    the positions belong to a topic that is gone
-        └── BadRecord         a record that cannot be stored; none is ever skipped
+        ├── RejectedFlood     so many records cannot be stored that the fault is hardly in the records
+        └── TargetUnfit       the target lacks something that every record needs
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +24,10 @@ from pipeline.errors import TelltaleError
 
 class TargetAway(TelltaleError):  # noqa: N818 - these read as what happened
     """The target, or something it needs, does not answer; nothing of the batch is known to be stored."""
+
+
+class TargetRestored(TelltaleError):  # noqa: N818
+    """The target has forgotten what this sink stored, and nobody else owns it; nothing of the batch was stored."""
 
 
 class SinkStopped(TelltaleError):  # noqa: N818
@@ -36,8 +42,12 @@ class TopicRecreated(SinkStopped):
     """A topic of this name was deleted and made anew, so stored positions mean nothing in it."""
 
 
-class BadRecord(SinkStopped):
-    """A record that the target cannot hold, with its topic, partition and offset."""
+class RejectedFlood(SinkStopped):
+    """Too many of a partition's last records cannot be stored; the newest of them is not set aside any more."""
+
+
+class TargetUnfit(SinkStopped):
+    """The target refuses what has nothing to do with the records: a table, a column or a right is missing."""
 
 
 class Partition(NamedTuple):
@@ -64,7 +74,11 @@ class Record:
 
 
 class Target(Protocol):
-    """Where records go. Called from one thread; no call outlasts a minute. Each may raise ``TargetAway``."""
+    """
+    Where records go. Called from one thread; no call outlasts a minute.
+
+    Each but ``way_back`` may raise ``TargetAway``, and each but ``claim`` of those ``Fenced`` and ``TargetRestored``.
+    """
 
     def claim(self, partitions: Sequence[Partition], topic_ids: Mapping[str, str]) -> Mapping[Partition, int]:
         """
@@ -74,10 +88,18 @@ class Target(Protocol):
         """
 
     def positions(self) -> Mapping[Partition, int]:
-        """Where to read on, of what was claimed last: for use after ``TargetAway``. ``Fenced`` if it was lost."""
+        """Where to read on, of what was claimed last: for use after ``TargetAway``."""
+
+    def check(self) -> None:
+        """See that all that was claimed still stands where it was left, also where nothing is written."""
 
     def write(self, batch: Sequence[Record]) -> None:
-        """Store *batch*, in order of offset in each partition, and its positions: both or neither."""
+        """
+        Store *batch*, in order of offset in each partition, and its positions.
+
+        A record that cannot be stored is set aside in the target, where its bytes are kept: nothing is skipped. All
+        else of the batch is stored, unless ``RejectedFlood`` says that this is no single record's fault.
+        """
 
     def way_back(self, topic: str) -> str:
         """How an operator has *topic* read from its start: the way out where positions are of no use any more."""

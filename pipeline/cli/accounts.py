@@ -13,7 +13,8 @@ from pipeline.cli.rows import print_json, print_table
 from pipeline.errors import TelltaleError
 from pipeline.settings import load_settings
 from sinks.postgres import migrations
-from sinks.postgres.reading import AccountHealth, HealthReader, PortfolioLine
+from sinks.postgres.answers import AccountHealth, PortfolioLine
+from sinks.postgres.reading import HealthReader
 
 BANDS: Final = {
     "critical": "CRITICAL",

@@ -14,7 +14,7 @@ import click
 from pipeline.cli.alert_text import alert_lines, resolved_line
 from pipeline.simulate.demo import DemoPlan
 from pipeline.simulate.portfolio import ToldStory
-from sinks.postgres.reading import PortfolioLine
+from sinks.postgres.answers import PortfolioLine
 
 if TYPE_CHECKING:
     from pipeline.cli.demo_stage import Told

@@ -15,7 +15,7 @@ from pipeline.cli.accounts import band_word, open_reader
 from pipeline.cli.alert_text import money
 from pipeline.cli.rows import print_json, table_lines
 from pipeline.errors import TelltaleError
-from sinks.postgres.reading import AccountHealth, Alert, Change, Explanation, Freshness, Json
+from sinks.postgres.answers import AccountHealth, Alert, Change, Explanation, Freshness, Json
 
 _SEVERITIES: Final = ("CRITICAL", "HIGH", "WARNING", "INFO", "UNKNOWN")
 _SHOWN_CAUSES: Final = 5

@@ -1,27 +1,41 @@
-"""``telltale sink postgres``: one sink in this process, until SIGTERM or Ctrl-C."""
+"""``telltale sink``: the Postgres sink in this process, until SIGTERM or Ctrl-C, and what to do about its positions."""
 
 import signal
 import threading
+from contextlib import AbstractContextManager
+from dataclasses import asdict
 from types import FrameType
+from typing import Final
 
 import click
 
+from pipeline import metrics
 from pipeline.cli.process import observed
+from pipeline.cli.rows import print_json, print_table
 from pipeline.kafka.client import security_configuration
-from pipeline.settings import load_settings
+from pipeline.settings import Settings, load_settings
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import open_registry
-from sinks.consumer import Readiness
-from sinks.postgres.sink import run_postgres_sink
+from sinks.consumer.readiness import Readiness
+from sinks.postgres.repair import SinkRepair, sink_repair
+from sinks.postgres.rows import RowMaker
+from sinks.postgres.sink import GROUP, run_postgres_sink, stored_topics
+
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @click.group()
 def sink() -> None:
-    """Run one sink."""
+    """Run one sink, or mend what it keeps."""
 
 
 @sink.command()
-def postgres() -> None:
+@click.option(
+    "--accept-flood",
+    is_flag=True,
+    help="Set aside records that cannot be stored however many they are, instead of stopping.",
+)
+def postgres(*, accept_flood: bool) -> None:
     """Keep the tables in Postgres level with the three health topics, each row exactly once."""
     settings = load_settings("brokers", "database_url")
     contract = Contract.load(settings.topic_prefix)
@@ -29,11 +43,18 @@ def postgres() -> None:
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
         stop.set()
+        for number in _STOP_SIGNALS:
+            signal.signal(
+                number, signal.SIG_DFL
+            )  # Told twice, it ends at once: the open transaction is rolled back.
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    def ready() -> metrics.State:
+        return (False, "stops") if stop.is_set() else readiness()
+
+    for number in _STOP_SIGNALS:
         signal.signal(number, ask_to_stop)
     readiness = Readiness()
-    with observed(settings, "sink-postgres", readiness):
+    with observed(settings, "sink-postgres", ready):
         run_postgres_sink(
             brokers=settings.brokers,
             dsn=settings.database_url.get_secret_value(),
@@ -43,4 +64,54 @@ def postgres() -> None:
             stop=stop,
             session_seconds=settings.session_seconds,
             readiness=readiness,
+            accept_flood=accept_flood,
         )
+
+
+@sink.command()
+@click.argument("topic")
+def rewind(topic: str) -> None:
+    """
+    Have TOPIC read again from its start; repeats change nothing.
+
+    A sink that runs begins within seconds, one that stopped when it is started again. It helps where the topic no
+    longer has what the sink wants next, where the topic was made anew, and where rows were lost.
+    """
+    settings = load_settings("database_url")
+    names = [stored.name for stored in stored_topics(Contract.load(settings.topic_prefix))]
+    if topic not in names:
+        raise click.BadParameter(f'"{topic}" is not one of {", ".join(names)}', param_hint="TOPIC")
+    with _repair(settings) as repair:
+        partitions = repair.rewind(topic)
+    click.echo(f"{topic}: {partitions} partitions are read again from their start")
+
+
+@sink.command()
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1), help="Most to list.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def rejected(limit: int, *, as_json: bool) -> None:
+    """List records that could not be stored and were set aside, the newest first."""
+    with _repair(load_settings("database_url")) as repair:
+        records = [asdict(record) for record in repair.rejected(limit=limit)]
+    if as_json:
+        print_json(records)
+    elif records:
+        print_table(list(records[0]), [tuple(record.values()) for record in records], right=(1, 2))
+        click.echo("When their cause is mended, `telltale sink retry` stores them.")
+    else:
+        click.echo("none")
+
+
+@sink.command()
+def retry() -> None:
+    """Try again to store the records that were set aside."""
+    settings = load_settings("database_url")
+    contract = Contract.load(settings.topic_prefix)
+    registry = open_registry(contract, settings.registry_url.get_secret_value())
+    with _repair(settings) as repair:
+        retried = repair.retry(RowMaker(contract, registry))
+    click.echo(f"{retried.stored} stored, {retried.refused} still refused")
+
+
+def _repair(settings: Settings) -> AbstractContextManager[SinkRepair]:
+    return sink_repair(settings.database_url.get_secret_value(), group=settings.topic_prefix + GROUP)

@@ -1,20 +1,13 @@
-"""
-Connections to Postgres: how they are made, and what an error says about the server rather than about our rows.
+"""Connections to Postgres: how they are made, and which limits they keep, at the server and on our side."""
 
-    TelltaleError > TargetAway
-    └── DatabaseAway      nobody answers at the address, or the login is refused
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final, TypeAlias
+import math
+import time
+from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.sql import SQL
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
-
-from sinks.target import TargetAway
+from sqlalchemy import Engine, create_engine, event, make_url
 
 _SERVER_SETTINGS: Final = {
     "timezone": "UTC",
@@ -36,20 +29,36 @@ _CONNECT: Final = {
 }
 _FIRST_WITH_TRANSACTION_TIMEOUT: Final = 170_000
 
-# Worth another transaction on the same connection: serialization failure, deadlock.
-CONFLICTS: Final = frozenset({"40001", "40P01"})
-# Worth waiting for: connection lost or refused (08), out of resources (53), shut down or cancelled (57), lock not to
-# be had in time (55P03), a server that has become a replica (25006), a transaction that took too long (25P03, 25P04).
-_AWAY_CLASSES: Final = ("08", "53", "57")
-_AWAY_STATES: Final = frozenset({"55P03", "25006", "25P03", "25P04"})
+T = TypeVar("T")
 
 
-DatabaseError: TypeAlias = DBAPIError | psycopg.Error
-"""What a failed statement raises: SQLAlchemy's wrapping, or, inside a COPY, the driver's error itself."""
+class LimitedConnection(psycopg.Connection[Any]):
+    """
+    A connection that waits for no answer beyond ``deadline``: it closes itself and raises ``OperationalError``.
 
+    The server's own timeouts do not help where the server is what is frozen: its kernel goes on acknowledging what we
+    send, and we would wait for the answer until our group gave us up.
+    """
 
-class DatabaseAway(TargetAway):
-    """Postgres does not answer, or does not let us in."""
+    deadline = math.inf
+    """In seconds of ``time.monotonic``."""
+
+    def wait(self, gen: PQGen[T], *args: Any, **kwargs: Any) -> T:
+        """Wait as the driver does, who hands *gen* an empty answer about ten times a second."""
+        return super().wait(self._limited(gen), *args, **kwargs)
+
+    def _limited(self, gen: PQGen[T]) -> PQGen[T]:
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() > self.deadline:
+                    self.close()
+                    raise psycopg.OperationalError("no answer within the time a transaction may take")
+                wanted = gen.send(ready)
+        except StopIteration as done:
+            result: T = done.value
+            return result
 
 
 def make_engine(dsn: str, *, application: str, transaction_seconds: int | None = None) -> Engine:
@@ -69,6 +78,11 @@ def make_engine(dsn: str, *, application: str, transaction_seconds: int | None =
         hide_parameters=True,  # Errors reach the log, and rows hold what people wrote.
         connect_args=_CONNECT | {"application_name": application},
     )
+
+    def connect(_dialect: object, _record: object, address: Any, settings: Any) -> LimitedConnection:
+        return LimitedConnection.connect(*address, **settings)
+
+    event.listen(engine, "do_connect", connect)
     if transaction_seconds is not None:
 
         def limit(connection: psycopg.Connection[Any], _record: object) -> None:
@@ -78,44 +92,3 @@ def make_engine(dsn: str, *, application: str, transaction_seconds: int | None =
 
         event.listen(engine, "connect", limit)
     return engine
-
-
-def sqlstate(error: DatabaseError) -> str | None:
-    """The server's code for *error*; None if no server said anything."""
-    return _of_driver(error).sqlstate
-
-
-def is_away(error: DatabaseError) -> bool:
-    """Whether the server is what is wrong, so that the same transaction may succeed later."""
-    driver_error = _of_driver(error)
-    state = driver_error.sqlstate
-    if state is None:
-        return isinstance(driver_error, psycopg.OperationalError | psycopg.InterfaceError)
-    return state[:2] in _AWAY_CLASSES or state in _AWAY_STATES
-
-
-def words(error: DatabaseError) -> str:
-    """What the server or the driver said, in one line and without our values."""
-    driver_error = _of_driver(error)
-    return driver_error.diag.message_primary or str(driver_error).strip().partition("\n")[0]
-
-
-def _of_driver(error: DatabaseError) -> psycopg.Error:
-    found = error.orig if isinstance(error, DBAPIError) else error
-    assert isinstance(found, psycopg.Error)
-    return found
-
-
-@contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """One transaction; ``DatabaseAway`` if the server cannot be reached or goes away in it."""
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except (DBAPIError, psycopg.Error) as error:
-        if not is_away(error):
-            raise
-        raise DatabaseAway(
-            f"Postgres at {engine.url.render_as_string(hide_password=True)} does not answer: {words(error)}",
-            hint="Check TELLTALE_DATABASE_URL and that the server runs.",
-        ) from error

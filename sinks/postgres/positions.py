@@ -4,11 +4,15 @@ Who may write which partition, and how far it is stored: the rows of ``sink_offs
 A claim raises the partition's epoch and writes the new owner into its row. Every later transaction locks the row
 first and looks whether that still stands, so of two sinks that both believe they own a partition only the one that
 claimed it last can write, whatever the group told the other, and however late that one wakes up.
+
+A row that is gone, or stands at an earlier epoch or offset than we left it at, has no other owner: the database was
+restored to an earlier state, or an operator set it back. Its other rows went back too, or are to be read again.
 """
 
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
@@ -16,12 +20,20 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_,
 from sqlalchemy.dialects.postgresql import insert
 
 from sinks.postgres.tables import sink_offset
-from sinks.target import Fenced, Partition, Record, TopicRecreated
+from sinks.target import Fenced, Partition, Record, TargetRestored, TopicRecreated
 
 _RESTART: Final = "Start this sink again: it claims what its group gives it and reads on where the rows end."
 
-Epochs: TypeAlias = Mapping[Partition, int]
-"""What a sink has claimed, each with the epoch of the claim."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One partition of ours: the *epoch* we claimed it with, and the offset up to which we know it to be stored."""
+
+    epoch: int
+    next_offset: int
+
+
+Claims: TypeAlias = Mapping[Partition, Claim]
 
 
 class Positions:
@@ -34,8 +46,8 @@ class Positions:
 
     def claim(
         self, connection: Connection, partitions: Sequence[Partition], topic_ids: Mapping[str, str]
-    ) -> tuple[Epochs, Mapping[Partition, int]]:
-        """Take *partitions* over; gives the epochs, and where to read on. Raises ``TopicRecreated``."""
+    ) -> Claims:
+        """Take *partitions* over. Raises ``TopicRecreated``."""
         for partition, row in self._locked(connection, partitions).items():
             now = topic_ids.get(partition.topic)
             if now and row.topic_id and now != row.topic_id:
@@ -66,32 +78,47 @@ class Positions:
                 "updated_at": func.clock_timestamp(),
             },
         ).returning(sink_offset)
-        claimed = {Partition(row.topic, row.partition): row for row in connection.execute(claim)}
-        return (
-            {partition: row.owner_epoch for partition, row in claimed.items()},
-            {partition: row.next_offset for partition, row in claimed.items()},
-        )
+        return {
+            Partition(row.topic, row.partition): Claim(epoch=row.owner_epoch, next_offset=row.next_offset)
+            for row in connection.execute(claim)
+        }
 
-    def held(self, connection: Connection, epochs: Epochs) -> Mapping[Partition, int]:
-        """Lock the rows of what was claimed and say where each stands; ``Fenced`` if one has another owner."""
-        rows = self._locked(connection, epochs)
-        for partition, epoch in epochs.items():
-            refuse_zombie(partition, rows.get(partition), owner=self._owner, epoch=epoch)
-        return {partition: row.next_offset for partition, row in rows.items()}
+    def held(self, connection: Connection, claims: Claims) -> Claims:
+        """
+        Lock the rows of *claims* and say where they stand now.
 
-    def advance(self, connection: Connection, epochs: Epochs, batch: Iterable[Record]) -> None:
-        """Move the partitions of *batch* behind its last records; ``Fenced`` if one is not ours, or further on."""
+        That is further on than we know where a commit happened of which we did not hear. ``Fenced`` if one has
+        another owner, ``TargetRestored`` if one has gone back.
+        """
+        rows = self._locked(connection, claims)
+        for partition, claim in claims.items():
+            row = rows.get(partition)
+            if row is None:
+                raise TargetRestored(f"the position of {partition} is gone from Postgres")
+            refuse_restored(partition, row, owner=self._owner, claim=claim)
+            refuse_zombie(partition, row, owner=self._owner, epoch=claim.epoch)
+        return {
+            partition: Claim(epoch=row.owner_epoch, next_offset=row.next_offset)
+            for partition, row in rows.items()
+        }
+
+    def advance(self, connection: Connection, claims: Claims, batch: Iterable[Record]) -> Claims:
+        """
+        Move the partitions of *batch* behind its last records, and say where they will stand after the commit.
+
+        Raises what ``held`` does, and ``Fenced`` for a partition that is further on than the batch begins.
+        """
         first: dict[Partition, int] = {}
         following: dict[Partition, int] = {}
         for record in batch:
             first.setdefault(record.partition, record.offset)
             following[record.partition] = record.offset + 1
-        held = self.held(connection, {partition: epochs[partition] for partition in first})
+        held = self.held(connection, {partition: claims[partition] for partition in first})
         for partition, offset in first.items():
-            # Further back is right: compaction and transaction markers leave gaps.
-            if held[partition] > offset:
+            # The batch may begin further on than we know: compaction and transaction markers leave gaps.
+            if held[partition].next_offset > offset:
                 raise Fenced(
-                    f"{partition} is stored up to offset {held[partition]}, and the batch begins at {offset}",
+                    f"{partition} is stored up to offset {held[partition].next_offset}, and the batch begins at {offset}",
                     hint=_RESTART,
                 )
         connection.execute(
@@ -107,6 +134,23 @@ class Positions:
                 for partition, offset in following.items()
             ],
         )
+        return {
+            partition: Claim(epoch=held[partition].epoch, next_offset=offset)
+            for partition, offset in following.items()
+        }
+
+    def rewind(self, connection: Connection, topic: str) -> int:
+        """
+        Have *topic* read again from its start, whichever incarnation it is of; how many partitions that concerns.
+
+        The owner's claim stands: it notices that the positions have gone back, and begins there.
+        """
+        back = (
+            update(sink_offset)
+            .where(sink_offset.c.consumer_group == self._group, sink_offset.c.topic == topic)
+            .values(next_offset=0, topic_id=None, updated_at=func.clock_timestamp())
+        )
+        return connection.execute(back).rowcount
 
     def _locked(self, connection: Connection, partitions: Iterable[Partition]) -> dict[Partition, Row[Any]]:
         rows: Select[Any] = (
@@ -123,15 +167,23 @@ class Positions:
     def way_back(self, topic: str) -> str:
         """How an operator has *topic* read from its start."""
         return (
-            "To read it from its start, delete its rows from sink_offset "
-            f"(consumer_group {self._group}, topic {topic}) and start again: repeats change nothing."
+            f"`telltale sink rewind {topic}` has it read from its start, repeats change nothing; then start the sink "
+            "again."
         )
 
 
-def refuse_zombie(partition: Partition, row: Row[Any] | None, *, owner: str, epoch: int) -> None:
+def refuse_restored(partition: Partition, row: Row[Any], *, owner: str, claim: Claim) -> None:
+    """Raise ``TargetRestored`` if *row* stands further back than *claim*, and nobody has claimed it since."""
+    ours = (row.owner, row.owner_epoch) == (owner, claim.epoch)
+    if row.owner_epoch < claim.epoch or (ours and row.next_offset < claim.next_offset):
+        raise TargetRestored(
+            f"{partition} stands at offset {row.next_offset} (epoch {row.owner_epoch}) in Postgres, and was stored up "
+            f"to {claim.next_offset} (epoch {claim.epoch}): it was set back to an earlier state"
+        )
+
+
+def refuse_zombie(partition: Partition, row: Row[Any], *, owner: str, epoch: int) -> None:
     """Raise ``Fenced`` unless *row* still names *owner* and *epoch*."""
-    if row is None:
-        raise Fenced(f"the position of {partition} was deleted while this sink owned it", hint=_RESTART)
     if (row.owner, row.owner_epoch) != (owner, epoch):
         raise Fenced(
             f"{partition} was taken over by {row.owner} (epoch {row.owner_epoch}, ours was {epoch}); nothing was stored",

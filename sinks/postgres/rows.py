@@ -2,36 +2,63 @@
 Records of the three topics → rows of the tables. Pure: no database here, and no order between batches.
 
 Postgres cannot hold the character NUL, neither in text nor in JSON. The right place to refuse it is where text comes
-in; what is in the topics all the same must not stop the sink for good, nor lose its record. So a NUL is stored as
-U+FFFD, Unicode's sign for what could not be shown.
+in; what is in the topics all the same must not lose its record. So a NUL is stored as U+FFFD, Unicode's sign for what
+could not be shown. What gives no row at all is a rejection among the rows, not an error.
 """
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import TIMESTAMP, Date, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from pipeline.intake.received import Code as DecodeCode
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.contract import Contract
 from pipeline.wire.outputs import OutputDecoder
 from pipeline.wire.registry import Registry, RegistryUnavailable
 from sinks.postgres.tables import account, alert, alert_event, health_change, health_snapshot
-from sinks.target import BadRecord, Record, TargetAway
+from sinks.target import Record, TargetAway
 
 Row: TypeAlias = dict[str, Any]
 """Column → value, as the driver takes it; JSON is text."""
+
+Code: TypeAlias = DecodeCode | Literal["sink_value", "sink_constraint"]
+"""Why a record is not stored: as for a dead letter, or a value no column can hold, or Postgres refuses its row."""
+
+CODES: Final[tuple[Code, ...]] = (
+    "too_large",
+    "decode",
+    "unknown_schema",
+    "schema_mismatch",
+    "range",
+    "sink_value",
+    "sink_constraint",
+)
+"""The codes that occur, for the metric's labels."""
 
 SCORED_AT_HEADER: Final = "telltale-scored-at"
 """Wall clock when a worker made the record, ms UTC in ASCII digits."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY: Final = date(1970, 1, 1).toordinal()
+# Kafka has no times before, and partitions of years with five digits have no name.
+_CHANGES_FROM: Final = 0
+_CHANGES_UNTIL: Final = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp() * 1000)
 _JSON_TIMES: Final = frozenset({"fresh_until", "opened_at", "expires_at", "occurred_at"})
 _FILLED_BY_POSTGRES: Final = frozenset({"committed_at"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A record that cannot be stored; *detail* is a sentence."""
+
+    record: Record
+    code: Code
+    detail: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +67,7 @@ class Batch:
     Rows of one batch: of accounts, snapshots and alerts the newest per key, of history all.
 
     *erased* are accounts whose record in the compacted topic was null; their rows go before the others come.
+    *rejected* are records that gave no row.
     """
 
     erased: set[str] = field(default_factory=set)
@@ -48,6 +76,7 @@ class Batch:
     changes: list[Row] = field(default_factory=list)
     alerts: dict[str, Row] = field(default_factory=dict)
     alert_events: list[Row] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
 
     def tables(self) -> tuple[tuple[Table, Sequence[Row]], ...]:
         """The rows by table, in the order to write them: a snapshot refers to its account."""
@@ -73,21 +102,22 @@ class RowMaker:
         self._current = contract.current.name
 
     def batch(self, records: Iterable[Record]) -> Batch:
-        """Rows of *records*; ``BadRecord`` for the first that gives none, ``TargetAway`` if the registry is away."""
+        """Rows of *records*; ``TargetAway`` if the registry is away."""
         batch = Batch()
         for record in records:
             if record.value is None and record.partition.topic == self._current:
-                _erase(batch, _text((record.key or b"").decode(errors="replace")))
+                _erase(batch, storable_text((record.key or b"").decode(errors="replace")))
                 continue
             try:
                 self._add[record.partition.topic](batch, self._value(record))
             except RegistryUnavailable as error:
                 raise TargetAway(f"the schema registry does not answer: {error}") from error
-            except (Undecodable, ValueError, ArithmeticError) as error:
-                raise BadRecord(
-                    f"the record at {record.partition}, offset {record.offset}, cannot be stored: {error}",
-                    hint="The sink skips nothing: find out who wrote it, then start a version that can read it.",
-                ) from error
+            except Undecodable as error:
+                batch.rejected.append(Rejection(record=record, code=error.code, detail=error.detail))
+            except (ValueError, ArithmeticError) as error:
+                batch.rejected.append(
+                    Rejection(record=record, code="sink_value", detail=storable_text(str(error)))
+                )
         return batch
 
     def _value(self, record: Record) -> Row:
@@ -95,6 +125,8 @@ class RowMaker:
             raise ValueError("its value is null, which only the topic of latest health may have")
         value = self._decoder.decode(record.partition.topic, record.value)
         scored_at = record.headers.get(SCORED_AT_HEADER)
+        if scored_at is not None and not scored_at.isdigit():
+            raise ValueError(f"the header {SCORED_AT_HEADER} is no number")
         return value | {
             "scored_at": None if scored_at is None else int(scored_at),
             "produced_at": record.timestamp,
@@ -110,18 +142,23 @@ def _newest(rows: dict[str, Row], key: str, row: Row, rank: tuple[str, str]) -> 
 
 def _erase(batch: Batch, account_id: str) -> None:
     batch.erased.add(account_id)
+    batch.rejected = [
+        rejection for rejection in batch.rejected if rejection.record.key != account_id.encode()
+    ]
     batch.accounts.pop(account_id, None)
     batch.snapshots.pop(account_id, None)
 
 
 def _add_snapshot(batch: Batch, value: Row) -> None:
-    row = _snapshot_row(value)
-    _newest(batch.snapshots, row["account_id"], row, ("epoch", "version"))
-    row = _account_row(value | {"name": value["account_name"]})
-    _newest(batch.accounts, row["account_id"], row, ("epoch", "version"))
+    # Both rows or none: the second may be what cannot be made.
+    latest, facts = _snapshot_row(value), _account_row(value | {"name": value["account_name"]})
+    _newest(batch.snapshots, latest["account_id"], latest, ("epoch", "version"))
+    _newest(batch.accounts, facts["account_id"], facts, ("epoch", "version"))
 
 
 def _add_change(batch: Batch, value: Row) -> None:
+    if not _CHANGES_FROM <= value["as_of"] < _CHANGES_UNTIL:
+        raise ValueError(f"as_of is {value['as_of']} ms, not a time from 1970 to 2199")
     batch.changes.append(_change_row(value))
 
 
@@ -131,7 +168,8 @@ def _add_alert(batch: Batch, value: Row) -> None:
     _newest(batch.alerts, row["alert_id"], row, ("epoch", "sequence"))
 
 
-def _time(ms: int) -> datetime:
+def moment(ms: int) -> datetime:
+    """Time in ms UTC as the driver takes it; ``OverflowError`` outside the years 1 to 9999."""
     return _EPOCH + timedelta(milliseconds=ms)
 
 
@@ -139,7 +177,8 @@ def _day(days: int) -> date:
     return date.fromordinal(_FIRST_DAY + days)
 
 
-def _text(value: str) -> str:
+def storable_text(value: str) -> str:
+    """*value* as Postgres can hold it."""
     return value.replace("\0", "�")
 
 
@@ -151,10 +190,10 @@ def _readable(value: Any) -> Any:
     """For people who query: times as text that casts to timestamptz."""
     match value:
         case str():
-            return _text(value)
+            return storable_text(value)
         case dict():
             return {
-                key: _time(part).isoformat(timespec="milliseconds")
+                key: moment(part).isoformat(timespec="milliseconds")
                 if key in _JSON_TIMES and part is not None
                 else _readable(part)
                 for key, part in value.items()
@@ -167,7 +206,12 @@ def _readable(value: Any) -> Any:
 
 def _row_of(table: Table) -> Callable[[Mapping[str, Any]], Row]:
     """Return the function that fills *table*'s columns from the fields of the same names."""
-    converters: dict[type, Callable[[Any], Any]] = {TIMESTAMP: _time, Date: _day, JSONB: _json, Text: _text}
+    converters: dict[type, Callable[[Any], Any]] = {
+        TIMESTAMP: moment,
+        Date: _day,
+        JSONB: _json,
+        Text: storable_text,
+    }
     columns = [
         (column.name, converters.get(type(column.type)))
         for column in table.columns

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, column, func, select, text, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, column, delete, func, select, text, tuple_
 from sqlalchemy import table as lightweight_table
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+from sinks.postgres.rows import Batch
 from sinks.postgres.tables import account, alert, alert_event, health_change, health_snapshot
 
 COPY_FROM: Final = 500
@@ -109,3 +110,10 @@ STORING: Final = {
     )
 }
 """How each table takes its rows."""
+
+
+def store_batch(connection: Connection, batch: Batch) -> dict[str, int]:
+    """Write all rows of *batch*; how many changed something, by table."""
+    if batch.erased:
+        connection.execute(delete(account).where(account.c.account_id.in_(batch.erased)))
+    return {table.name: STORING[table].store(connection, rows) for table, rows in batch.tables() if rows}

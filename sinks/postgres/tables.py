@@ -1,6 +1,7 @@
 """
-What is stored: accounts, their latest health, every change, alerts and their transitions, and the sink's positions.
+What is stored: accounts, their latest health, every change, alerts and their transitions.
 
+Beside them stand the sink's positions, and the records that could not be stored.
 A column that bears the name of a field of the wire schema holds that field, and means what the schema says; text
 columns hold the symbols of enums, so that a new symbol needs no migration. Migrations say the same in steps, and a
 test holds the two together.
@@ -18,6 +19,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     Table,
@@ -200,4 +202,25 @@ sink_offset: Final = Table(
     Column("topic_id", Text, comment="The topic's id at the broker; null where the broker tells none."),
     Column("updated_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
     comment="How far each partition is stored, moved in the transaction that stores the rows.",
+)
+
+sink_rejected: Final = Table(
+    "sink_rejected",
+    metadata,
+    Column("consumer_group", Text, primary_key=True),
+    Column("topic", Text, primary_key=True),
+    # Part of the key, because offsets begin again in a topic that is made anew.
+    Column(
+        "topic_id", Text, primary_key=True, comment="The topic's id at the broker; empty if it tells none."
+    ),
+    Column("partition", Integer, primary_key=True),
+    Column("record_offset", BigInteger, primary_key=True),
+    Column("timestamp", BigInteger, comment="Kafka's, ms UTC: any number, it may be what is wrong."),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary),
+    Column("headers", _JSON, nullable=False, comment="Name to value in hexadecimal."),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("first_seen", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    comment="Records that could not be stored, as received; `telltale sink retry` stores what can be by now.",
 )

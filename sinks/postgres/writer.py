@@ -1,12 +1,12 @@
 """
 The target of the Postgres sink: each batch one transaction, rows and positions together, as the owner or not at all.
 
-What the database refuses for a reason of its own (restart, deadlock, disk full) is tried again; what it refuses
-because of the rows stops the sink, which skips nothing. After a lost connection nobody knows whether the commit
-happened: the consumer asks ``positions`` and reads on from there, which is right in both cases.
+What the database refuses for a reason of its own (restart, deadlock, disk full) is tried again. If it refuses a row,
+the batch is cut in halves until that row's record stands alone, and is set aside. After a lost connection nobody knows
+whether the commit happened: the consumer asks ``positions`` and reads on from there, which is right in both cases.
 """
 
-import random
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -14,73 +14,132 @@ from typing import Final, TypeVar
 
 import psycopg
 import structlog
-from sqlalchemy import Connection, Engine, delete
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pipeline import metrics
-from sinks.postgres.connection import CONFLICTS, DatabaseAway, sqlstate, transaction, words
+from sinks.postgres.faults import is_about_a_row, sqlstate, words
 from sinks.postgres.migrations import require_schema
 from sinks.postgres.partitions import ensure_partitions, month_of
-from sinks.postgres.positions import Epochs, Positions
-from sinks.postgres.rows import Batch, RowMaker
-from sinks.postgres.statements import STORING
-from sinks.postgres.tables import account
-from sinks.target import BadRecord, Partition, Record
+from sinks.postgres.positions import Claims, Positions
+from sinks.postgres.rejected import RejectedRecords
+from sinks.postgres.rows import Batch, Rejection, RowMaker
+from sinks.postgres.statements import store_batch
+from sinks.postgres.transactions import run_in_transaction
+from sinks.target import Partition, Record, TargetUnfit
 
 T = TypeVar("T")
 
 BACKFILL: Final = timedelta(hours=24)
 """Stored this long after it happened, a change comes from a loaded history or an outage and says nothing of speed."""
 
-_PAUSES: Final = (0.01, 0.05, 0.2, 0.5)  # Seconds before a conflict is tried again, each plus up to as much.
-
 _log = structlog.get_logger(__name__)
 
 
-class PostgresTarget:
-    """Stores records through *engine* under the positions of *group*; see ``sinks.target.Target``."""
+class _RowRefused(Exception):  # noqa: N818 - reads as what happened
+    """Postgres refuses a row, it does not say of which record; nothing was stored."""
 
-    def __init__(self, engine: Engine, *, group: str, rows: RowMaker) -> None:
+
+class PostgresTarget:
+    """
+    Stores records through *engine* under the positions of *group*; see ``sinks.target.Target``.
+
+    A transaction may take *transaction_seconds*, then the server counts as away. With *accept_flood* any number of
+    records may be set aside.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        group: str,
+        rows: RowMaker,
+        transaction_seconds: float = math.inf,
+        accept_flood: bool = False,
+    ) -> None:
         self._engine = engine
+        self._seconds = transaction_seconds
         self._rows = rows
         self._positions = Positions(group)
-        self._epochs: Epochs = {}
+        self._rejected = RejectedRecords(group, accept_flood=accept_flood)
+        self._claims: Claims = {}
+        self._topic_ids: Mapping[str, str] = {}
         self._months: set[date] = set()
 
     def claim(self, partitions: Sequence[Partition], topic_ids: Mapping[str, str]) -> Mapping[Partition, int]:
         """Become the owner of *partitions* and of no others, and say where to read on."""
 
-        def take(connection: Connection) -> tuple[Epochs, Mapping[Partition, int]]:
+        def take(connection: Connection) -> Claims:
             require_schema(connection)
             return self._positions.claim(connection, partitions, topic_ids)
 
-        self._epochs, positions = self._in_transaction(take)
-        return positions
+        self._claims = self._in_transaction(take)
+        self._topic_ids = topic_ids
+        self._months.clear()  # The database may be another than before.
+        return self._next_offsets()
 
     def positions(self) -> Mapping[Partition, int]:
-        """Where to read on, of what was claimed last; ``Fenced`` if it was lost meanwhile."""
-        return self._in_transaction(lambda connection: self._positions.held(connection, self._epochs))
+        """Where to read on, of what was claimed last."""
+        self._claims = self._in_transaction(lambda connection: self._positions.held(connection, self._claims))
+        return self._next_offsets()
+
+    def check(self) -> None:
+        """See that all that was claimed still stands where it was left."""
+        self.positions()
 
     def write(self, batch: Sequence[Record]) -> None:
-        """Store *batch* and its positions in one transaction."""
-        rows = self._rows.batch(batch)
-        self._have_months({month_of(row["as_of"]) for row in rows.changes})
-        began = time.perf_counter()
-
-        def store(connection: Connection) -> dict[str, int]:
-            self._positions.advance(connection, self._epochs, batch)
-            return _store(connection, rows)
-
+        """Store *batch* and its positions, in one transaction if no row is refused."""
         try:
-            written = self._in_transaction(store)
-        except (DBAPIError, psycopg.Error) as error:
-            raise _refused(batch, error) from error
-        metrics.SINK_WRITE_SECONDS.observe(time.perf_counter() - began)
-        _count(rows, written)
+            self._store(batch, self._rows.batch(batch))
+        except _RowRefused:
+            # A month may be what is missing: detached by somebody, or not in a restored backup.
+            self._months.clear()
+            self._store_in_parts(batch)
 
     def way_back(self, topic: str) -> str:
         """How an operator has *topic* read from its start."""
         return self._positions.way_back(topic)
+
+    def _store_in_parts(self, batch: Sequence[Record]) -> None:
+        """Store what is good in *batch*, in its order, and set aside what is not."""
+        try:
+            self._store(batch, self._rows.batch(batch))
+        except _RowRefused as refused:
+            if len(batch) == 1:
+                rejection = Rejection(record=batch[0], code="sink_constraint", detail=str(refused))
+                self._store(batch, Batch(rejected=[rejection]))
+            else:
+                middle = len(batch) // 2
+                self._store_in_parts(batch[:middle])
+                self._store_in_parts(batch[middle:])
+
+    def _store(self, batch: Sequence[Record], rows: Batch) -> None:
+        """Store *rows*, set aside what is rejected among them, and move the positions behind *batch*: all or nothing."""
+        began = time.perf_counter()
+
+        def store(connection: Connection) -> tuple[Claims, dict[str, int]]:
+            moved = self._positions.advance(connection, self._claims, batch)
+            if rows.erased:
+                self._rejected.forget(connection, rows.erased)
+            if rows.rejected:
+                self._rejected.set_aside(connection, rows.rejected, self._topic_ids)
+            return moved, store_batch(connection, rows)
+
+        try:
+            self._have_months({month_of(row["as_of"]) for row in rows.changes})
+            moved, written = self._in_transaction(store)
+        except (DBAPIError, psycopg.Error) as error:
+            if is_about_a_row(error):
+                raise _RowRefused(f"{words(error)} (SQLSTATE {sqlstate(error)})") from error
+            raise TargetUnfit(
+                f"Postgres refuses to store records: {words(error)} (SQLSTATE {sqlstate(error)})",
+                hint="Run `telltale db upgrade`, and see that the sink's role may write to all tables.",
+            ) from error
+        self._claims = {**self._claims, **moved}
+        metrics.SINK_WRITE_SECONDS.observe(time.perf_counter() - began)
+        _count(rows, written)
+        for rejection in rows.rejected:
+            _report(rejection)
 
     def _have_months(self, months: set[date]) -> None:
         """Make partitions in a transaction of their own, before the one that locks rows."""
@@ -91,25 +150,11 @@ class PostgresTarget:
         for month in made:
             _log.info("sink.partition_made", table="health_change", month=f"{month:%Y-%m}")
 
+    def _next_offsets(self) -> dict[Partition, int]:
+        return {partition: claim.next_offset for partition, claim in self._claims.items()}
+
     def _in_transaction(self, work: Callable[[Connection], T]) -> T:
-        """Run *work* in a transaction, again if another one was in its way; ``DatabaseAway`` when that does not help."""
-        for pause in _PAUSES:
-            try:
-                with transaction(self._engine) as connection:
-                    return work(connection)
-            except (DBAPIError, psycopg.Error) as error:
-                if sqlstate(error) not in CONFLICTS:
-                    raise
-                _log.info("sink.conflict_retried", reason=words(error))
-            time.sleep(pause * (1 + random.random()))  # noqa: S311 - to part two that collided, not a secret
-        raise DatabaseAway(f"the same transaction met a conflict {len(_PAUSES)} times")
-
-
-def _store(connection: Connection, batch: Batch) -> dict[str, int]:
-    """Write all rows; how many changed something, by table."""
-    if batch.erased:
-        connection.execute(delete(account).where(account.c.account_id.in_(batch.erased)))
-    return {table.name: STORING[table].store(connection, rows) for table, rows in batch.tables() if rows}
+        return run_in_transaction(self._engine, work, seconds=self._seconds)
 
 
 def _count(batch: Batch, written: Mapping[str, int]) -> None:
@@ -126,13 +171,15 @@ def _count(batch: Batch, written: Mapping[str, int]) -> None:
             metrics.EVENT_LATENCY.labels("stored").observe(max(0.0, age.total_seconds()))
 
 
-def _refused(batch: Sequence[Record], error: DBAPIError | psycopg.Error) -> BadRecord:
-    spans: dict[Partition, tuple[int, int]] = {}
-    for record in batch:
-        first, _ = spans.get(record.partition, (record.offset, 0))
-        spans[record.partition] = (first, record.offset)
-    where = ", ".join(f"{partition} {first} to {last}" for partition, (first, last) in spans.items())
-    return BadRecord(
-        f"Postgres refuses a row of {where}: {words(error)} (SQLSTATE {sqlstate(error)})",
-        hint="The sink skips nothing. Is the schema up to date? Else find the row and who wrote it.",
+def _report(rejection: Rejection) -> None:
+    partition, offset = rejection.record.partition, rejection.record.offset
+    metrics.DEAD_LETTERS.labels(partition.topic, rejection.code).inc()
+    _log.warning(
+        "sink.record_rejected",
+        topic=partition.topic,
+        partition=partition.number,
+        offset=offset,
+        code=rejection.code,
+        reason=rejection.detail,
+        hint="It is kept in sink_rejected. When its cause is mended, `telltale sink retry` stores it.",
     )

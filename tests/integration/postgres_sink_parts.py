@@ -187,23 +187,30 @@ def record(output: Output, *, offset: int | None = None, scored_at: int = NOW + 
 PARTITIONS = [Partition(topic, 0) for topic in (CURRENT, CHANGE, ALERT)]
 
 
+ROWS = RowMaker(CONTRACT, REGISTRY)
+
+
 @contextmanager
-def target(dsn: str, *, group: str = "sink") -> Iterator[PostgresTarget]:
+def target(dsn: str, *, group: str = "sink", **settings: Any) -> Iterator[PostgresTarget]:
     """A target that owns partition 0 of each topic."""
     engine = make_engine(dsn, application=group)
-    owner = PostgresTarget(engine, group=group, rows=RowMaker(CONTRACT, REGISTRY))
-    owner.claim(PARTITIONS, {})
-    yield owner
-    engine.dispose()
+    owner = PostgresTarget(engine, group=group, rows=ROWS, **settings)
+    try:
+        owner.claim(PARTITIONS, {})
+        yield owner
+    finally:
+        engine.dispose()
 
 
 @contextmanager
-def migrated_database(server: EmbeddedPostgres) -> Iterator[str]:
+def migrated_database(server: EmbeddedPostgres, *, prepare: str = "") -> Iterator[str]:
     """A database with the tables, for the tests of a module: to migrate takes longer than most of them."""
     name = f"sink_{uuid4().hex}"
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         dsn = server.dsn.removesuffix("telltale") + name
+        if prepare:
+            run_sql(dsn, prepare.format(database=name))
         migrations.upgrade(dsn)
         yield dsn
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

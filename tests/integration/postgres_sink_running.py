@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from typing import Self
 
 from confluent_kafka import Producer
-from postgres_sink_parts import Output, encoded
+from postgres_sink_parts import NOW, Output, alert, change, encoded, snapshot, value
 from sqlalchemy import make_url
 
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import open_registry
-from sinks.consumer import Readiness
+from sinks.consumer.readiness import Readiness
 from sinks.postgres.rows import SCORED_AT_HEADER
 from sinks.postgres.sink import run_postgres_sink
 
@@ -28,20 +28,53 @@ SESSION_SECONDS = 4.0
 LEAST_SESSION_SECONDS = 6.0
 """What Apache Kafka allows."""
 
+ACCOUNTS = 40
+
+
+def history(versions: range) -> list[Output]:
+    """Every account goes through all *versions*; each has an alert that opens and resolves."""
+    names = [f"account-{n}" for n in range(ACCOUNTS)]
+    outputs: list[Output] = [
+        output
+        for version in versions
+        for name in names
+        for output in (
+            change(name, version=version, as_of=NOW + version),
+            snapshot(name, version=version, score=float(version)),
+        )
+    ]
+    for sequence, transition in ((1, "OPENED"), (2, "RESOLVED")):
+        outputs += [
+            alert(f"al-{name}", account_id=name, sequence=sequence, transition=transition) for name in names
+        ]
+    return outputs
+
+
+def stored(dsn: str) -> int:
+    """Changes in the table."""
+    return value(dsn, "SELECT count(*) FROM health_change")
+
+
+def read(dsn: str) -> int:
+    """Records the sink has behind it; nothing in the topics has a gap."""
+    return value(dsn, "SELECT coalesce(sum(next_offset), 0) FROM sink_offset")
+
 
 class CuttingProxy:
     """
     A way to Postgres that breaks, once armed, in the next COMMIT: before the server hears of it, or after it is done.
 
     One connection at a time, as the sink has; a broken one is as if the cable was pulled: nobody says goodbye.
+    *cuts* counts, and each cut disarms.
     """
 
-    def __init__(self, dsn: str, *, after_commit: bool) -> None:
+    def __init__(self, dsn: str) -> None:
         url = make_url(dsn)
         self._server = (url.host, url.port)
-        self._after_commit = after_commit
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.armed = False
+        self._after_commit = False
+        self._armed = False
+        self.cuts = 0
         self.dsn = url.set(port=self._listener.getsockname()[1]).render_as_string()
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -50,6 +83,11 @@ class CuttingProxy:
 
     def __exit__(self, *_: object) -> None:
         self._listener.close()
+
+    def arm(self, *, after_commit: bool) -> None:
+        """Cut in the next COMMIT."""
+        self._after_commit = after_commit
+        self._armed = True
 
     def _serve(self) -> None:
         while True:
@@ -67,7 +105,11 @@ class CuttingProxy:
                 sent = source.recv(65536)
                 done = source is server and b"COMMIT\0" in sent  # CommandComplete
                 asked = source is client and b"COMMIT" in sent
-                if not sent or (self.armed and (done if self._after_commit else asked)):
+                if self._armed and (done if self._after_commit else asked):
+                    self._armed = False
+                    self.cuts += 1
+                    return
+                if not sent:
                     return
                 (server if source is client else client).sendall(sent)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from postgres_sink_parts import CONTRACT, alert, change, rows, run_sql, snapshot, value
 from postgres_sink_running import LEAST_SESSION_SECONDS, produce, sink_process, sink_thread
@@ -13,7 +14,10 @@ from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.kafka.client import client_configuration
 from pipeline.kafka.topics import TopicPlan, apply_topics
 from pipeline.settings import Security
+from sinks.consumer.topic_reader import PositionLost
 from sinks.postgres import migrations
+from sinks.postgres.repair import sink_repair
+from sinks.postgres.sink import GROUP
 from sinks.target import TopicRecreated
 
 pytestmark = pytest.mark.kafka
@@ -62,6 +66,43 @@ def test_a_topic_made_anew_is_noticed_by_its_id(
         ) as readiness,
     ):
         eventually(lambda: readiness()[1] == "ended")
+
+    with sink_repair(postgres, group=prefix + GROUP) as repair:
+        repair.rewind(prefix + CONTRACT.current.name)
+    with sink_thread(kafka.bootstrap, postgres, prefix=prefix, session_seconds=LEAST_SESSION_SECONDS):
+        eventually(lambda: rows(postgres, "SELECT version FROM account") == [(5,)])
+
+
+def test_a_backup_older_than_the_topic_is_told_and_mended_by_rewinding(
+    kafka: LocalKafka, postgres: str, prefix: str, eventually: Eventually
+) -> None:
+    """What the backup lacks was deleted from the topic: the sink stops rather than leave a hole, and says what to do."""
+    migrations.upgrade(postgres)
+    changes = [change(version=version) for version in range(1, 6)]
+    produce(kafka.bootstrap, changes, prefix=prefix)
+    with sink_thread(kafka.bootstrap, postgres, prefix=prefix, session_seconds=LEAST_SESSION_SECONDS):
+        eventually(lambda: value(postgres, "SELECT count(*) FROM health_change") == 5)
+    run_sql(
+        postgres, "DELETE FROM health_change; UPDATE sink_offset SET next_offset = 1 WHERE next_offset = 5"
+    )
+    [topic, number] = rows(postgres, "SELECT topic, partition FROM sink_offset WHERE next_offset = 1")[0]
+    admin = AdminClient(client_configuration(kafka.bootstrap, Security()))
+    for deleted in admin.delete_records([TopicPartition(topic, number, 3)]).values():
+        deleted.result()
+
+    with (
+        pytest.raises(PositionLost, match="up to offset 1, and the topic has 3 to 5") as lost,
+        sink_thread(
+            kafka.bootstrap, postgres, prefix=prefix, session_seconds=LEAST_SESSION_SECONDS
+        ) as readiness,
+    ):
+        eventually(lambda: readiness()[1] == "ended")
+    with sink_repair(postgres, group=prefix + GROUP) as repair:
+        repair.rewind(topic)
+    with sink_thread(kafka.bootstrap, postgres, prefix=prefix, session_seconds=LEAST_SESSION_SECONDS):
+        eventually(lambda: rows(postgres, "SELECT version FROM health_change ORDER BY 1") == [(4,), (5,)])
+
+    assert f"telltale sink rewind {topic}" in lost.value.hint
 
 
 def test_a_sink_that_freezes_in_a_transaction_loses_it_to_its_heir(

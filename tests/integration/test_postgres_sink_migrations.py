@@ -8,7 +8,8 @@ from postgres_sink_parts import until
 from sqlalchemy import inspect, text
 
 from sinks.postgres import migrations
-from sinks.postgres.connection import DatabaseAway, make_engine
+from sinks.postgres.connection import make_engine
+from sinks.postgres.transactions import DatabaseAway
 
 
 def tables_of(dsn: str) -> set[str]:

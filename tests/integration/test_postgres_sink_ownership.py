@@ -1,52 +1,23 @@
-"""Who may write, what is tried again, and what is known after a connection broke in the middle."""
-
-import threading
-from collections.abc import Iterator
+"""Who may write: the owner that claimed last, from where the one before left off, and nobody else."""
 
 import pytest
 from postgres_sink_parts import (
     CURRENT,
     PARTITIONS,
     change,
-    empty_tables,
-    migrated_database,
     record,
     rows,
     run_sql,
     snapshot,
     target,
-    until,
     value,
 )
-from postgres_sink_running import CuttingProxy
-from structlog.testing import capture_logs
 
-from pipeline.embedded.postgres import EmbeddedPostgres
 from sinks.postgres import positions
-from sinks.postgres.connection import make_engine
 from sinks.postgres.writer import PostgresTarget
-from sinks.target import Fenced, Partition, TargetAway, TopicRecreated
+from sinks.target import Fenced, Partition, TopicRecreated
 
 CURRENT_0 = Partition(CURRENT, 0)
-NEXT_OFFSET = "SELECT next_offset FROM sink_offset WHERE topic = 'health.current.v1'"
-
-
-@pytest.fixture(scope="module")
-def database(postgres_server: EmbeddedPostgres) -> Iterator[str]:
-    with migrated_database(postgres_server) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-def migrated(database: str) -> str:
-    empty_tables(database)
-    return database
-
-
-@pytest.fixture
-def sink(migrated: str) -> Iterator[PostgresTarget]:
-    with target(migrated) as owner:
-        yield owner
 
 
 def test_the_position_stands_behind_the_last_record_and_is_given_to_the_next_owner(migrated: str) -> None:
@@ -61,7 +32,6 @@ def test_the_position_stands_behind_the_last_record_and_is_given_to_the_next_own
 TAKEN_OVER = {
     "claimed by another": "UPDATE sink_offset SET owner = 'other', owner_epoch = owner_epoch + 1",
     "a restored backup, claimed by another": "UPDATE sink_offset SET owner = 'other'",
-    "forgotten": "DELETE FROM sink_offset",
 }
 
 
@@ -74,6 +44,8 @@ def test_a_zombie_stores_nothing(sink: PostgresTarget, migrated: str, taken_over
         sink.write([record(snapshot()), record(change())])
     with pytest.raises(Fenced):
         sink.positions()
+    with pytest.raises(Fenced):
+        sink.check()
 
     assert "Start this sink again" in fenced.value.hint
     assert rows(migrated, "SELECT * FROM account") == rows(migrated, "SELECT * FROM health_change") == []
@@ -110,69 +82,4 @@ def test_positions_of_a_topic_made_anew_are_refused(sink: PostgresTarget) -> Non
     with pytest.raises(TopicRecreated, match="first and is second") as refused:
         sink.claim(PARTITIONS, {CURRENT: "second"})
 
-    assert "sink_offset" in refused.value.hint
-
-
-@pytest.mark.parametrize("state", ["40001", "40P01"], ids=["serialization", "deadlock"])
-def test_a_transaction_that_met_another_is_tried_again(
-    sink: PostgresTarget, migrated: str, state: str
-) -> None:
-    """Both mean: nothing of it happened, and the same may succeed now. Here it does the third time."""
-    run_sql(
-        migrated,
-        "CREATE SEQUENCE IF NOT EXISTS tries; ALTER SEQUENCE tries RESTART;"
-        "CREATE OR REPLACE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF nextval('tries') < 3 THEN "
-        f"RAISE EXCEPTION 'met another' USING ERRCODE = '{state}'; END IF; RETURN NEW; END $$;"
-        "CREATE OR REPLACE TRIGGER meet BEFORE INSERT ON account FOR EACH ROW EXECUTE FUNCTION meet()",
-    )
-
-    with capture_logs() as lines:
-        sink.write([record(snapshot())])
-
-    run_sql(migrated, "DROP TRIGGER meet ON account")
-    assert value(migrated, "SELECT count(*) FROM account") == 1
-    assert [line["event"] for line in lines] == ["sink.conflict_retried"] * 2
-
-
-def test_two_that_wait_for_each_other_both_get_through(migrated: str) -> None:
-    """A real deadlock: another transaction holds what the sink wants second, and wants what the sink holds."""
-    engine = make_engine(migrated, application="rival")
-    with target(migrated) as sink, engine.begin() as rival, capture_logs() as lines:
-        sink.write([record(snapshot("a")), record(snapshot("b"))])
-        rival.exec_driver_sql("UPDATE account SET seats = 1 WHERE account_id = 'b'")
-        batch = [record(snapshot("a", version=2)), record(snapshot("b", version=2))]
-        writing = threading.Thread(target=sink.write, args=[batch])
-
-        writing.start()
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        until(lambda: value(migrated, waiting), what="the sink to wait for the rival")
-        rival.exec_driver_sql("UPDATE account SET seats = 1 WHERE account_id = 'a'")
-        rival.commit()
-        writing.join()
-
-    engine.dispose()
-    assert "sink.conflict_retried" in [line["event"] for line in lines]
-    assert rows(migrated, "SELECT account_id, version FROM account ORDER BY 1") == [("a", 2), ("b", 2)]
-
-
-@pytest.mark.parametrize("committed", [True, False], ids=["after it happened", "before it began"])
-def test_a_commit_nobody_heard_of_is_decided_by_the_position(migrated: str, *, committed: bool) -> None:
-    """
-    The link breaks in the commit; the position says whether it happened, and reading on there is right.
-
-    ``transaction   |-- rows --|-- position --|-- COMMIT --x``
-    """
-    batch = [record(snapshot(), offset=4)]
-    with CuttingProxy(migrated, after_commit=committed) as proxy, target(proxy.dsn) as sink:
-        proxy.armed = True
-
-        with pytest.raises(TargetAway):
-            sink.write(batch)
-        proxy.armed = False
-
-        following = sink.positions()[CURRENT_0]
-        assert following == (5 if committed else 0)
-        if not committed:
-            sink.write(batch)
-    assert rows(migrated, "SELECT account_id FROM account") == [("alder",)]
-    assert value(migrated, NEXT_OFFSET) == 5
+    assert "telltale sink rewind health.current.v1" in refused.value.hint

@@ -1,6 +1,5 @@
 """What analysts and the command line read: figures that reconcile with the accounts they sum."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,42 +8,31 @@ from typing import Literal
 import pytest
 from postgres_sink_parts import (
     DAY,
+    TODAY,
     alert,
     change,
-    empty_tables,
     migrated_database,
     record,
     rows,
     snapshot,
-    target,
 )
 
 from pipeline.embedded.postgres import EmbeddedPostgres
 from sinks.postgres.reading import HealthReader
 from sinks.postgres.writer import PostgresTarget
 
-# The views know what day it is, so these tests live today.
-MIDNIGHT_TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-MIDNIGHT = int(MIDNIGHT_TODAY.timestamp() * 1000)
-TODAY = MIDNIGHT // DAY
+# The views ask now() what day it is. This one is found before the server's own, and in it the day never ends.
+STAND_STILL = """
+CREATE FUNCTION public.now() RETURNS timestamptz STABLE LANGUAGE sql AS $$ SELECT timestamptz '2026-11-22 12:00+00' $$;
+ALTER DATABASE {database} SET search_path = public, pg_catalog;
+"""
+MIDNIGHT = TODAY * DAY
 
 
 @pytest.fixture(scope="module")
-def database(postgres_server: EmbeddedPostgres) -> Iterator[str]:
-    with migrated_database(postgres_server) as dsn:
+def sink_database(postgres_server: EmbeddedPostgres) -> Iterator[str]:
+    with migrated_database(postgres_server, prepare=STAND_STILL) as dsn:
         yield dsn
-
-
-@pytest.fixture
-def migrated(database: str) -> str:
-    empty_tables(database)
-    return database
-
-
-@pytest.fixture
-def sink(migrated: str) -> Iterator[PostgresTarget]:
-    with target(migrated) as owner:
-        yield owner
 
 
 @pytest.fixture
@@ -162,7 +150,7 @@ def test_a_day_ends_with_its_last_change_and_days_without_one_repeat_it(
     daily = rows(migrated, "SELECT account_id, day, score, band, changed FROM health_daily ORDER BY 1, 2")
 
     def day(ago: int) -> date:
-        return MIDNIGHT_TODAY.date() - timedelta(days=ago)
+        return datetime.fromtimestamp(MIDNIGHT / 1000, UTC).date() - timedelta(days=ago)
 
     assert daily == [
         ("alder", day(3), 60.0, "WATCH", True),
@@ -221,45 +209,3 @@ def test_a_story_is_all_that_happened_in_it(sink: PostgresTarget, reader: Health
     ]
     assert [each.alert_id for each in reader.alerts(story_id="st-1")] == ["al-2"]
     assert {each.alert_id for each in reader.alerts()} == {"al-2", "al-3"}
-
-
-def test_time_to_detect_counts_from_the_due_time_or_the_last_event(
-    sink: PostgresTarget, migrated: str
-) -> None:
-    """A silence is late from when it was due, an event from when it was observed; a loaded history is not live."""
-    now = int(time.time() * 1000)
-    sink.write(
-        [
-            record(alert("silence", due_at=now - 2000, observed_at=now - DAY), scored_at=now - 1500),
-            record(alert("event", due_at=None, observed_at=now - 900), scored_at=now - 800),
-            record(alert("history", due_at=now - 40 * DAY), scored_at=now),
-            record(
-                alert("event", sequence=2, transition="RESOLVED", due_at=None, observed_at=now), scored_at=now
-            ),
-        ]
-    )
-
-    detected = rows(
-        migrated,
-        "SELECT alert_id, scored_seconds, live, stored_seconds > scored_seconds FROM alert_time_to_detect ORDER BY 1 DESC",
-    )
-
-    assert detected == [
-        ("silence", 0.5, True, True),
-        ("history", 40 * 86400.0, False, True),
-        ("event", pytest.approx(0.1), True, True),
-    ]
-
-
-def test_freshness_says_how_new_and_how_fast_rows_are(sink: PostgresTarget, reader: HealthReader) -> None:
-    """From the score to the row, over what was stored lately; a database without rows has no figures."""
-    assert reader.freshness().newest_as_of is None
-    now = int(time.time() * 1000)
-
-    sink.write([record(snapshot(as_of=now)), record(change(as_of=now), scored_at=now)])
-
-    fresh = reader.freshness()
-    assert (fresh.accounts, fresh.rows_last_hour) == (1, 1)
-    assert fresh.newest_as_of == datetime.fromtimestamp(now / 1000, UTC)
-    assert fresh.row_seconds_p50 is not None
-    assert 0 < fresh.row_seconds_p50 < 60

@@ -1,57 +1,32 @@
 """What batches leave in the tables: nothing twice, nothing backwards, every text as it was, a month for every time."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 from postgres_sink_parts import (
-    CURRENT,
     alert,
     change,
-    empty_tables,
-    migrated_database,
     record,
     rows,
-    run_sql,
     snapshot,
-    target,
     value,
 )
 from sqlalchemy import true
 
 from pipeline import metrics
-from pipeline.embedded.postgres import EmbeddedPostgres
-from pipeline.health.outputs import ComponentScore, Evidence
+from pipeline.health.outputs import ComponentScore
 from sinks.postgres import statements
 from sinks.postgres.connection import make_engine
 from sinks.postgres.partitions import ensure_partitions
 from sinks.postgres.statements import COPY_FROM
 from sinks.postgres.writer import PostgresTarget
-from sinks.target import BadRecord, Partition, Record
+from sinks.target import Record
 
 HOSTILE = (
     'O\'Brien "&" Söhne\n\t\\N \\. \\u0000 $1 %s %(x)s :name {x} ; DROP TABLE account; -- \u202e\U0001f525'
 )
-
-
-@pytest.fixture(scope="module")
-def database(postgres_server: EmbeddedPostgres) -> Iterator[str]:
-    with migrated_database(postgres_server) as dsn:
-        yield dsn
-
-
-@pytest.fixture
-def migrated(database: str) -> str:
-    empty_tables(database)
-    return database
-
-
-@pytest.fixture
-def sink(migrated: str) -> Iterator[PostgresTarget]:
-    with target(migrated) as owner:
-        yield owner
 
 
 def crowd() -> list[Record]:
@@ -203,42 +178,3 @@ def test_an_erased_account_is_gone_and_may_come_back(sink: PostgresTarget, migra
 
     assert rows(migrated, "SELECT account_id, version FROM health_snapshot") == [("back", 1)]
     assert rows(migrated, "SELECT account_id FROM account") == [("back",)]
-
-
-@pytest.mark.parametrize(
-    ("bad", "why"),
-    [
-        (lambda: replace(record(snapshot()), value=b"\0\0\0\0\x09cut"), "cut off"),
-        (lambda: replace(record(snapshot()), value=b"\0\0\0\x63\x63"), "no schema"),
-        (lambda: replace(record(alert()), value=None), "null"),
-        (lambda: record(alert(evidence=(Evidence(fact="x", value=float("nan")),))), "JSON"),
-        (lambda: replace(record(change()), headers={"telltale-scored-at": b"soon"}), "soon"),
-    ],
-    ids=["cut", "unknown schema", "null", "not a number", "header"],
-)
-def test_a_record_that_cannot_be_stored_stops_the_sink_by_name(
-    sink: PostgresTarget, migrated: str, bad, why: str
-) -> None:
-    """Nothing is skipped: the error says where the record is, and of its batch nothing is stored."""
-    broken: Record = bad()
-
-    with pytest.raises(BadRecord, match=why) as stopped:
-        sink.write([record(snapshot("good")), broken])
-
-    assert f"{broken.partition}, offset {broken.offset}" in str(stopped.value)
-    assert rows(migrated, "SELECT * FROM account") == []
-
-
-def test_a_row_that_postgres_refuses_stops_the_sink_without_showing_its_contents(
-    sink: PostgresTarget, migrated: str
-) -> None:
-    """The error says which offsets and why, and holds nothing of what the rows say, since it goes to the log."""
-    run_sql(migrated, "ALTER TABLE account ADD CONSTRAINT known CHECK (name <> 'Secret')")
-    first, second = record(snapshot("secret")), record(snapshot("secret", version=2))
-
-    with pytest.raises(BadRecord, match="23514") as stopped:
-        sink.write([first, second])
-
-    run_sql(migrated, "ALTER TABLE account DROP CONSTRAINT known")
-    assert f"{Partition(CURRENT, 0)} {first.offset} to {second.offset}" in str(stopped.value)
-    assert "secret" not in str(stopped.value)

@@ -19,7 +19,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from pipeline.errors import TelltaleError
-from sinks.postgres.connection import make_engine, transaction
+from sinks.postgres.connection import make_engine
+from sinks.postgres.transactions import transaction
 
 LOCK: Final = 0x7E117A1E_0001
 """Advisory lock of those who migrate; any number that is not used otherwise."""

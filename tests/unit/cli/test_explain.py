@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from pipeline.cli.explain import explanation_lines
-from sinks.postgres.reading import AccountHealth, Alert, Change, Explanation, Freshness
+from sinks.postgres.answers import AccountHealth, Alert, Change, Explanation, Freshness
 
 NOW = datetime(2026, 11, 23, 9, 12, tzinfo=UTC)
 
