@@ -44,7 +44,13 @@ EVENTS_CONSUMED: Final = Counter(
     "telltale_events_consumed_total", "Input records read.", ["source"], registry=REGISTRY
 )
 DEAD_LETTERS: Final = Counter(
-    "telltale_dead_letters_total", "Input records put aside.", ["topic", "code"], registry=REGISTRY
+    "telltale_dead_letters_total", "Records put aside.", ["topic", "code"], registry=REGISTRY
+)
+LETTERS_RETURNED: Final = Counter(
+    "telltale_letters_returned_total",
+    "Dead letters sent to their input again because their account became known.",
+    ["topic"],
+    registry=REGISTRY,
 )
 
 CLOCK_LAG_SECONDS: Final = Gauge(

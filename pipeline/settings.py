@@ -153,6 +153,11 @@ class Settings(BaseSettings):
     session_seconds: float = Field(
         20.0, ge=6, le=300, description="Seconds without a heartbeat after which a worker counts as dead."
     )
+    set_floods_aside: bool = Field(
+        False,
+        description="Whether unreadable records go to the dead letters however many there are, "
+        "where the intake would else stop at a flood of them.",
+    )
     scorecards: Annotated[Path, AfterValidator(_existing_folder)] | None = Field(
         None, description="Folder of scorecards (TOML) that stand in for the shipped ones of the same name."
     )

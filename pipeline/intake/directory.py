@@ -5,13 +5,14 @@ The directory follows the account facts, latest record per account; who reads th
 say that nobody claims an id, is the caller's business.
 """
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from pipeline.intake.checks import Fault
 from pipeline.intake.mail import company_domain, normalise_domain
 from pipeline.intake.received import Value
 
-_Claim: TypeAlias = tuple[str | None, str]
+Claim: TypeAlias = tuple[str | None, str]
 """(source, external id) or (``None``, e-mail domain)."""
 
 
@@ -26,8 +27,8 @@ class AccountDirectory:
     __slots__ = ("_claimants", "_claims")
 
     def __init__(self) -> None:
-        self._claimants: dict[_Claim, tuple[str, ...]] = {}
-        self._claims: dict[str, tuple[_Claim, ...]] = {}
+        self._claimants: dict[Claim, tuple[str, ...]] = {}
+        self._claims: dict[str, tuple[Claim, ...]] = {}
 
     def __contains__(self, account_id: object) -> bool:
         """Whether the account's facts are known and it is not closed."""
@@ -37,20 +38,34 @@ class AccountDirectory:
         """How many accounts are known and not closed."""
         return len(self._claims)
 
-    def apply(self, account_id: str, facts: Value | None) -> None:
-        """Take over the account's latest *facts*, checked; ``None`` closes the account."""
-        for claim in self._claims.pop(account_id, ()):
+    def apply(self, account_id: str, facts: Value | None) -> frozenset[Claim]:
+        """
+        Take over the account's latest *facts*, checked; ``None`` closes the account.
+
+        Returns the claims that this account has gained or lost by it.
+        """
+        before = self._claims.pop(account_id, ())
+        for claim in before:
             others = tuple(other for other in self._claimants[claim] if other != account_id)
             if others:
                 self._claimants[claim] = others
             else:
                 del self._claimants[claim]
         if facts is None:
-            return
+            return frozenset(before)
         claims = _claims_of(facts)
         self._claims[account_id] = claims
         for claim in claims:
             self._claimants[claim] = (*self._claimants.get(claim, ()), account_id)
+        return frozenset(before).symmetric_difference(claims)
+
+    def places(self, claims: Iterable[Claim]) -> bool:
+        """Whether ``resolve`` finds the account of an event with these *claims*, see ``claims_of_event``."""
+        for claim in claims:
+            claimants = self._claimants.get(claim, ())
+            if claimants:
+                return len(claimants) == 1
+        return False
 
     def resolve(self, source: str, external_id: str | None, email: str | None) -> str | Fault:
         """
@@ -76,7 +91,16 @@ class AccountDirectory:
         return Fault("unresolved_account", "; ".join(tried) or "no account_id, external_id or email is given")
 
 
-def _claims_of(facts: Value) -> tuple[_Claim, ...]:
+def claims_of_event(value: Value) -> tuple[Claim, ...]:
+    """What may place an event that names no account, the most trusted claim first; nothing of it is more than a domain."""
+    external_id, domain = value["external_id"], company_domain(value.get("email"))
+    return (
+        *([(value["source"], external_id)] if external_id is not None else []),
+        *([(None, domain)] if domain is not None else []),
+    )
+
+
+def _claims_of(facts: Value) -> tuple[Claim, ...]:
     domains = {normalise_domain(domain) for domain in facts["domains"]}
     return (
         *facts["external_ids"].items(),

@@ -13,7 +13,7 @@ after the directory has been read to its present end. Reading records and writin
 from pipeline.health.events import Event, LogEntry
 from pipeline.intake import account
 from pipeline.intake.checks import Checks, verdict
-from pipeline.intake.directory import AccountDirectory
+from pipeline.intake.directory import AccountDirectory, Claim
 from pipeline.intake.event_types import BY_NAME
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Accepted, Code, Received, Rejected
@@ -66,11 +66,16 @@ class Intake:
         found = self._directory.resolve(value["source"], value["external_id"], value.get("email"))
         return found if isinstance(found, str) else _rejected(received, *found)
 
-    def follow(self, received: Received) -> None:
-        """Bring the directory up to an account record; one that ``process`` would reject claims nothing."""
+    def follow(self, received: Received) -> frozenset[Claim]:
+        """
+        Bring the directory up to an account record; one that ``process`` would reject claims nothing.
+
+        Returns the claims by which events may be placed in another way from now on.
+        """
         account_id = self.account_of(received, received.timestamp)
-        if isinstance(account_id, str):
-            self._directory.apply(account_id, received.value)
+        return (
+            self._directory.apply(account_id, received.value) if isinstance(account_id, str) else frozenset()
+        )
 
 
 def _utf8(text: str) -> bytes:

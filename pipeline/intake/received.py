@@ -80,11 +80,11 @@ CODES: Final[Mapping[Code, CodeMeaning]] = {
     ),
     "unresolved_account": CodeMeaning(
         meaning="No account_id, and no account lists the external id or the e-mail's domain.",
-        way_out="Add the external id or the domain to the account's facts, then `telltale dlq replay`.",
+        way_out="Add the external id or the domain to the account's facts; then the event comes back by itself.",
     ),
     "ambiguous_account": CodeMeaning(
         meaning="More than one account claims the external id or the e-mail's domain.",
-        way_out="Leave the claim with one account, or send account_id, then `telltale dlq replay`.",
+        way_out="Leave the claim with one account; then the event comes back by itself. Or send it with account_id.",
     ),
 }
 """Every code of ``telltale-dlq-code``. Of several faults the code that stands first here names the record."""

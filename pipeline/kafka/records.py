@@ -19,6 +19,9 @@ Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 _READ_IDLE_SECONDS: Final = 30.0
 
+_BEING_MOVED: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+"""A broker says so of partitions that were made a moment ago, and while they go from one broker to another."""
+
 
 class Record(NamedTuple):
     """One record as it stands in a topic; *timestamp* is Kafka's, ms UTC."""
@@ -48,14 +51,25 @@ def _partitions(client: Configuration, topics: Sequence[str]) -> list[TopicParti
 
 
 def offsets(client: Configuration, topics: Sequence[str]) -> dict[tuple[str, int], tuple[int, int]]:
-    """First and next offset of every partition of *topics*."""
+    """First and next offset of every partition of *topics*; waits for partitions that are just being made or moved."""
     partitions = _partitions(client, topics)
+    deadline = time.monotonic() + REQUEST_SECONDS
     with failing(client):
         admin = AdminClient(client)
 
         def ask(which: OffsetSpec) -> dict[tuple[str, int], int]:
-            answers = admin.list_offsets(dict.fromkeys(partitions, which), request_timeout=REQUEST_SECONDS)
-            return {(tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()}
+            while True:
+                answers = admin.list_offsets(
+                    dict.fromkeys(partitions, which), request_timeout=REQUEST_SECONDS
+                )
+                try:
+                    return {
+                        (tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()
+                    }
+                except KafkaException as error:
+                    if error.args[0].code() not in _BEING_MOVED or time.monotonic() > deadline:
+                        raise
+                time.sleep(0.1)
 
         first = ask(OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         following = ask(OffsetSpec.latest())  # type: ignore[no-untyped-call]
@@ -97,9 +111,7 @@ def _read(client: Configuration, assigned: list[TopicPartition], left: dict[int,
         while left:
             # Waits for so many messages or so long, whatever has come by then.
             messages: list[Any] = consumer.consume(1000, timeout=0.05)
-            if messages:
-                heard_at = time.monotonic()
-            elif time.monotonic() > heard_at + _READ_IDLE_SECONDS:
+            if not messages and time.monotonic() > heard_at + _READ_IDLE_SECONDS:
                 raise KafkaFailed(
                     f"{assigned[0].topic}: no answer for {_READ_IDLE_SECONDS:.0f} s, {len(left)} partitions unread"
                 )
@@ -112,6 +124,8 @@ def _read(client: Configuration, assigned: list[TopicPartition], left: dict[int,
                 # A partition's end is told too, since compaction or a marker may have taken its last offsets.
                 if offset + (error is None) >= left.get(number, 0):
                     left.pop(number, None)
+            if messages:  # and after them: whoever takes the records may take time over each
+                heard_at = time.monotonic()
 
 
 def follow_topic(client: Configuration, topic: str, stopped: Callable[[], bool]) -> Iterator[Record]:

@@ -33,6 +33,9 @@ Compatibility: TypeAlias = Literal["backward_transitive", "full_transitive"]
 _PACKAGED: Final = Path(__file__).parents[1] / "_schemas"
 _CHECKOUT: Final = Path(__file__).parents[2] / "schemas"
 
+INCARNATION: Final = "@"
+"""Stands in a log entry's source between the input's short name and the topic's incarnation, where a broker tells one."""
+
 _LOG: Final = "health.account-log.v1"
 _CHANGE: Final = "health.change.v1"
 _CURRENT: Final = "health.current.v1"
@@ -199,8 +202,8 @@ def _dead_letter(topic: Topic, row: Mapping[str, Any]) -> Topic:
         partitions=row["partitions"],
         source=None,
         compatibility=None,
-        producers=("intake",),
-        consumers=("telltale dlq",),
+        producers=("intake", "telltale dlq"),
+        consumers=("intake", "telltale dlq"),
     )
 
 

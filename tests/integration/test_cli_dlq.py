@@ -1,14 +1,17 @@
-"""``telltale dlq``: dead letters are counted, shown without people's data, and sent in again once."""
+"""``telltale dlq stats|ls|show``: dead letters are counted, chosen and shown without people's data."""
 
-from collections.abc import Sequence
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from command_line import Telltale
+from dead_letters import INVOICE, LOGIN, put_aside
 
-from pipeline.cli.dlq import MOST_REPLAYS
-from pipeline.kafka.records import Appender, Record, read_topic
-
-LOGIN, INVOICE = "customer.login.v1", "customer.invoice.v1"
+from pipeline.cli.dlq_letters import Choice, read_letters
+from pipeline.kafka.records import Appender
+from pipeline.wire.inputs import InputEncoder
+from pipeline.wire.registry import EmbeddedRegistry
 
 
 @pytest.fixture
@@ -18,141 +21,148 @@ def telltale(broker: str) -> Telltale:
     return telltale
 
 
-def put_aside(
-    telltale: Telltale,
-    topic: str,
-    value: bytes,
-    code: str,
-    *,
-    offset: int = 0,
-    more: Sequence[tuple[str, bytes]] = (),
-) -> None:
-    """A dead letter as the intake writes it, of a record that came with one header of its sender."""
-    headers = [
-        ("traceparent", b"00-ab-cd-01"),
-        *more,
-        ("__connect.errors.topic", topic.encode()),
-        ("__connect.errors.partition", b"2"),
-        ("__connect.errors.offset", str(offset).encode()),
-        ("telltale-dlq-code", code.encode()),
-        ("telltale-dlq-detail", b"no account lists the external_id"),
-    ]
-    with Appender(telltale.client) as appender:
-        appender.append(f"{topic}.dlq", b"key", value, partition=2, headers=headers)
-
-
-def inputs(telltale: Telltale, topic: str) -> list[Record]:
-    return list(read_topic(telltale.client, topic))
-
-
 def test_letters_are_counted_by_input_and_code(telltale: Telltale) -> None:
-    """As columns with what each code means, and as JSON."""
-    for number in range(3):
-        put_aside(telltale, LOGIN, b"x", "unresolved_account", offset=number)
-    put_aside(telltale, INVOICE, b"x", "range")
+    """By what became of them, and since when; as columns with what each code means, and as JSON."""
+    put_aside(telltale, LOGIN, *[b"x"] * 3, code="unresolved_account")
+    put_aside(telltale, INVOICE, b"x", code="range")
+    put_aside(telltale, LOGIN, b"x", code="unresolved_account", more=[("telltale-dlq-replays", b"3")])
+    telltale("dlq", "replay", "--letter", "login:2:0", "--yes")
+    telltale("dlq", "drop", "--letter", "login:2:1", "--yes", "--why", "a test account")
 
-    told, rows = telltale("dlq", "ls"), telltale("dlq", "ls", "--json").rows
+    told, rows = telltale("dlq", "stats"), telltale("dlq", "stats", "--json").rows
 
-    assert [(row["source"], row["code"], row["letters"], row["waiting"]) for row in rows] == [
-        ("invoice", "range", 1, 1),
-        ("login", "unresolved_account", 3, 3),
+    assert [list(row.values())[:7] for row in rows] == [
+        ["invoice", "range", 1, 1, 0, 0, 0],
+        ["login", "unresolved_account", 4, 1, 1, 1, 1],
     ]
-    assert told.out.splitlines()[0].split() == ["source", "code", "letters", "waiting", "newest"]
+    headings = "source code letters waiting spent replays dropped oldest newest"
+    assert told.out.splitlines()[0].split() == headings.split()
+    assert rows[1]["oldest"] <= rows[1]["newest"]
     assert "Add the external id or the domain to the account's facts" in told.out
 
 
 def test_without_letters_there_is_nothing_to_count(telltale: Telltale) -> None:
     """An empty answer is one, and says so on stderr."""
-    answer = telltale("dlq", "ls")
+    counted, listed = telltale("dlq", "stats"), telltale("dlq", "ls")
 
-    assert (answer.out, answer.err, answer.code) == ("", "no dead letters\n", 0)
+    assert (counted.out, counted.err, counted.code) == ("", "no dead letters\n", 0)
+    assert (listed.out, listed.err, listed.code) == ("", "0 of 0 dead letters\n", 0)
 
 
-def test_a_letter_is_shown_without_its_value_unless_revealed(telltale: Telltale) -> None:
-    """Values hold mail addresses and what customers wrote."""
-    put_aside(telltale, LOGIN, b"ana@canary.example", "unresolved_account", offset=17)
+def test_what_is_done_with_is_listed_only_when_asked_for(telltale: Telltale) -> None:
+    """The newest first, by the names that --letter takes."""
+    put_aside(telltale, LOGIN, *[b"x"] * 4, code="unresolved_account")
+    telltale("dlq", "drop", "--letter", "login:2:1", "--yes", "--why", "a test account")
+    telltale("dlq", "replay", "--letter", "login:2:2", "--yes")
+
+    open_, all_ = telltale("dlq", "ls", "--json").rows, telltale("dlq", "ls", "--all", "--json").rows
+
+    assert [(row["letter"], row["state"]) for row in open_] == [
+        ("login:2:3", "waiting"),
+        ("login:2:0", "waiting"),
+    ]
+    assert {row["letter"]: row["state"] for row in all_} == {
+        "login:2:0": "waiting",
+        "login:2:1": "dropped",
+        "login:2:2": "replayed",
+        "login:2:3": "waiting",
+    }
+    newest = telltale("dlq", "ls", "--newest", "1")
+    assert newest.out.splitlines()[1].split()[0] == "login:2:3"
+    assert newest.err == "1 of 2 dead letters\n"
+
+
+def test_filters_narrow_together(telltale: Telltale) -> None:
+    """By input, code, time put aside, and name."""
+    put_aside(telltale, LOGIN, b"x", code="unresolved_account")
+    time.sleep(0.01)
+    between = int(time.time() * 1000)
+    time.sleep(0.01)
+    put_aside(telltale, LOGIN, b"x", code="range")
+    put_aside(telltale, INVOICE, b"x", code="range")
+
+    def chosen(**options: Any) -> list[str]:
+        return sorted(
+            letter.name for letter in read_letters(telltale.client, telltale.contract, Choice(**options))
+        )
+
+    assert chosen() == ["invoice:2:0", "login:2:0", "login:2:1"]
+    assert chosen(sources=("login",)) == ["login:2:0", "login:2:1"]
+    assert chosen(codes=("range",)) == ["invoice:2:0", "login:2:1"]
+    assert chosen(codes=("range",), sources=("login",)) == ["login:2:1"]
+    assert chosen(since=between) == ["invoice:2:0", "login:2:1"]
+    assert chosen(until=between) == ["login:2:0"]
+    assert chosen(names=("login:2:1", "invoice:2:0")) == ["invoice:2:0", "login:2:1"]
+
+
+@pytest.mark.parametrize("command", ["stats", "ls", "show", "replay", "drop"])
+def test_every_command_takes_the_same_filters(telltale: Telltale, command: str) -> None:
+    """Whoever has found letters with one command can act on the same with another; times are ISO or so long ago."""
+    put_aside(telltale, LOGIN, b"x", code="unresolved_account")
+    put_aside(telltale, LOGIN, b"x", code="range")
+    now = (datetime.now(UTC) + timedelta(minutes=1)).replace(tzinfo=None).isoformat()
+
+    answer = telltale(
+        "dlq", command, "--source", "login", "--code", "range", "--since", "2h", "--until", now, "--json"
+    )
+
+    assert answer.code == 0
+    assert [row["code"] for row in answer.rows] == ["range"]
+
+
+def test_a_letter_is_shown_without_its_record_unless_revealed(telltale: Telltale) -> None:
+    """Keys, values and headers hold mail addresses and what customers wrote."""
+    header = ("reply-to", b"ana@canary.example")
+    put_aside(telltale, LOGIN, b"ana@canary.example", code="unresolved_account", more=[header])
 
     shown, revealed = telltale("dlq", "show"), telltale("dlq", "show", "--reveal")
 
-    assert "customer.login.v1[2]@17  waiting" in shown.out
-    assert "unresolved_account: no account lists the external_id" in shown.out
-    assert "canary" not in shown.out + telltale("dlq", "show", "--json").out
-    assert "ana@canary.example" in revealed.out
+    assert shown.out.startswith("login:2:0  waiting\n")
+    assert "origin: customer.login.v1[2]@0" in shown.out
+    assert "detail: no account lists the external_id" in shown.out
+    for command in (["show", "--json"], ["ls"], ["ls", "--json"]):
+        assert "canary" not in telltale("dlq", *command).out
+    assert "canary" not in shown.out
+    assert "value: ana@canary.example" in revealed.out
+    assert '"reply-to":"ana@canary.example"' in revealed.out
 
 
-def test_a_replayed_letter_is_the_record_as_received(telltale: Telltale) -> None:
-    """Key, value and the sender's headers go back to the input; ours do not."""
-    put_aside(telltale, LOGIN, b"\x00\x01value", "unresolved_account")
+def test_a_revealed_letter_is_decoded(telltale: Telltale) -> None:
+    """Avro bytes tell nobody anything; the event's fields do."""
+    event = {"event_id": "l-1", "occurred_at": 1_793_534_400_000, "source": "app", "user_id": "u"}
+    event |= {"account_id": None, "email": "ana@canary.example", "channel": "WEB", "role": "USER"}
+    value = InputEncoder(telltale.contract, EmbeddedRegistry(telltale.contract)).encode("login", event)
+    put_aside(telltale, LOGIN, value, code="unresolved_account")
 
-    answer = telltale("dlq", "replay")
+    (row,) = telltale("dlq", "show", "--reveal", "--json").rows
 
-    (record,) = inputs(telltale, LOGIN)
-    assert answer.out == "1 letter (1 unresolved_account) sent\n"
-    assert (record.key, record.value) == (b"key", b"\x00\x01value")
-    assert dict(record.headers) == {"traceparent": b"00-ab-cd-01", "telltale-dlq-replays": b"1"}
-
-
-def test_no_letter_is_sent_twice(telltale: Telltale) -> None:
-    """The second replay sends only what was put aside since the first."""
-    put_aside(telltale, LOGIN, b"first", "unresolved_account")
-    telltale("dlq", "replay")
-    put_aside(telltale, LOGIN, b"second", "unresolved_account", offset=1)
-
-    telltale("dlq", "replay")
-
-    assert sorted(record.value or b"" for record in inputs(telltale, LOGIN)) == [b"first", b"second"]
-    assert telltale("dlq", "ls", "--json").rows[0]["waiting"] == 0
+    assert (row["event"]["event_id"], row["event"]["email"]) == ("l-1", "ana@canary.example")
 
 
-def test_only_what_another_thing_can_cure_is_sent_unless_named(telltale: Telltale) -> None:
-    """A negative amount stays negative; a code that was passed over can still be sent later."""
-    put_aside(telltale, INVOICE, b"unresolved", "unresolved_account")
-    put_aside(telltale, INVOICE, b"negative", "range", offset=1)
+def test_who_did_what_about_a_letter_is_shown(telltale: Telltale) -> None:
+    """A letter that is named is shown whatever became of it."""
+    put_aside(telltale, INVOICE, b"x", code="range")
+    telltale("dlq", "drop", "--source", "invoice", "--yes", "--why", "billing has corrected it")
 
-    telltale("dlq", "replay")
-    first = [record.value for record in inputs(telltale, INVOICE)]
-    telltale("dlq", "replay", "--code", "range")
+    shown = telltale("dlq", "show", "--letter", "invoice:2:0").out
 
-    assert first == [b"unresolved"]
-    assert sorted(record.value or b"" for record in inputs(telltale, INVOICE)) == [b"negative", b"unresolved"]
-
-
-def test_one_input_is_replayed_alone(telltale: Telltale) -> None:
-    """--source leaves the letters of the others waiting."""
-    put_aside(telltale, LOGIN, b"login", "unresolved_account")
-    put_aside(telltale, INVOICE, b"invoice", "unresolved_account")
-
-    telltale("dlq", "replay", "--source", "login")
-
-    assert len(inputs(telltale, LOGIN)) == 1
-    assert inputs(telltale, INVOICE) == []
+    assert shown.startswith("invoice:2:0  dropped\n")
+    assert "why: billing has corrected it" in shown
+    assert telltale("dlq", "show").out == ""
 
 
-def test_a_dry_run_sends_nothing_and_counts_the_same(telltale: Telltale) -> None:
-    """It can be followed by the replay it announced."""
-    put_aside(telltale, LOGIN, b"x", "unresolved_account")
+def test_a_stranger_in_the_topic_is_a_letter_without_a_code(telltale: Telltale) -> None:
+    """Whatever else writes there must not stop the tool, nor command the terminal."""
+    with Appender(telltale.client) as appender:
+        headers = [("telltale-dlq-detail", b"\x1b[2J")]
+        appender.append(f"{LOGIN}.dlq", b"k", b"\x1b[2J", partition=0, headers=headers)
 
-    answer = telltale("dlq", "replay", "--dry-run")
+    (row,) = telltale("dlq", "ls", "--json").rows
+    shown = telltale("dlq", "show", "--reveal").out
 
-    assert answer.out == "1 letter (1 unresolved_account) would be sent\n"
-    assert inputs(telltale, LOGIN) == []
-    assert telltale("dlq", "ls", "--json").rows[0]["waiting"] == 1
-
-
-def test_a_letter_that_keeps_coming_back_stays(telltale: Telltale) -> None:
-    """After three rounds somebody has to look at it; each round would be another dead letter."""
-    put_aside(
-        telltale,
-        LOGIN,
-        b"x",
-        "unresolved_account",
-        more=[("telltale-dlq-replays", str(MOST_REPLAYS).encode())],
-    )
-
-    answer = telltale("dlq", "replay")
-
-    assert inputs(telltale, LOGIN) == []
-    assert "1 stay: they came back 3 times" in answer.err
+    assert (row["letter"], row["code"], row["origin"]) == ("login:0:0", "", "?[?]@?")
+    assert "detail: \\x1b[2J\n" in shown
+    assert "value: \\x1b[2J\n" in shown
 
 
 def test_an_unknown_input_names_the_known_ones(telltale: Telltale) -> None:
@@ -162,3 +172,19 @@ def test_an_unknown_input_names_the_known_ones(telltale: Telltale) -> None:
     assert answer.code == 1
     assert 'error: "logins" is no input' in answer.err
     assert "support-ticket" in answer.err
+
+
+def test_a_letter_that_is_not_there_fails(telltale: Telltale) -> None:
+    """A name that was mistyped must not look like a letter that is done with."""
+    answer = telltale("dlq", "replay", "--letter", "login:2:99", "--yes")
+
+    assert answer.code == 1
+    assert "no such letter: login:2:99" in answer.err
+
+
+@pytest.mark.parametrize(
+    "options", [("--since", "yesterday"), ("--code", "bad"), ("--letter", "login[2]@7"), ("--newest", "0")]
+)
+def test_options_that_say_nothing_are_wrong_usage(options: tuple[str, str]) -> None:
+    """Exit code 2, before anything is connected."""
+    assert Telltale(brokers="127.0.0.1:1")("dlq", "ls", *options).code == 2

@@ -75,7 +75,7 @@ class Feed:
 class Intake(Running):
     """An intake worker that owns partitions 0 and 3 of three inputs."""
 
-    def __init__(self, registry: Any = REGISTRY) -> None:
+    def __init__(self, registry: Any = REGISTRY, *, set_floods_aside: bool = False) -> None:
         super().__init__(*(TP(topic, number) for topic in (LOGINS, SURVEYS, ACCOUNTS) for number in (0, 3)))
         self.worker = IntakeWorker(
             self.lane.app,
@@ -83,6 +83,7 @@ class Intake(Running):
             registry=registry,
             pseudonyms=Pseudonyms(b"0123456789abcdef0123456789abcdef"),
             tick_seconds=10,
+            set_floods_aside=set_floods_aside,
         )
         self.feed = self.worker._feed = Feed(self.worker)
 

@@ -7,7 +7,7 @@ from faust.types import TP
 from intake_in_memory import ACCOUNTS, LOGINS, SURVEYS, Intake, login, survey
 from lane_in_memory import ends_with
 
-from agents.dead_letters import FLOOD_RECORDS, LETTER_BYTES
+from agents.dead_letters import FLOOD_IN_A_ROW, FLOOD_OF_WINDOW, FLOOD_WINDOW, LETTER_BYTES
 from agents.lane.fences import Exit
 from pipeline import metrics
 from pipeline.health.events import AccountClosed
@@ -99,28 +99,77 @@ async def test_the_largest_letter_fits_into_a_batch() -> None:
     assert (len(letter.value), code) == (LETTER_BYTES - reasons, "decode")
 
 
-async def take_in_many(intake: Intake, values: Sequence[bytes]) -> None:
+async def take_in_many(intake: Intake, values: Sequence[bytes], partition: int = 0) -> None:
+    """One poll of *values*, all of one partition."""
     for value in values:
-        intake.put(TP(LOGINS, 0), None, value)
+        intake.put(TP(LOGINS, partition), None, value)
     await intake.take_in()
 
 
-async def test_a_flood_of_unreadable_records_ends_the_process() -> None:
-    """Then it is rather we, or the registry, who are wrong."""
-    half = FLOOD_RECORDS // 2
-    await take_in_many(Intake(), [b"garbage"] * half + [login()] * half)  # no flood: half can be read
+async def test_a_run_of_unreadable_records_ends_the_process() -> None:
+    """Then it is rather we, or the registry, who are wrong; across polls, and broken by one that can be read."""
+    intake = Intake()
+    await take_in_many(intake, [b"garbage"] * (FLOOD_IN_A_ROW - 1))
+    await take_in_many(intake, [login()])
+    await take_in_many(intake, [b"garbage"])
 
     with ends_with(Exit.POISON_FLOOD):
-        await take_in_many(Intake(), [b"garbage"] * (half + 1) + [login()] * (half - 1))
+        await take_in_many(intake, [b"garbage"] * (FLOOD_IN_A_ROW - 1))
+
+
+async def test_a_tenth_of_the_records_unreadable_ends_the_process() -> None:
+    """A producer of which one instance in eight is broken never breaks a run, and floods all the same."""
+    seldom = ([b"garbage"] + [login()] * 9) * (2 * FLOOD_WINDOW // 10)
+    intake = Intake()
+    await take_in_many(intake, seldom)
+    assert len(intake.letters(LOGINS)) == 2 * FLOOD_OF_WINDOW  # a tenth, and not more
+
+    with ends_with(Exit.POISON_FLOOD):
+        await take_in_many(intake, ([b"garbage"] + [login()] * 7) * (FLOOD_WINDOW // 8))
+
+
+async def test_each_partition_is_counted_by_itself() -> None:
+    """The good records of one must not hide the flood in another, nor the bad ones of many look like a flood."""
+    intake = Intake()
+    for _ in range(3):
+        for partition in (0, 3):
+            for number in range(FLOOD_IN_A_ROW // 4):
+                intake.put(TP(LOGINS, partition), None, b"garbage" if number else login())
+        await intake.take_in()
+
+    with ends_with(Exit.POISON_FLOOD):
+        for number in range(FLOOD_IN_A_ROW):
+            intake.put(TP(LOGINS, 0), None, b"garbage")
+            intake.put(TP(LOGINS, 3), None, login(number))
+        await intake.take_in()
+
+
+async def test_nothing_of_a_flood_is_put_aside_or_committed() -> None:
+    """A supervisor that starts the worker again and again must not drain the topic into the dead letters."""
+    intake = Intake()
+    with ends_with(Exit.POISON_FLOOD):
+        await take_in_many(intake, [login(), *[b"garbage"] * FLOOD_IN_A_ROW])
+
+    assert intake.letters(LOGINS) == []
+    assert intake.lane.thread.committed == {}
+
+
+async def test_floods_are_set_aside_where_that_is_wanted() -> None:
+    """What a flood stops is brought on again by a setting and not by a change of the code."""
+    intake = Intake(set_floods_aside=True)
+
+    await take_in_many(intake, [b"garbage"] * 5 * FLOOD_WINDOW)
+
+    assert len(intake.letters(LOGINS)) == 5 * FLOOD_WINDOW
 
 
 async def test_records_that_can_be_read_are_no_flood() -> None:
-    """A source whose accounts are not known yet sends thousands, and they are sent in again later."""
+    """A source whose accounts are not known yet sends thousands, and they come back later."""
     intake = Intake()
 
-    await take_in_many(intake, [login(1, None, email="x@nobody.example")] * FLOOD_RECORDS)
+    await take_in_many(intake, [login(1, None, email="x@nobody.example")] * 5 * FLOOD_WINDOW)
 
-    assert len(intake.letters(LOGINS)) == FLOOD_RECORDS
+    assert len(intake.letters(LOGINS)) == 5 * FLOOD_WINDOW
 
 
 async def test_counts_start_at_zero() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.intake.checks import Fault
-from pipeline.intake.directory import AccountDirectory
+from pipeline.intake.directory import AccountDirectory, claims_of_event
 
 
 def facts(*domains: str, **external_ids: str) -> dict[str, Any]:
@@ -123,3 +123,37 @@ def test_only_the_latest_facts_of_each_account_count(
         fresh.resolve(*question) for question in questions
     ]
     assert len(followed) == len(fresh)
+
+
+def test_a_change_tells_which_claims_it_touched() -> None:
+    """Gained and lost, and not those that stay: a CRM that publishes everything each night touches nothing."""
+    accounts = AccountDirectory()
+
+    assert accounts.apply("acme", facts("acme.example", crm="1")) == {("crm", "1"), (None, "acme.example")}
+    assert accounts.apply("acme", facts("acme.example", crm="1")) == set()
+    assert accounts.apply("acme", facts("acme.example", crm="2")) == {("crm", "1"), ("crm", "2")}
+    assert accounts.apply("acme", None) == {("crm", "2"), (None, "acme.example")}
+    assert accounts.apply("acme", None) == set()
+
+
+_SOME_FACTS = st.builds(
+    lambda domains, ids: facts(*domains, **ids),
+    st.lists(st.sampled_from(["a.example", "b.example", "gmail.com"]), max_size=2),
+    st.dictionaries(st.sampled_from(["crm", "app"]), st.sampled_from(["1", "2"]), max_size=2),
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["acme", "globex", "initech"]), _SOME_FACTS),
+    st.sampled_from(["crm", "app"]),
+    st.none() | st.sampled_from(["1", "2", "3"]),
+    st.none() | st.sampled_from(["x@a.example", "X@B.example", "x@gmail.com", "nobody"]),
+)
+def test_claims_place_an_event_where_it_is_resolved(
+    known: dict[str, dict[str, Any]], source: str, external_id: str | None, email: str | None
+) -> None:
+    """What waits for an account by its claims is what the intake would place, and nothing else."""
+    accounts = directory(**known)
+    claims = claims_of_event({"source": source, "external_id": external_id, "email": email})
+
+    assert accounts.places(claims) == isinstance(accounts.resolve(source, external_id, email), str)
