@@ -14,11 +14,12 @@ from typing import Final, Literal, NamedTuple
 
 import pipeline
 from pipeline.cli.account_log import AccountLog
+from pipeline.cli.dlq_letters import OPEN, read_letters
 from pipeline.cli.rows import moment
 from pipeline.cli.topics import HEALTH_GROUP, INTAKE_GROUP, planned_topics, way_out
 from pipeline.errors import TelltaleError
 from pipeline.kafka.client import client_configuration, is_embedded, wait_for_broker
-from pipeline.kafka.records import group_lag, offsets
+from pipeline.kafka.records import group_lag
 from pipeline.kafka.topics import inspect_topics
 from pipeline.scorecards import load_scorecards
 from pipeline.settings import Settings
@@ -27,6 +28,7 @@ from pipeline.wire.contract import Contract
 from pipeline.wire.registry import open_registry
 from sinks.postgres import migrations
 from sinks.postgres.reading import HealthReader
+from sinks.postgres.repair import sink_repair
 from sinks.postgres.sink import GROUP as SINK_GROUP
 
 State = Literal["ok", "warn", "FAIL"]
@@ -199,9 +201,8 @@ def _lag(site: Site) -> Iterator[Finding]:
 
 
 def _dead_letters(site: Site) -> Iterator[Finding]:
-    topics = [site.contract.dead_letter(topic).name for topic in site.contract.inputs]
-    count = sum(end - first for first, end in offsets(site.client, topics).values())
-    way = "`telltale dlq ls` counts them by code and says what helps." if count else ""
+    count = sum(letter.state in OPEN for letter in read_letters(site.client, site.contract))
+    way = "`telltale dlq stats` counts them by code and says what helps." if count else ""
     yield Finding(check="letters", state=_state(count > 0), says=f"dead letters: {count:,}", way_out=way)
 
 
@@ -214,6 +215,14 @@ def _rows(site: Site) -> Iterator[Finding]:
     if fresh.row_seconds_p99 is not None:
         says += f", 99 % of the last hour's were stored within {fresh.row_seconds_p99:.1f} s"
     yield Finding(check="rows", state="ok", says=says)
+
+
+def _rejected(site: Site) -> Iterator[Finding]:
+    with sink_repair(site.dsn, group=site.contract.prefix + SINK_GROUP) as repair:
+        count = sum(repair.rejected_by_code().values())
+    way = "`telltale sink rejected` says why; when that is mended, `telltale sink retry` stores them."
+    says = f"records the Postgres sink set aside: {count:,}"
+    yield Finding(check="rejected", state=_state(count > 0), says=says, way_out=way if count else "")
 
 
 def _state(worth_a_look: bool) -> State:  # noqa: FBT001 - reads like the condition it is
@@ -239,5 +248,6 @@ CHECKS: Final[Sequence[Check]] = (
     Check("lag", _lag, needs="topics"),
     Check("letters", _dead_letters, needs="topics"),
     Check("rows", _rows, needs="database"),
+    Check("rejected", _rejected, needs="database"),
 )
 """Every check, in the order in which one should look."""

@@ -12,11 +12,11 @@ import click
 from agents.app import LaneApp, make_app
 from agents.health import HealthWorker
 from agents.intake import IntakeWorker
-from agents.worker import run_worker
+from agents.worker import Prepared, run_worker
 from pipeline.cli.process import observed
 from pipeline.cli.topics import HEALTH_GROUP, INTAKE_GROUP, TopicsDiffer, planned_topics
 from pipeline.intake.pseudonyms import Pseudonyms
-from pipeline.kafka.client import Configuration, client_configuration
+from pipeline.kafka.client import client_configuration
 from pipeline.kafka.records import partitions_of
 from pipeline.kafka.topics import topic_ids
 from pipeline.settings import Security, Settings, load_settings
@@ -34,22 +34,18 @@ def intake() -> None:
     """Read the input topics, write the account log and the dead letters, tell the time."""
     settings = load_settings("brokers", "pseudonym_key")
     contract = Contract.load(settings.topic_prefix)
+    client = client_configuration(settings.brokers, settings.security)
     running = IntakeWorker(
         _app(settings, INTAKE_GROUP),
         contract=contract,
         registry=open_registry(contract, settings.registry_url.get_secret_value()),
         pseudonyms=Pseudonyms(settings.pseudonym_key.get_secret_value().encode()),
         tick_seconds=settings.tick_seconds,
+        set_floods_aside=settings.set_floods_aside,
+        input_incarnations=lambda: topic_ids(client, [topic.name for topic in contract.inputs]),
     )
-
-    @asynccontextmanager
-    async def prepared() -> AsyncIterator[None]:
-        await asyncio.to_thread(_check_partitions, settings, contract)
-        async with running.prepared():
-            yield
-
     with observed(settings, "intake", running.app.readiness):
-        sys.exit(run_worker(running.app, prepared=prepared))
+        sys.exit(run_worker(running.app, prepared=_prepared(settings, contract, running)))
 
 
 @worker.command()
@@ -58,8 +54,9 @@ def health() -> None:
     settings = load_settings("brokers")
     contract = Contract.load(settings.topic_prefix)
 
+    client = client_configuration(settings.brokers, settings.security)
+
     def log_incarnation() -> str:
-        client = _check_partitions(settings, contract)
         return topic_ids(client, [contract.log.name]).get(contract.log.name, "")
 
     running = HealthWorker(
@@ -69,11 +66,23 @@ def health() -> None:
         log_incarnation=log_incarnation,
     )
     with observed(settings, "health", running.app.readiness):
-        sys.exit(run_worker(running.app, prepared=running.prepared))
+        sys.exit(run_worker(running.app, prepared=_prepared(settings, contract, running)))
 
 
-def _check_partitions(settings: Settings, contract: Contract) -> Configuration:
-    """See that log, outputs and changelog have the settings' count, for accounts are placed by it; gives the client."""
+def _prepared(settings: Settings, contract: Contract, running: IntakeWorker | HealthWorker) -> Prepared:
+    """What *running* needs, and first that the topics are as it takes them to be."""
+
+    @asynccontextmanager
+    async def prepared() -> AsyncIterator[None]:
+        await asyncio.to_thread(_check_partitions, settings, contract)
+        async with running.prepared():
+            yield
+
+    return prepared
+
+
+def _check_partitions(settings: Settings, contract: Contract) -> None:
+    """See that log, outputs and changelog have the settings' count, for accounts are placed by it."""
     client = client_configuration(settings.brokers, settings.security)
     for plan in planned_topics(contract, settings.partitions):
         if plan.partitions is None:
@@ -84,7 +93,6 @@ def _check_partitions(settings: Settings, contract: Contract) -> Configuration:
                 f"{plan.name}: {count} partitions, not {settings.partitions}",
                 hint="TELLTALE_PARTITIONS must be the count the log was made with.",
             )
-    return client
 
 
 def _app(settings: Settings, name: str) -> LaneApp:

@@ -135,10 +135,21 @@ def _differences(plan: TopicPlan, partitions: int, actual: Mapping[str, str]) ->
 
 
 def topic_ids(client: Configuration, names: Sequence[str]) -> dict[str, str]:
-    """The incarnation of each topic: another one after it was deleted and made again. The embedded broker has none."""
+    """
+    The incarnation of each topic that exists: another one after it was deleted and made again.
+
+    The embedded broker tells none.
+    """
     if is_embedded(client):
         return {}
     with failing(client):
         admin = AdminClient(client)  # Named: one that is collected takes its answers along.
         described = admin.describe_topics(TopicCollection(list(names)), request_timeout=REQUEST_SECONDS)
-        return {name: str(answer.result().topic_id) for name, answer in described.items()}
+        ids = {}
+        for name, answer in described.items():
+            try:
+                ids[name] = str(answer.result().topic_id)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+        return ids

@@ -10,13 +10,16 @@ What the values mean, and whether they can be, is ``pipeline/intake``'s.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pipeline.intake.event_types import EVENT_TYPES, EventType
 from pipeline.intake.received import Received, Rejected
 from pipeline.wire.avro import Decoder, Encoder, Undecodable
-from pipeline.wire.contract import Contract
+from pipeline.wire.contract import INCARNATION, Contract
 from pipeline.wire.registry import Registry
+
+_INCARNATION_LETTERS: Final = 6
+"""Of a topic's 22, 36 bits: the two ids to be told apart are those of one name."""
 
 
 class InputRecord(Protocol):
@@ -53,10 +56,21 @@ class InputDecoder:
     __slots__ = ("_by_topic",)
 
     def __init__(self, contract: Contract, registry: Registry) -> None:
-        self._by_topic: dict[str, tuple[EventType, Decoder]] = {}
+        self._by_topic: dict[str, tuple[EventType, str, Decoder]] = {}
         for event_type in EVENT_TYPES:
             topic = contract.input(event_type.source)
-            self._by_topic[topic.name] = event_type, Decoder(topic, contract, registry)
+            self._by_topic[topic.name] = event_type, event_type.source, Decoder(topic, contract, registry)
+
+    def tell_apart(self, incarnations: Mapping[str, str]) -> None:
+        """
+        Give each topic in *incarnations*, by full name, a source of its own: ``login@Xk3dQ2``, by the broker's id.
+
+        Made anew, a topic begins at offset 0 again; under another source its records are none that were seen before.
+        """
+        for name, incarnation in incarnations.items():
+            event_type, _, decoder = self._by_topic[name]
+            source = f"{event_type.source}{INCARNATION}{incarnation[:_INCARNATION_LETTERS]}"
+            self._by_topic[name] = event_type, source, decoder
 
     def decode(self, record: InputRecord) -> Received | Rejected:
         """
@@ -65,7 +79,7 @@ class InputDecoder:
         ``RegistryUnavailable`` says nothing about the record: wait, and decode it again. The first record with a
         schema id may block for a request to the registry.
         """
-        event_type, decoder = self._by_topic[record.topic]
+        event_type, source, decoder = self._by_topic[record.topic]
         decoded = None
         if record.value is not None or event_type.name != "account":
             try:
@@ -74,13 +88,13 @@ class InputDecoder:
                 return Rejected(
                     code=fault.code,
                     detail=fault.detail,
-                    source=event_type.source,
+                    source=source,
                     partition=record.partition,
                     offset=record.offset,
                 )
         return Received(
             event_type.name,
-            event_type.source,
+            source,
             record.partition,
             record.offset,
             record.key,

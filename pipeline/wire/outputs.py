@@ -23,7 +23,7 @@ from pipeline.health.outputs import (
     Override,
 )
 from pipeline.wire.avro import Decoder, Encoder
-from pipeline.wire.contract import Contract
+from pipeline.wire.contract import INCARNATION, Contract
 from pipeline.wire.registry import Registry
 
 _FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {
@@ -66,7 +66,8 @@ class OutputEncoder:
         record = _record(change)
         record["points"] = [_record(move) for move in change.points]
         record["causes"] = [
-            _record(cause) | {"topic": self._topics.get(cause.topic, cause.topic)} for cause in change.causes
+            _record(cause) | {"topic": self._topics.get(cause.topic.partition(INCARNATION)[0], cause.topic)}
+            for cause in change.causes
         ]
         return self._change.encode(record)
 

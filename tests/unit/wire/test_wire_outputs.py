@@ -75,8 +75,9 @@ CHANGE = HealthChange(
     causes=(
         Cause(event_id="e-1", topic="support-ticket", partition=1, offset=2, occurred_at=NOW),
         Cause(event_id="e-2", topic="file:3f1c9a0b77d2e410", partition=0, offset=9, occurred_at=NOW),
+        Cause(event_id="e-3", topic="login@Xk3dQ2", partition=0, offset=1, occurred_at=NOW),
     ),
-    causes_count=2,
+    causes_count=3,
     scorecard_name="mid",
     scorecard_version="1",
     fold_version=1,
@@ -146,7 +147,7 @@ def test_a_snapshot_may_know_little() -> None:
 
 
 def test_a_cause_names_the_topic_it_came_from() -> None:
-    """With the prefix of the deployment; a history file stays a file."""
+    """With the prefix of the deployment, whichever incarnation it was; a history file stays a file."""
     contract = Contract.load(prefix="bench.")
     registry = EmbeddedRegistry(contract)
 
@@ -156,6 +157,7 @@ def test_a_cause_names_the_topic_it_came_from() -> None:
     assert [cause["topic"] for cause in read["causes"]] == [
         "bench.customer.support-ticket.v1",
         "file:3f1c9a0b77d2e410",
+        "bench.customer.login.v1",
     ]
 
 

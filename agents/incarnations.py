@@ -1,0 +1,57 @@
+"""
+Whether topics are still those they were: one that was deleted and made again has its name, and counts offsets anew.
+
+A broker tells them apart by an id; the embedded one tells none. A worker asks at its start, and as long as it runs:
+what it would read under the old name belongs to nothing that it knows.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from agents.lane.fences import Exit, stop
+from pipeline.errors import TelltaleError
+
+_EVERY_SECONDS = 10.0
+
+
+class Incarnations:
+    """
+    The ids of some topics as they were at the start; another one ends the process with *code*.
+
+    *ask* gets the ids there are now from a broker, by topic; it may block, and raise TelltaleError. A topic that is
+    missing, or whose id is empty, is not judged.
+    """
+
+    def __init__(self, ask: Callable[[], Mapping[str, str]], code: Exit) -> None:
+        self.ids: Mapping[str, str] = {}
+        """By topic; empty before ``watched``."""
+        self._ask = ask
+        self._code = code
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Learn the ids, and watch them for the length of the block."""
+        self.ids = await asyncio.to_thread(self._ask)
+        over = threading.Event()
+        # Not in the loop's executor: a request that nobody answers would hold up the end of the process.
+        threading.Thread(target=self._watch, args=(over,), name="incarnations", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def check(self) -> None:
+        """Ask now; ends the process if a topic is another one."""
+        now = self._ask()
+        for topic, known in self.ids.items():
+            if now.get(topic) not in {None, "", known}:
+                stop(
+                    self._code, f"{topic} was deleted and made again: its id was {known} and is {now[topic]}"
+                )
+
+    def _watch(self, over: threading.Event) -> None:
+        while not over.wait(_EVERY_SECONDS):
+            with suppress(TelltaleError):  # Nobody answers: then nobody reads either.
+                self.check()

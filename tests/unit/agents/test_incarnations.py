@@ -1,0 +1,76 @@
+"""Topics that were deleted and made again while a worker ran, or before."""
+
+import pytest
+from faust.types import TP
+from intake_in_memory import LOGINS, Intake, login
+from lane_in_memory import ends_with
+
+from agents.incarnations import Incarnations
+from agents.lane.fences import Exit
+from pipeline.errors import TelltaleError
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_a_topic_made_anew_ends_the_process() -> None:
+    """Its offsets are those of other records."""
+    ids = {"log": "first"}
+    incarnations = Incarnations(lambda: dict(ids), Exit.OTHER_INCARNATION)
+
+    async with incarnations.watched():
+        incarnations.check()
+        ids["log"] = "second"
+        with ends_with(Exit.OTHER_INCARNATION):
+            incarnations.check()
+
+
+@pytest.mark.parametrize("told", [{}, {"log": ""}])
+async def test_a_topic_that_nobody_knows_is_not_judged(told: dict[str, str]) -> None:
+    """Deleted and not yet made again, or on a broker that tells no ids."""
+    answers = iter(({"log": "first"}, told))
+    incarnations = Incarnations(lambda: next(answers), Exit.OTHER_INCARNATION)
+
+    async with incarnations.watched():
+        incarnations.check()
+
+
+async def test_each_incarnation_of_an_input_is_a_source_of_its_own() -> None:
+    """Else the fold took the first records of the new topic for repeats of the old one's."""
+    intake = Intake()
+    intake.worker._decoder.tell_apart({LOGINS: "Xk3dQ2rSTFe0z9v-2bQxYw"})
+    intake.put(TP(LOGINS, 3), None, login())
+
+    await intake.take_in()
+
+    [(_, entry)] = intake.entries()
+    assert entry.source == "login@Xk3dQ2"
+
+
+async def test_an_input_made_anew_is_seen_by_whoever_reads_it_next() -> None:
+    """After a rebalance, by a worker that started before; one that gets no answer asks again."""
+    intake, answers = Intake(), iter((TelltaleError("no answer"), {LOGINS: "second"}))
+
+    def ask() -> dict[str, str]:
+        answer = next(answers)
+        if isinstance(answer, TelltaleError):
+            raise answer
+        return answer
+
+    intake.worker._incarnations = Incarnations(ask, Exit.INPUT_MADE_ANEW)
+    intake.worker._incarnations.ids = {LOGINS: "first"}
+    intake.lane.app.consumer_generation_id = 7
+
+    with ends_with(Exit.INPUT_MADE_ANEW):
+        await intake.worker._see_that_inputs_are_the_same()
+
+
+async def test_inputs_are_asked_about_once_a_generation() -> None:
+    """Not before every poll."""
+    intake, asked = Intake(), []
+    intake.worker._incarnations = Incarnations(lambda: asked.append(1) or {}, Exit.INPUT_MADE_ANEW)
+
+    for generation in (7, 7, 8):
+        intake.lane.app.consumer_generation_id = generation
+        await intake.worker._see_that_inputs_are_the_same()
+
+    assert len(asked) == 2
