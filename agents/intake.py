@@ -9,7 +9,7 @@ that, and so an append that fails ends the process.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,10 +22,15 @@ from agents.app import LaneApp
 from agents.clock import Clock, LogClock
 from agents.dead_letters import FloodGauge, dead_letter
 from agents.directory_feed import DirectoryFeed, directory_feed
+from agents.incarnations import Incarnations
 from agents.input_progress import InputProgress
 from agents.lag import tell_lag
+from agents.lane.abreast import Abreast
+from agents.lane.fences import Exit
 from agents.lane.writer import Record, Writer, append
+from agents.letter_returns import LetterReturns
 from pipeline import metrics
+from pipeline.errors import TelltaleError
 from pipeline.health.events import LogEntry, Tick
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
@@ -41,6 +46,10 @@ log = structlog.get_logger(__name__)
 Verdict = Accepted | Rejected
 
 _REGISTRY_RETRY_SECONDS = 1.0
+_BROKER_RETRY_SECONDS = 1.0
+
+_LEAD_SECONDS = 120.0
+"""Furthest one input is read ahead of another. Less would cost batches when catching up; more, order in the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +66,9 @@ class IntakeWorker:
     The intake as one process runs it: ``run_worker(worker.app, prepared=worker.prepared)``.
 
     *app* is made by ``make_app`` and gets the agent and the clock here; its partition count is the log's. A tick is
-    written every *tick_seconds*, by whichever worker owns partition 0 of the account topic.
+    written every *tick_seconds*, by whichever worker owns partition 0 of the account topic. With *set_floods_aside* it
+    puts aside what cannot be read however much it is. *input_incarnations* asks the broker for the ids of the input
+    topics, by which one made anew is known; it is called in a thread, once a broker answers and from then on.
     """
 
     def __init__(
@@ -68,36 +79,47 @@ class IntakeWorker:
         registry: Registry,
         pseudonyms: Pseudonyms,
         tick_seconds: float,
+        set_floods_aside: bool = False,
+        input_incarnations: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.app = app
         self._contract = contract
         self._decoder = InputDecoder(contract, registry)
         self._encode = LogCodec(contract, registry).encode
-        self._intake = Intake(directory=AccountDirectory(), pseudonyms=pseudonyms)
+        directory = AccountDirectory()
+        self._intake = Intake(directory=directory, pseudonyms=pseudonyms)
         self._partitions = app.conf.topic_partitions
         self._tick_seconds = tick_seconds
         self._places: dict[str, tuple[int, bytes]] = {}
         self._writer: Writer[Placed] = Writer(self._write)
         self._feed: DirectoryFeed | None = None
-        self._flood = FloodGauge()
+        self._flood = None if set_floods_aside else FloodGauge()
+        self._returns = LetterReturns(
+            app, contract=contract, decode=self._decode, directory=directory, owns=self._owns_clock
+        )
         self._inputs = [topic.name for topic in contract.inputs]
+        self._incarnations = Incarnations(input_incarnations, Exit.INPUT_MADE_ANEW)
+        self._generation = 0
+        app.lane.abreast = Abreast(lead_seconds=_LEAD_SECONDS)
         app.agent(app.batches_of(*self._inputs), name="intake")(self._process)
-        for task in (self._follow_accounts, self._tick, self._tell_lag):
+        for task in (self._follow_accounts, self._tick, self._tell_lag, self._return_letters):
             app.task(task)
         metrics.seed(metrics.EVENTS_CONSUMED, source=[topic.source or "" for topic in contract.inputs])
         metrics.seed(metrics.DEAD_LETTERS, topic=self._inputs, code=CODES)
 
     @asynccontextmanager
     async def prepared(self) -> AsyncIterator[None]:
-        """Know every account before the first event is judged, and as long as events are."""
+        """Know which inputs these are and every account, before the first event is judged and as long as events are."""
         topic = self._contract.input("account").name
-        async with directory_feed(topic, self._learn, self.app.connection) as self._feed:
-            yield
+        async with self._incarnations.watched():
+            self._decoder.tell_apart(self._incarnations.ids)
+            async with directory_feed(topic, self._learn, self.app.connection) as self._feed:
+                yield
 
     async def _learn(self, records: Sequence[Any]) -> None:
         for received in await self._decode(records):
             if isinstance(received, Received):
-                self._intake.follow(received)
+                self._returns.changed(self._intake.follow(received))
 
     async def _follow_accounts(self) -> None:
         await self._directory.follow()
@@ -112,6 +134,7 @@ class IntakeWorker:
     async def _process(self, stream: Any) -> None:
         async for event in stream.noack().events():
             records = self.app.accept(event)
+            await self._see_that_inputs_are_the_same()
             now = int(time.time() * 1000)
             received = await self._decode(records)
             verdicts = [self._judge(one, now) for one in received]
@@ -119,8 +142,23 @@ class IntakeWorker:
                 # The directory is read to its present end before an account is called unknown.
                 await self._directory.catch_up()
                 verdicts = [self._judge(one, now) for one in received]
-            self._flood.count(verdicts)
+            if self._flood is not None:
+                self._flood.count(event.value.tp, records, verdicts)
             self._writer.put(0, await self._place(event, records, verdicts))
+
+    async def _see_that_inputs_are_the_same(self) -> None:
+        """
+        End the process when an input was made anew, asked in every generation of the group before its first records.
+
+        Within a generation such an input goes back, which the lane does not let pass.
+        """
+        while self._generation != (generation := self.app.consumer_generation_id):
+            try:
+                await asyncio.to_thread(self._incarnations.check)
+            except TelltaleError:
+                await asyncio.sleep(_BROKER_RETRY_SECONDS)
+            else:
+                self._generation = generation
 
     async def _decode(self, records: Sequence[Any]) -> list[Received | Rejected]:
         decode = self._decoder.decode
@@ -206,6 +244,11 @@ class IntakeWorker:
             *(append(self.app, topic, number, [(b"", tick)]) for number in partitions)
         )
         return [metadata for batches in written for metadata in batches]
+
+    # -- beside it
+
+    async def _return_letters(self) -> None:
+        await self._returns.run()
 
     async def _tell_lag(self) -> None:
         await tell_lag(self.app)

@@ -1,54 +1,43 @@
 """
-The lane's consumer: one Faust message per partition poll, and offsets that are committed only when all is done.
+The lane's consumer: one Faust message per partition poll, a hold at a seek, a drain at a revoke.
 
 Stock Faust forgets what was acknowledged at a revoke, throws away delivered records between a seek and the resume,
-and delivers record by record. The overrides here cure these three. What the records mean is the agent's.
+and delivers record by record. The overrides here cure these three. What may be committed is in ``commits``, what the
+records mean is the agent's.
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
-from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from time import monotonic, time
+from typing import Any, cast
 
 from faust.transport.consumer import ensure_TP
-from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, EventT, Message
-from faust.types.transports import TPorTopicSet
 from mode import Service
-from mode.utils.futures import notify
 
-from agents.lane.delivery import Deliveries, PollScheduler, RecordBatch
+from agents.lane.commits import CommittingConsumer
+from agents.lane.delivery import PollScheduler, RecordBatch
 from agents.lane.fences import Exit, stop
 from agents.lane.store import StateStore
 from agents.lane.thread import LaneConsumerThread, recovery_is_alive
 
-if TYPE_CHECKING:
-    from agents.lane.transport import LaneTransport
-
-_POSITIONS_EVERY_SECONDS = 0.5
 _POLL_ENDS_WITHIN_SECONDS = 2.0
 """A poll lasts one second at most, unless it waits for the assignment that waits for us."""
 
 
-class LaneConsumer(driver.Consumer):
+class LaneConsumer(CommittingConsumer):
     """
-    Faust's consumer with batches, a hold at a seek, a drain at a revoke, and commits that only cover what is done.
+    Faust's consumer with batches, a hold at a seek, and a drain at a revoke.
 
     A poll is *running* from the last check whether it may start until all it brought is handed over. The hold lasts
     from a seek to ``resume_flow``: Faust clears the stream queues in between. The drain lasts from a revoke to
     ``resume_flow``: nothing new is delivered, what is in flight is acknowledged and committed.
     """
 
-    logger = logging.getLogger("faust.lane")  # what Faust says of its own doings
-    transport: "LaneTransport"
-    _thread: LaneConsumerThread
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.scheduler: Any = PollScheduler()  # Faust declares the interleaving of single records
-        self.deliveries = Deliveries()
         self._options = self.transport.options
         self._on_hold = False
         self._draining = False
@@ -56,10 +45,6 @@ class LaneConsumer(driver.Consumer):
         self._polled_at = 0.0
         self._poll_ended = asyncio.Event()
         self._poll_ended.set()
-        # An acknowledgement or a resume: a poll that could not start may try again.
-        self._changed = asyncio.Event()
-        self._positions: Mapping[TP, int] = {}
-        self._positions_at = 0.0
         self._group_offsets: Mapping[TP, int | None] = {}
         self._recovery_was_alive = False
 
@@ -93,11 +78,33 @@ class LaneConsumer(driver.Consumer):
                 if self._on_hold or self._draining:
                     break  # not booked as delivered: it is read again after the seek
                 if isinstance(message.value, RecordBatch):
+                    self._see_that_it_goes_on(message.value)
                     self.deliveries.deliver(message.value)
                 yield tp, message
         finally:
             self._polled_by = None
             self._poll_ended.set()
+
+    def _see_that_it_goes_on(self, batch: RecordBatch) -> None:
+        """End the process at a batch from before what was read: aiokafka begins anew where its position is gone."""
+        first, read = batch.records[0].offset, self._read_offset.get(batch.tp)
+        if read is not None and first < read:
+            stop(
+                Exit.WENT_BACK,
+                f"{batch.tp.topic}[{batch.tp.partition}] goes on at {first}, read up to {read}",
+            )
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
+        """Poll *active_partitions* for what the scheduler hands over: pairs of a partition and records of it."""
+        abreast = self.transport.abreast
+        if abreast is None or active_partitions is None:
+            return (await super()._getmany(active_partitions, timeout)).items()
+        asked = abreast.to_poll(active_partitions)
+        if asked:
+            began = monotonic()
+            records = await super()._getmany(asked, abreast.poll_seconds(timeout))
+            abreast.polled(records, asked=asked, unread=self._thread.unread, seconds=monotonic() - began)
+        return abreast.go_on(round(time() * 1000))
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         records: list[Any] = record  # the scheduler hands over all of them
@@ -142,6 +149,8 @@ class LaneConsumer(driver.Consumer):
         if asyncio.current_task() is not self._polled_by:  # Faust seeks from inside a poll, too
             await self._poll_ended.wait()
         self.deliveries.forget_all()
+        if self.transport.abreast is not None:
+            self.transport.abreast.forget_all()
         self._positions = {}
         await super().perform_seek()
         # Faust takes what it has sought for what is committed; the state may be ahead of the group.
@@ -159,6 +168,16 @@ class LaneConsumer(driver.Consumer):
         self._group_offsets = committed
         ask = self.transport.state_offsets
         wanted = dict(await ask(committed)) if ask is not None else {}
+        sought = {
+            tp: at for tp, at in {**committed, **wanted}.items() if at and not self._is_changelog_tp(tp)
+        }
+        ends = await self._thread.call_thread(self._thread.log_ends, sought)
+        for tp, end in ends.items():
+            if sought[tp] <= end:
+                continue
+            if tp in wanted:
+                stop(Exit.LOG_HOLE, f"{tp}: the log ends at {end}, the state stands at {sought[tp]}")
+            committed[tp] = None  # of a topic that is gone: this one has its name, and nobody has read it
         # aiokafka leaves partitions without a commit where they are, which may be behind a poll that was dropped.
         untouched = [
             tp
@@ -174,69 +193,24 @@ class LaneConsumer(driver.Consumer):
         self._on_hold = self._draining = False
         self._changed.set()
 
-    # -- acknowledging and committing
-
-    def ack(self, message: Message) -> bool:
-        """Mark the batch of *message* as done; True the first time."""
-        if not isinstance(message.value, RecordBatch):
-            return super().ack(message)
-        if message.value.acked:
-            return False
-        message.acked = True
-        self._unacked_messages.discard(message)
-        self.deliveries.acknowledge(message.value)
-        self._changed.set()
-        notify(self._waiting_for_ack)
-        return True
-
-    async def _note_positions(self) -> None:
-        """
-        Read how far aiokafka has come on partitions with nothing in flight; there, that is what may be committed.
-
-        The last record says less: transaction markers, compacted tails and emptied partitions have none. It is read
-        before a poll, when all that earlier polls brought has been booked.
-        """
-        if self._polled_at < self._positions_at + _POSITIONS_EVERY_SECONDS:
-            return
-        self._positions_at = self._polled_at
-        idle = [
-            tp for tp in self.assignment() if self.deliveries.is_idle(tp) and not self._is_changelog_tp(tp)
-        ]
-        self._positions = await self._thread.call_thread(self._thread.positions, idle)
-
-    def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
-        pending = self.deliveries.partitions() | set(self._positions)
-        return (tp for tp in pending if topics is None or tp in topics or tp.topic in topics)
-
-    def _new_offset(self, tp: TP) -> int | None:
-        # A position was noted when all before it was done. 0 says no more than the absence of a commit.
-        return self.deliveries.take_committable(tp) or self._positions.get(tp) or None
-
-    async def lags(self) -> dict[TP, int]:
-        """Records the group has not committed, of each partition we own and have fetched from; changelogs apart."""
-        owned = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
-        ends = await self._thread.call_thread(self._thread.ends, owned)
-        return {tp: max(0, end - (self._committed_offset.get(tp) or 0)) for tp, end in ends.items()}
-
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Do nothing: a batch covers the gaps between its records."""
-
     # -- giving partitions away
 
-    async def drain(self) -> None:
+    async def drain(self, seconds: float | None = None) -> None:
         """
         Deliver nothing more, wait until all that is in flight is acknowledged, and commit it.
 
-        Ends the process when that takes too long: memory would be ahead of the changelog.
+        Ends the process when that takes longer than *seconds*, by default as long as a revoke may: memory would be ahead
+        of the changelog.
         """
+        seconds = self._options.drain_seconds if seconds is None else seconds
         self._draining = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self._poll_ended.wait(), _POLL_ENDS_WITHIN_SECONDS)
-        give_up_at = monotonic() + self._options.drain_seconds
+        give_up_at = monotonic() + seconds
         while self.deliveries.records_waiting:
             if monotonic() > give_up_at:
                 left = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in sorted(self.deliveries.partitions()))
-                stop(Exit.DRAIN, f"not acknowledged within {self._options.drain_seconds:.0f} s: {left}")
+                stop(Exit.DRAIN, f"not acknowledged within {seconds:.0f} s: {left}")
             await asyncio.sleep(0.01)
         # commit() does nothing while another one runs, and that one may have begun before the last acknowledgement.
         while await self.maybe_wait_for_commit_to_finish():
@@ -249,6 +223,8 @@ class LaneConsumer(driver.Consumer):
             await self.drain()
         await super().on_partitions_revoked(revoked)
         self.deliveries.forget(revoked)
+        if self.transport.abreast is not None:
+            self.transport.abreast.forget(revoked)
 
     # -- watching
 

@@ -5,7 +5,7 @@ Bookkeeping only, without Kafka or an event loop; ``consumer`` drives it from th
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -53,11 +53,11 @@ class RecordBatch:
 
 
 class PollScheduler:
-    """Hands over all records of a partition in one piece, where Faust's own interleaves single records."""
+    """Hands over records in the pieces in which a poll made them, where Faust's own interleaves single records."""
 
-    def iterate(self, records: Mapping[TP, Any]) -> Iterator[tuple[TP, Any]]:
-        """Pairs of a partition and the list of its records."""
-        return iter(records.items())
+    def iterate(self, records: Iterable[tuple[TP, Any]]) -> Iterator[tuple[TP, Any]]:
+        """Pairs of a partition and a list of its records."""
+        return iter(records)
 
 
 class LaneSchema(faust.Schema[Any, Any]):

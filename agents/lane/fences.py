@@ -47,25 +47,25 @@ class Exit(IntEnum):
     """An append failed; what is written after it would hide the hole."""
     LOG_HOLE = (
         14,
-        "The log has lost entries. Restore the topic, or rebuild the state from what is left of it.",
+        "The log has lost entries. Restore the topic, or run `telltale rebuild --from-what-is-left`.",
     )
     """The log goes on behind the offset the state asks for."""
-    ACCOUNTS_DIFFER = 15, "A restart will not help: rebuild the state from the log."
+    ACCOUNTS_DIFFER = 15, "A restart will not help: run `telltale rebuild`."
     """The partition's record counts another number of accounts than its changelog holds."""
-    STATE_BEHIND_GROUP = 16, "The changelog has lost records. Rebuild the state from the log."
+    STATE_BEHIND_GROUP = 16, "The changelog has lost records: run `telltale rebuild`."
     """The group has committed entries that the state has never seen."""
     FOREIGN_APPEND = (
         17,
         "Start it again: it keeps the highest position of each key and writes shadowed ones again.",
     )
     """Somebody else has written to a changelog partition while it was ours."""
-    TOMBSTONE = 18, "Find out who deletes from the changelog; then rebuild the state from the log."
+    TOMBSTONE = 18, "Find out who deletes from the changelog; then run `telltale rebuild`."
     """The changelog holds a null value; it has no position, so nothing says whether it is newer than the state."""
-    OTHER_INCARNATION = 19, "The log was deleted and created again. Rebuild the state from the new log."
+    OTHER_INCARNATION = 19, "The log was deleted and created again: run `telltale rebuild`."
     """The log is not the one the state was folded from."""
     POISON_FLOOD = (
         20,
-        "Look at the dead letters before you start it again: somebody publishes what we cannot read.",
+        "Look at who publishes there: a restart stops here too, but TELLTALE_SET_FLOODS_ASIDE=true sets it all aside.",
     )
     """Too much of what arrives cannot be read to go on setting it aside."""
     GROUP = 21, _AGAIN
@@ -74,6 +74,15 @@ class Exit(IntEnum):
     """An orderly stop did not finish in time."""
     NEWER_STATE = 23, "Start the newer release again."
     """The state table holds values of a newer release."""
+    REBUILD = (
+        24,
+        "A rebuild takes the partition over. Start it again; if none is running, run `telltale rebuild`.",
+    )
+    """A rebuild has begun a new epoch of a partition and not completed it; the old epoch is over."""
+    INPUT_MADE_ANEW = 25, "Start it again: it reads the new topic from its beginning."
+    """An input topic is not the one it was: its offsets have begun again."""
+    WENT_BACK = 26, "The topic was made anew or cut. Start it again: it then knows what there is."
+    """A partition goes on before the offset it was read up to."""
 
 
 def stop(code: Exit, why: str) -> NoReturn:

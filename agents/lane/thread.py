@@ -6,10 +6,11 @@ in ``consumer``.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import aiokafka
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
 
@@ -26,6 +27,8 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
     logger = logging.getLogger("faust.lane")  # what Faust says of its own doings
     transport: "LaneTransport"
+    unread: Collection[TP] = frozenset()
+    """Of the partitions polled last: those with records behind what was polled, or of which that is not known yet."""
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -39,6 +42,19 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001 - no public way to see a heartbeat
         coordinator._send_req = self.transport.lease.granted_by(coordinator._send_req)  # noqa: SLF001
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - as declared by Faust
+        max_records: int | None = None,
+    ) -> Any:
+        records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        if self.transport.abreast is not None:
+            states = self._assigned(active_partitions)
+            self.unread = {tp for tp, state in states.items() if _may_have_more(state)}
+        return records
 
     def mirror_pause(self, tps: Iterable[TP], *, paused: bool) -> None:
         """
@@ -94,6 +110,11 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         states = self._assigned(tps)
         return {tp: state.highwater for tp, state in states.items() if state.highwater is not None}
 
+    async def log_ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Offsets behind the last record of *tps*, asked of the brokers."""
+        ends = await self._ensure_consumer().end_offsets([driver.ensure_aiokafka_TP(tp) for tp in tps])
+        return {ensure_TP(tp): end for tp, end in ends.items()}
+
     def _assigned(self, tps: Iterable[TP]) -> dict[TP, Any]:
         """What aiokafka keeps of those of *tps* that are assigned."""
         subscription: Any = self._ensure_consumer()._subscription.subscription  # noqa: SLF001 - position() waits
@@ -101,6 +122,11 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         states = {tp: subscription.assignment.state_value(driver.ensure_aiokafka_TP(tp)) for tp in tps}
         return {tp: state for tp, state in states.items() if state is not None}
+
+
+def _may_have_more(state: Any) -> bool:
+    """Whether the last fetch told of records behind the position, or there was none yet."""
+    return not state.has_valid_position or state.highwater is None or state.position < state.highwater
 
 
 def recovery_is_alive(app: AppT) -> bool:

@@ -13,6 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
 from yarl import URL
 
+from agents.lane.abreast import Abreast
 from agents.lane.consumer import LaneConsumer
 from agents.lane.fences import Lease
 
@@ -63,3 +64,5 @@ class LaneTransport(driver.Transport):
         self.options = options
         self.state_offsets: StateOffsets | None = None
         """Where the state wants to be read on, asked at every seek. Set before the app starts."""
+        self.abreast: Abreast | None = None
+        """What keeps the partitions abreast in time, if anything should. Set before the app starts."""

@@ -16,7 +16,7 @@ from agents.lane.fences import Exit, stop
 
 log = logging.getLogger(__name__)
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 Record = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, Headers]
 """Key and value of a record to be appended, and its headers if it has some."""
 
@@ -50,7 +50,7 @@ async def append(
 
     batch = producer.create_batch()
     for key, value, *rest in records:
-        headers: list[tuple[str, bytes]] = list(*rest)
+        headers: list[tuple[str, bytes | None]] = list(*rest)
         if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
             if one_batch:
                 raise RecordTooLarge(

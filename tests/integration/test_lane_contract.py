@@ -26,6 +26,7 @@ SIGNATURES = [
     # overridden in LaneConsumer
     (Consumer, "_new_consumer_thread", ["self"]),
     (Consumer, "getmany", ["self", "timeout"]),
+    (Consumer, "_getmany", ["self", "active_partitions", "timeout"]),
     (Consumer, "_to_message", ["self", "tp", "record"]),
     (Consumer, "pause_partitions", ["self", "tps"]),
     (Consumer, "resume_partitions", ["self", "tps"]),
@@ -45,6 +46,7 @@ SIGNATURES = [
     # LaneConsumerThread
     (ConsumerThread, "_create_worker_consumer", ["self", "transport"]),
     (ConsumerThread, "_ensure_consumer", ["self"]),
+    (ConsumerThread, "_fetch_records", ["self", "consumer", "active_partitions", "timeout", "max_records"]),
     (ConsumerThread, "on_start", ["self"]),
     (ConsumerThread, "call_thread", ["self", "fun", "args", "kwargs"]),
     (AIOKafkaConsumer, "seek", ["self", "partition", "offset"]),

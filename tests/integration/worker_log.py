@@ -45,9 +45,17 @@ class AccountLog:
                 self._producer.produce(CONTRACT.log.name, value, account_id.encode(), number)
         self.flush()
 
-    def send(self, topic: str, value: bytes | None, key: bytes | None = None, partition: int = 0) -> None:
-        """Hand one record over; `flush` waits for it."""
-        self._producer.produce(topic, value, key, partition)
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        partition: int = 0,
+        *,
+        timestamp: int = 0,
+    ) -> None:
+        """Hand one record over, stamped *timestamp* (ms UTC) or the present; `flush` waits for it."""
+        self._producer.produce(topic, value, key, partition, timestamp=timestamp)
 
     def flush(self) -> None:
         assert self._producer.flush(30) == 0

@@ -6,6 +6,7 @@ by the real `LaneConsumer`, under the real Faust.
 """
 
 import asyncio
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -34,19 +35,27 @@ def ends_with(code: Exit) -> Iterator[None]:
     assert stopped.value.args == (code,)
 
 
-def record(tp: TP, offset: int, key: bytes = b"k", value: bytes | None = b"v") -> ConsumerRecord:
+def record(
+    tp: TP, offset: int, key: bytes = b"k", value: bytes | None = b"v", *, timestamp: int = 1_700_000_000_000
+) -> ConsumerRecord:
     """A record as aiokafka hands it out."""
-    return ConsumerRecord(tp.topic, tp.partition, offset, 1_700_000_000_000, 0, key, value, None, 0, 0, ())
+    return ConsumerRecord(tp.topic, tp.partition, offset, timestamp, 0, key, value, None, 0, 0, ())
 
 
 class InMemoryThread(mode.Service):
-    """Partitions in lists. A poll that has begun waits while the gate is shut, as a fetch waits for its answer."""
+    """
+    Partitions in lists, of each of which a poll brings *poll_records* at most.
+
+    A poll that has begun waits while the gate is shut, as a fetch waits for its answer.
+    """
 
     def __init__(self, _consumer: LaneConsumer, **options: Any) -> None:
         super().__init__(**options)
         self.records: dict[TP, list[ConsumerRecord]] = {}
         self.at: dict[TP, int] = {}
         self.committed: dict[TP, int] = {}
+        self.poll_records = sys.maxsize
+        self.unread: set[TP] = set()
         self.polls = 0
         self.polling = asyncio.Event()
         self.gate = asyncio.Event()
@@ -71,10 +80,13 @@ class InMemoryThread(mode.Service):
         await self.gate.wait()
         polled = {}
         for tp in sorted(active):
-            found = [r for r in self.records.get(tp, []) if r.offset >= self.at.get(tp, 0)]
+            found = [r for r in self.records.get(tp, []) if r.offset >= self.at.get(tp, 0)][
+                : self.poll_records
+            ]
             if found:
                 polled[tp] = found
                 self.at[tp] = found[-1].offset + 1
+        self.unread = {tp for tp in active if self.records[tp] and self.at[tp] < self.highwater(tp)}
         return polled
 
     async def seek_to_committed(self) -> Mapping[TP, int | None]:
@@ -93,6 +105,9 @@ class InMemoryThread(mode.Service):
 
     async def ends(self, tps: Iterable[TP]) -> dict[TP, int]:
         return {tp: self.highwater(tp) for tp in tps if self.records[tp]}
+
+    async def log_ends(self, tps: Iterable[TP]) -> dict[TP, int]:
+        return {tp: self.highwater(tp) if self.records[tp] else 0 for tp in tps}
 
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
         self.committed.update(offsets)
