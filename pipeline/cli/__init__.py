@@ -17,7 +17,7 @@ COMMANDS: Final = {
     "demo": "Show the whole pipeline on embedded parts.",
     "run": "Run intake, health and the Postgres sink until Ctrl-C.",
     "worker": "Run one worker of the pipeline.",
-    "sink": "Run one sink.",
+    "sink": "Run one sink, or mend what it keeps.",
     "accounts": "List accounts and their health, the worst first.",
     "explain": "Say why an account has the score it has, and what to do next.",
     "doctor": "Check that everything is as it should be.",
@@ -28,7 +28,9 @@ COMMANDS: Final = {
     "schemas": "List, check and register the schemas of the topics.",
     "scorecards": "Check scorecards and put them in force.",
     "db": "Bring the Postgres schema up to date.",
+    "rebuild": "Make the health state anew from the account log.",
     "replay": "Score files of events, or the account log, again.",
+    "verify": "Hold state, topics and rows against the account log.",
     "bench": "Measure this machine.",
 }
 """Every command, which is a function of that name in a module of that name, and what ``--help`` says of it."""
