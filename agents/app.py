@@ -34,6 +34,8 @@ class LaneApp(faust.App):
     ) -> None:
         self._lease = Lease(session_seconds)
         self._lane_options = lane_options
+        self.leaving = False
+        """Set by whoever is about to stop the app: not ready from then on."""
         super().__init__(name, broker_session_timeout=session_seconds, **settings)
 
     @property
@@ -65,6 +67,8 @@ class LaneApp(faust.App):
 
         A worker that the group gives no partition, because there are more workers than partitions, is never ready.
         """
+        if self.leaving:
+            return False, "stops"
         if not self.started or self._consumer is None:
             return False, "waits for a broker, or is being prepared"
         try:

@@ -20,6 +20,7 @@ from faust.types import TP
 from agents.app import LaneApp
 from agents.health_figures import HealthFigures
 from agents.health_steps import EncodedStep, StepEncoder
+from agents.incarnations import Incarnations
 from agents.lag import tell_lag
 from agents.lane.fences import Exit, stop
 from agents.lane.store import StateTable
@@ -30,7 +31,15 @@ from pipeline.health.fold import PartitionFold
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import Registry
-from pipeline.wire.state import PARTITION_RECORD, SCORECARDS_RECORD, NewerState, StatesDiffer, decode_fold
+from pipeline.wire.state import (
+    PARTITION_RECORD,
+    SCORECARDS_RECORD,
+    EpochUnfinished,
+    NewerState,
+    StatesDiffer,
+    decode_fold,
+    take_epoch,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +60,7 @@ class HealthWorker:
 
     *app* is made by ``make_app`` and gets agent and table here. *log_incarnation* asks the broker for the id of the log
     topic, which is another one after the topic was deleted and made again; it is called in a thread, once a broker
-    answers. A smaller *step_bytes* is for tests that want more cuts.
+    answers and every few seconds from then on. A smaller *step_bytes* is for tests that want more cuts.
     """
 
     def __init__(
@@ -72,8 +81,9 @@ class HealthWorker:
         self._cuts = asyncio.Semaphore(_CUTS_UNWRITTEN)
         self._figures = HealthFigures(large_bytes=step_bytes // 2)
         self._steps = StepEncoder(contract, registry, self._figures)
-        self._ask_incarnation = log_incarnation
-        self._incarnation = ""
+        self._incarnations = Incarnations(
+            lambda: {self._log_topic: log_incarnation()}, Exit.OTHER_INCARNATION
+        )
         app.tables.add(self._table)
         app.lane.state_offsets = self._state_offsets
         app.agent(app.batches_of(self._log_topic), name="health")(self._process)
@@ -83,8 +93,8 @@ class HealthWorker:
     @asynccontextmanager
     async def prepared(self) -> AsyncIterator[None]:
         """Know which log this is before a state is taken for its fold."""
-        self._incarnation = await asyncio.to_thread(self._ask_incarnation)
-        yield
+        async with self._incarnations.watched():
+            yield
 
     # -- recovery
 
@@ -107,8 +117,14 @@ class HealthWorker:
     def _build(self, partition: int) -> PartitionFold:
         """Make the fold of a partition from what its changelog holds; the process ends if that does not add up."""
         store = self._table.store
+        incarnation = self._incarnations.ids[self._log_topic]
         started = time.monotonic()
-        states = store.take_states(partition)
+        try:
+            states = take_epoch(partition, store.take_states(partition))
+        except EpochUnfinished as exc:
+            stop(Exit.REBUILD, str(exc))
+        # Of an older epoch nothing is written again.
+        shadowed = store.take_shadowed(partition) & states.keys()
         record = states.pop(PARTITION_RECORD, None)
         scorecards = states.pop(SCORECARDS_RECORD, None)
         if record is None and states:
@@ -116,7 +132,7 @@ class HealthWorker:
         try:
             with _collector_off():
                 fold = (
-                    PartitionFold(partition, incarnation=self._incarnation)
+                    PartitionFold(partition, incarnation=incarnation)
                     if record is None
                     else decode_fold(partition, record, states, scorecards)
                 )
@@ -124,12 +140,11 @@ class HealthWorker:
             stop(Exit.ACCOUNTS_DIFFER, str(exc))
         except NewerState as exc:
             stop(Exit.NEWER_STATE, str(exc))
-        if fold.incarnation != self._incarnation:
-            reason = f"the state belongs to log {fold.incarnation}, this is log {self._incarnation}"
+        if fold.incarnation != incarnation:
+            reason = f"the state belongs to log {fold.incarnation}, this is log {incarnation}"
             stop(Exit.OTHER_INCARNATION, f"partition {partition}: {reason}")
         store.folds[partition] = fold
         self._figures.restored(fold)
-        shadowed = store.take_shadowed(partition)
         # A worker that had lost the partition has written older values behind ours: ours go on top again.
         for key in sorted(shadowed):
             self._writer.put(partition, self._steps.again(fold, key))

@@ -23,8 +23,12 @@ from agents.lane.fences import Exit, stop
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 20.0
-"""Longest an orderly stop takes: a drain of 5 s, a commit, and leaving the group."""
+"""Longest an orderly stop takes: a drain, a commit, and leaving the group."""
 
+_DRAIN_SECONDS = 12.0
+"""Longest that what is in flight may take: longer than at a revoke, since nobody waits for the partitions yet."""
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _FIRST_RETRY_SECONDS = 0.5
 _LAST_RETRY_SECONDS = 5.0
 _REMIND_SECONDS = 60.0
@@ -37,6 +41,9 @@ Prepared = Callable[[], AbstractAsyncContextManager[Any]]
 def run_worker(app: LaneApp, *, prepared: Prepared = nullcontext) -> int:
     """
     Run *app* until SIGTERM or SIGINT, and return the exit code of the process: 0, or 1 after a crash.
+
+    An orderly stop is not ready any more, fetches nothing more, finishes and commits what is in flight, and leaves the
+    group; a second signal ends the process at once, which is safe as well and repeats more.
 
     *prepared* is entered in the app's event loop once a broker answers, before the app joins its group, and left when
     the app has stopped. What it raises before the app starts is raised here.
@@ -52,8 +59,16 @@ def run_worker(app: LaneApp, *, prepared: Prepared = nullcontext) -> int:
 
 async def _serve(app: LaneApp, prepared: Prepared) -> int:
     asked = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+
+    def ask() -> None:
+        app.leaving = True
+        asked.set()
+        for number in _STOP_SIGNALS:
+            # The system's own answer, since the stop blocks the event loop for a while.
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in _STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, ask)
     running, stopping = asyncio.create_task(_run(app, prepared)), asyncio.create_task(asked.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
 
@@ -70,7 +85,7 @@ async def _serve(app: LaneApp, prepared: Prepared) -> int:
     deadline.start()
     if app.started:
         if crash is None:
-            await app.lane_consumer.drain()
+            await app.lane_consumer.drain(_DRAIN_SECONDS)
         try:
             await app.stop()
         except Exception:

@@ -15,7 +15,7 @@ from faust.stores.base import Store
 from faust.types import TP, AppT, EventT
 
 from agents.lane.fences import Exit, stop
-from pipeline.wire.state import POSITION_SIZE
+from pipeline.wire.state import EPOCH_MARK, POSITION_SIZE
 
 
 class StateStore(Store[bytes, bytes]):
@@ -34,6 +34,7 @@ class StateStore(Store[bytes, bytes]):
         self.folds: dict[int, Any] = {}
         self.shadowed: defaultdict[int, set[bytes]] = defaultdict(set)
         self.recovered: set[int] = set()
+        self._tombstones: dict[int, str] = {}
         self._last_offsets: dict[TP, int] = {}
         self._generation = 0
 
@@ -68,8 +69,8 @@ class StateStore(Store[bytes, bytes]):
         Take changelog *records* of *tp*, in offset order; those at or below the last offset known are skipped.
 
         A fold is deterministic, so of two values of a key the one with the higher position is right, whoever wrote it
-        and whichever came last. Ends the process at a tombstone, and at a record behind the fold of a partition that
-        we have kept all along.
+        and whichever came last. Ends the process at a record behind the fold of a partition that we have kept all
+        along, and, once all is read, if there was a tombstone that no rebuild has made up for.
         """
         partition, last = tp.partition, self._last_offsets.get(tp, -1)
         if records[-1].offset > last and partition in self.folds:
@@ -83,7 +84,10 @@ class StateStore(Store[bytes, bytes]):
             if record.offset <= last:
                 continue
             if value is None:
-                stop(Exit.TOMBSTONE, f"{tp.topic}[{partition}] offset {record.offset}, key {key!r}")
+                self._tombstones[partition] = f"{tp.topic}[{partition}] offset {record.offset}, key {key!r}"
+                continue
+            if key == EPOCH_MARK:  # A rebuild writes every key anew: what was deleted before counts no more.
+                self._tombstones.pop(partition, None)
             known = states.get(key)
             if known is None or value[:POSITION_SIZE] >= known[:POSITION_SIZE]:
                 states[key] = value
@@ -106,8 +110,10 @@ class StateStore(Store[bytes, bytes]):
         """Do nothing: offsets are booked by ``apply`` and ``appended``."""
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002 - no standbys
-        """Name the partitions that are whole from here on."""
+        """Name the partitions that are whole from here on; the process ends if one has lost a key to a tombstone."""
         self.recovered = {tp.partition for tp in active_tps}
+        for partition in self.recovered & self._tombstones.keys():
+            stop(Exit.TOMBSTONE, self._tombstones[partition])
 
     async def on_rebalance(
         self,
@@ -124,12 +130,12 @@ class StateStore(Store[bytes, bytes]):
         for tp in revoked:
             if tp.topic == self.table.changelog_topic.get_topic_name():
                 self._last_offsets.pop(tp, None)
-                for book in (self.states, self.folds, self.shadowed):
+                for book in (self.states, self.folds, self.shadowed, self._tombstones):
                     book.pop(tp.partition, None)
 
     def reset_state(self) -> None:
         """Forget everything; recovery reads it again."""
-        for book in (self.states, self.folds, self.shadowed, self._last_offsets):
+        for book in (self.states, self.folds, self.shadowed, self._tombstones, self._last_offsets):
             book.clear()
 
     # -- the mapping that Faust takes a store for; the agent works on ``folds``

@@ -2,7 +2,8 @@
 The account log folded again, held against what the health worker wrote: the promise "same log, same bytes", checked.
 
 The topics are read before the log, so everything in them must follow from the log; what the log implies beyond their
-end is merely not written yet.
+end is merely not written yet. After a rebuild only what was written under the newest epoch of a partition is compared:
+that is what counts, and what came before was made by another program or of another log.
 """
 
 from collections import defaultdict
@@ -16,9 +17,10 @@ from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.replay import fold_all
 from pipeline.kafka.client import Configuration
 from pipeline.kafka.records import partitions_of, read_topic
+from pipeline.wire.avro import Undecodable
 from pipeline.wire.contract import Contract, Topic
 from pipeline.wire.log import LogCodec
-from pipeline.wire.outputs import OutputEncoder
+from pipeline.wire.outputs import OutputDecoder, OutputEncoder
 from pipeline.wire.registry import Registry
 
 
@@ -29,6 +31,7 @@ class Comparison:
 
     *compared* records are as the fold makes them, *repeats* are among those (a crash between two writes),
     *pending* follow from the log and are not written yet, *differences* should not be, or are missing in between.
+    *earlier* are of epochs before the last rebuild.
     """
 
     topic: str
@@ -36,15 +39,33 @@ class Comparison:
     repeats: int = 0
     pending: int = 0
     differences: int = 0
+    earlier: int = 0
     first_difference: str = ""
 
 
 @dataclass(slots=True)
 class _Written:
-    """Digests of one topic's partition in order, and where its first record stands."""
+    """Digests of the newest *epoch* in one topic's partition in order, their offsets, and how many came before."""
 
+    epoch: int = 1
     digests: list[bytes] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
+    earlier: int = 0
+
+    def add(self, epoch: int, digest: bytes, offset: int) -> None:
+        """Take in the next record."""
+        self.rise(epoch)
+        if epoch < self.epoch:
+            self.earlier += 1
+        else:
+            self.digests.append(digest)
+            self.offsets.append(offset)
+
+    def rise(self, epoch: int) -> None:
+        """Take what is there for earlier if it is of an epoch before *epoch*."""
+        if epoch > self.epoch:
+            self.earlier += len(self.digests)
+            self.epoch, self.digests, self.offsets = epoch, [], []
 
 
 def compare_with_topics(
@@ -52,7 +73,8 @@ def compare_with_topics(
 ) -> Iterator[Comparison]:
     """Fold every partition of the log and compare it with the three health topics; one result per topic."""
     outputs = (contract.change, contract.current, contract.alert)
-    written = {topic.name: _read_digests(client, topic) for topic in outputs}
+    decoder = OutputDecoder(contract, registry)
+    written = {topic.name: _read_digests(client, topic, decoder) for topic in outputs}
     expected: dict[tuple[str, int], list[bytes]] = defaultdict(list)
     encoder = OutputEncoder(contract, registry)
     places: dict[type[Any], tuple[str, Callable[[Any], bytes]]] = {
@@ -62,7 +84,12 @@ def compare_with_topics(
     }
     partitions = partitions_of(client, contract.log.name)
     for partition in partitions:
-        for account_id, output in fold_all(_entries(client, contract, registry, partition)):
+        found_here = [found[partition] for found in written.values() if partition in found]
+        epoch = max((there.epoch for there in found_here), default=1)
+        for there in found_here:
+            there.rise(epoch)
+        entries = _entries(client, contract, registry, partition)
+        for account_id, output in fold_all(entries, epoch=epoch):
             name, encode = places[type(output)]
             expected[name, partition].append(_digest(account_id.encode(), encode(output)))
     for topic in outputs:
@@ -87,12 +114,15 @@ def _entries(
         yield (record.key or b"").decode(), decode(record.value)
 
 
-def _read_digests(client: Configuration, topic: Topic) -> dict[int, _Written]:
+def _read_digests(client: Configuration, topic: Topic, decoder: OutputDecoder) -> dict[int, _Written]:
     written: dict[int, _Written] = defaultdict(_Written)
     for record in read_topic(client, topic.name):
-        found = written[record.partition]
-        found.digests.append(_digest(record.key or b"", record.value or b""))
-        found.offsets.append(record.offset)
+        found, value = written[record.partition], record.value or b""
+        try:
+            epoch = decoder.decode(topic.name, value)["epoch"]
+        except Undecodable:
+            epoch = found.epoch  # Somebody else's: no epoch follows from it, and it will be found to differ.
+        found.add(epoch, _digest(record.key or b"", value), record.offset)
     return written
 
 
@@ -117,6 +147,7 @@ def _compare(
             )
             reached = max(reached, place if place is not None else reached + 1)
     result.pending += len(expected) - reached - 1
+    result.earlier += found.earlier
 
 
 def _digest(key: bytes, value: bytes) -> bytes:

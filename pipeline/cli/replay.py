@@ -81,6 +81,7 @@ def _replay_log() -> int:
         click.echo(
             f"{found.topic}: {found.compared:,} records equal, {found.repeats:,} repeats,"
             f" {found.pending:,} not written yet, {found.differences:,} differ"
+            + (f", {found.earlier:,} of before the last rebuild" if found.earlier else "")
         )
         if found.first_difference:
             click.echo(f"  first: {found.first_difference}")

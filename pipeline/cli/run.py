@@ -15,26 +15,30 @@ from pipeline.structured_logs import configure
 
 _RESTARTS = 10
 
+_STOP_SECONDS = 20.0
+"""As long as a worker takes at most; they do not wait for each other, since none needs another to stop."""
+
 
 @click.command()
 def run() -> None:
     """
     Run intake, health and the Postgres sink until Ctrl-C.
 
-    Applies topics, migrations and scorecards first. A worker that dies is started again. In production the workers are
-    started one by one: telltale worker, telltale sink.
+    Applies topics, migrations and scorecards first. A worker that dies is started again. SIGTERM and Ctrl-C stop all of
+    them in order, a second one at once. In production the workers are started one by one: telltale worker, telltale sink.
     """
     settings = load_settings("brokers", "database_url", "pseudonym_key")
     configure(level=settings.log_level, format=settings.log_format)
     with ProcessTree() as tree:
         stop_on_sigterm()
-        prepare_pipeline(settings, say=lambda line: click.echo(line, err=True))
-        for command in pipeline_commands(settings):
-            tree.start(command)
         try:
+            prepare_pipeline(settings, say=lambda line: click.echo(line, err=True))
+            for command in pipeline_commands(settings):
+                tree.start(command)
             tree.wait()
         except KeyboardInterrupt:
             click.echo("stopping", err=True)
+            tree.stop_together(_STOP_SECONDS)
 
 
 def pipeline_commands(

@@ -44,9 +44,8 @@ def postgres(*, accept_flood: bool) -> None:
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
         stop.set()
         for number in _STOP_SIGNALS:
-            signal.signal(
-                number, signal.SIG_DFL
-            )  # Told twice, it ends at once: the open transaction is rolled back.
+            # Told twice, it ends at once: the open transaction is rolled back.
+            signal.signal(number, signal.SIG_DFL)
 
     def ready() -> metrics.State:
         return (False, "stops") if stop.is_set() else readiness()

@@ -52,7 +52,7 @@ def apply() -> None:
 def planned_topics(contract: Contract, partitions: int) -> list[TopicPlan]:
     """The topics of *contract*, and the changelog of the health state; log, outputs and changelog get *partitions*."""
     changelog = TopicPlan(
-        name=f"{contract.prefix}{HEALTH_GROUP}-state-changelog",
+        name=changelog_name(contract),
         partitions=partitions,
         settings={
             "cleanup.policy": "compact",
@@ -63,6 +63,11 @@ def planned_topics(contract: Contract, partitions: int) -> list[TopicPlan]:
         },
     )
     return [*(_plan(topic, partitions) for topic in contract.topics.values()), changelog]
+
+
+def changelog_name(contract: Contract) -> str:
+    """The topic that holds the health state."""
+    return f"{contract.prefix}{HEALTH_GROUP}-state-changelog"
 
 
 def lines(findings: Iterable[TopicFinding]) -> list[str]:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -111,6 +112,29 @@ class ProcessTree:
             member.restart_no_more()
         for member in reversed(self._members.values()):
             member.stop()
+
+    def stop_together(self, timeout_seconds: float) -> None:
+        """
+        Ask all processes to stop at the same time, and wait for them that long; ``stop`` ends those that are left.
+
+        An interrupt meanwhile kills them.
+        """
+        self._over.set()
+        for member in self._members.values():
+            member.restart_no_more()
+        deadline = time.monotonic() + timeout_seconds
+        try:
+            self._send_to_all(signal.SIGTERM)
+            for member in self._members.values():
+                with suppress(subprocess.TimeoutExpired):
+                    member.process.wait(max(0.0, deadline - time.monotonic()))
+        except KeyboardInterrupt:
+            self._send_to_all(signal.SIGKILL)
+            raise
+
+    def _send_to_all(self, number: signal.Signals) -> None:
+        for member in self._members.values():
+            member.process.send_signal(number)
 
     def _end(self, death: ProcessDied) -> None:
         self._death = self._death or death

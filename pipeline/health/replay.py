@@ -19,9 +19,9 @@ _WHOLE_STEP: Final = 1 << 62
 _NO_EVENT: Final = (Tick, Scorecards)
 
 
-def fold_all(entries: Iterable[tuple[str, LogEntry]]) -> Iterator[tuple[str, Output]]:
-    """Every output of *entries* (account id and entry, in log order), each with its account."""
-    fold = PartitionFold(0)
+def fold_all(entries: Iterable[tuple[str, LogEntry]], *, epoch: int = 1) -> Iterator[tuple[str, Output]]:
+    """Every output of *entries* (account id and entry, in log order), each with its account, as *epoch* tells it."""
+    fold = PartitionFold(0, epoch=epoch)
     for offset, (account_id, entry) in enumerate(entries):
         if isinstance(entry.body, _NO_EVENT):
             fold.advance(entry, offset, _WHOLE_STEP)

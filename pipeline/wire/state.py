@@ -2,12 +2,13 @@
 Bytes of the state table: every value opens with its position, so positions compare as bytes.
 
 The position says which prefix of the log the value is the fold of. The rest is msgpack: of an account
-(``account_state``), of the partition's record, or of the scorecards in force.
+(``account_state``), of the partition's record, or of the scorecards in force. It opens with a version: what an older
+program wrote is brought up to date when it is read, what a newer one wrote is refused.
 """
 
 from collections.abc import Callable, Mapping
 from struct import Struct
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgpack
 
@@ -25,13 +26,29 @@ PARTITION_RECORD = b"\0partition"
 SCORECARDS_RECORD = b"\0scorecards"
 """Key of the scorecards in force, as last read from the log."""
 
+EPOCH_MARK = b"\0epoch"
+"""Key of the value that begins an epoch, before any of its outputs is written; nothing but its position counts."""
+
 STATE_VERSION: Final = 1
 """Rises with every change of what the values hold; a worker refuses what a newer one wrote."""
+
+Kind: TypeAlias = Literal["account", "record", "scorecards"]
+"""What a value is of; one version counts for all three."""
+
+Fields: TypeAlias = list[Any]
+"""A value behind its position and its version."""
+
+UPCASTERS: Final[dict[int, dict[Kind, Callable[[Fields], Fields]]]] = {}
+"""
+For every version before ``STATE_VERSION``, what made the next one of it: fields in, fields out.
+
+A kind that is not named has not changed in that step. Bytes of every version are kept in ``tests/golden/states``.
+"""
 
 _POSITION = Struct(">IQI")
 POSITION_SIZE = _POSITION.size
 
-_REBUILD = "rebuild the state from the log with a new epoch, see docs/guarantees.md"
+_REBUILD = "make it anew from the log with `telltale rebuild`"
 _pack: Final[Callable[[object], bytes]] = msgpack.Packer().pack
 
 
@@ -41,6 +58,10 @@ class NewerState(TelltaleError):  # noqa: N818 - reads as what happened
 
 class StatesDiffer(TelltaleError):  # noqa: N818 - reads as what happened
     """The states of a partition are not those its record closed."""
+
+
+class EpochUnfinished(TelltaleError):  # noqa: N818 - reads as what happened
+    """A rebuild has begun an epoch of this partition and not closed it with a record yet."""
 
 
 class Position(NamedTuple):
@@ -66,6 +87,25 @@ def position_of(fold: PartitionFold) -> bytes:
     return _POSITION.pack(fold.epoch, fold.next_offset, fold.timers_fired)
 
 
+def encode_epoch_mark(epoch: int) -> bytes:
+    """Value of the mark that begins *epoch*."""
+    return _POSITION.pack(epoch, 0, 0)
+
+
+def take_epoch(partition: int, values: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """
+    Those of a partition's *values* that belong to its newest epoch, without the mark that began it.
+
+    A rebuild writes every account anew, so what has an older epoch is of no account any more, or of a log that is
+    gone. Raises ``EpochUnfinished`` if the newest epoch has no record: it was begun, and what is there of it is a part.
+    """
+    epochs = {key: unpack_position(value).epoch for key, value in values.items()}
+    newest = max(epochs.values(), default=0)
+    if EPOCH_MARK in values and epochs.get(PARTITION_RECORD) != newest:
+        raise EpochUnfinished(f"partition {partition}: epoch {newest} has begun and is not complete")
+    return {key: value for key, value in values.items() if epochs[key] == newest and key != EPOCH_MARK}
+
+
 def encode_account(position: bytes, state: AccountState) -> bytes:
     """Value of an account; notes its length in ``state.size``, by which the fold cuts its steps."""
     value = position + _pack((STATE_VERSION, *account_fields(state)))
@@ -75,7 +115,7 @@ def encode_account(position: bytes, state: AccountState) -> bytes:
 
 def decode_account(value: bytes) -> AccountState:
     """The account a value holds. Raises ``NewerState``."""
-    state = account_of(_fields(value, "an account"))
+    state = account_of(_fields(value, "account"))
     state.size = len(value)
     return state
 
@@ -100,7 +140,7 @@ def encode_record(record: PartitionRecord) -> bytes:
 def decode_record(value: bytes) -> PartitionRecord:
     """The partition's record a value holds. Raises ``NewerState``."""
     position = unpack_position(value)
-    clock, incarnation, cards_offset, accounts, marks, counters = _fields(value, "the partition's record")
+    clock, incarnation, cards_offset, accounts, marks, counters = _fields(value, "record")
     return PartitionRecord(
         epoch=position.epoch,
         next_offset=position.next_offset,
@@ -121,7 +161,7 @@ def encode_scorecards(position: bytes, scorecards: ScorecardSet) -> bytes:
 
 def decode_scorecards(value: bytes) -> ScorecardSet:
     """The scorecards a value holds. Raises ``NewerState``, or ``InvalidScorecards`` if this version cannot read them."""
-    (documents,) = _fields(value, "the scorecards")
+    (documents,) = _fields(value, "scorecards")
     return read_scorecards(Document(f"document {number}", text) for number, text in enumerate(documents, 1))
 
 
@@ -149,13 +189,20 @@ def decode_fold(
     )
 
 
-def _fields(value: bytes, what: str) -> list[Any]:
-    version: int
-    fields: list[Any]
+def _fields(value: bytes, kind: Kind) -> Fields:
     version, *fields = msgpack.unpackb(memoryview(value)[POSITION_SIZE:], use_list=False)
+    return fields if version == STATE_VERSION else _brought_up(fields, version, kind)
+
+
+def _brought_up(fields: Fields, version: int, kind: Kind) -> Fields:
+    """*fields* of an older *version* as this one has them. Raises ``NewerState``."""
     if version > STATE_VERSION:
         raise NewerState(
-            f"{what} in the state table has version {version}, this program reads up to {STATE_VERSION}: "
+            f"the state table has a value ({kind}) of version {version}, this program reads up to {STATE_VERSION}: "
             f"start the newer release again, or {_REBUILD}"
         )
+    for older in range(version, STATE_VERSION):
+        upcast = UPCASTERS[older].get(kind)
+        if upcast is not None:
+            fields = upcast(fields)
     return fields

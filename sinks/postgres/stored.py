@@ -19,7 +19,15 @@ from pipeline.wire.registry import Registry
 from sinks.postgres.connection import make_engine
 from sinks.postgres.migrations import require_schema
 from sinks.postgres.rows import Row, RowMaker
-from sinks.postgres.tables import account, alert, alert_event, health_change, health_snapshot, sink_offset
+from sinks.postgres.tables import (
+    account,
+    alert,
+    alert_event,
+    health_change,
+    health_snapshot,
+    sink_offset,
+    sink_rejected,
+)
 from sinks.postgres.transactions import transaction
 from sinks.target import Partition, Record
 
@@ -42,10 +50,12 @@ class StoredRows:
     """
     Rows by table and key, and offsets by topic and partition up to which all records are stored.
 
-    The offsets are no further on than the rows.
+    The offsets are no further on than the rows. *set_aside* are topic, partition and offset of records that no row
+    could be made of.
     """
 
     next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    set_aside: frozenset[tuple[str, int, int]] = frozenset()
     tables: dict[str, dict[Key, Row]] = field(default_factory=lambda: {table.name: {} for table in _KEYS})
 
 
@@ -62,6 +72,7 @@ class RowReader:
         with transaction(self._engine) as connection:
             require_schema(connection)
             stored.next_offsets = self._next_offsets(connection)
+            stored.set_aside = self._set_aside(connection)
             wanted = sorted(_accounts(connection) if accounts is None else accounts)
         for start in range(0, len(wanted), _AT_A_TIME):
             some = wanted[start : start + _AT_A_TIME]
@@ -79,6 +90,11 @@ class RowReader:
     def _next_offsets(self, connection: Connection) -> dict[tuple[str, int], int]:
         rows = select(sink_offset).where(sink_offset.c.consumer_group == self._group)
         return {(row.topic, row.partition): row.next_offset for row in connection.execute(rows)}
+
+    def _set_aside(self, connection: Connection) -> frozenset[tuple[str, int, int]]:
+        place = (sink_rejected.c.topic, sink_rejected.c.partition, sink_rejected.c.record_offset)
+        rows = select(*place).where(sink_rejected.c.consumer_group == self._group)
+        return frozenset((topic, number, offset) for topic, number, offset in connection.execute(rows))
 
     def __enter__(self) -> Self:
         return self

@@ -32,6 +32,10 @@ class RowCheck:
         """Compare the rows of *output*, which *made* made."""
         end = self._stored.next_offsets.get((output.topic, output.partition), 0)
         is_stored = output.record is not None and output.record.offset < end
+        is_set_aside = (
+            output.record is not None
+            and (output.topic, output.partition, output.record.offset) in self._stored.set_aside
+        )
         for table, row in self._expected.of(output.topic, output.value).items():
             self._epochs[row["account_id"]] = row["epoch"]
             key = key_of(table, row)
@@ -40,12 +44,13 @@ class RowCheck:
             if rank is not None:
                 if there is not None and there[rank] == row[rank]:
                     self._compare_row(table, key, there, row, made)
-                if is_stored:
+                if is_stored and not is_set_aside:
                     self._latest_due[table, key] = row, made
             elif there is not None:
                 self._compare_row(table, key, there, row, made)
             elif is_stored:
-                self._add(table, ("row", "none", "a row"), row, made)
+                there_is = "none: set aside, see `telltale sink rejected`" if is_set_aside else "none"
+                self._add(table, ("row", there_is, "a row"), row, made)
             elif output.record is not None or not output.is_due:
                 self._findings.lag["rows"] += 1
 

@@ -35,7 +35,7 @@ class Health(Running):
             step_bytes=step_bytes,
         )
         self.store = self.worker._table.store
-        self.worker._incarnation = incarnation
+        self.worker._incarnations.ids = {self.worker._log_topic: incarnation}
 
     def log(self, at: int, body: Any, account_id: str = "") -> None:
         """Append an entry to the log."""

@@ -9,12 +9,14 @@ from workers_in_memory import until
 
 from agents.lane.fences import Exit
 from pipeline.wire.state import (
+    EPOCH_MARK,
     PARTITION_RECORD,
     POSITION_SIZE,
     SCORECARDS_RECORD,
     STATE_VERSION,
     Position,
     decode_record,
+    encode_epoch_mark,
     pack_position,
 )
 
@@ -101,10 +103,48 @@ async def test_the_state_of_another_log_is_refused() -> None:
 async def test_the_incarnation_is_asked_before_the_app_starts() -> None:
     """In a thread, since the answer may take its time."""
     health = Health(incarnation="first")
-    health.worker._incarnation = ""
+    health.worker._incarnations.ids = {}
 
     async with health.worker.prepared():
-        assert health.worker._incarnation == "first"
+        assert list(health.worker._incarnations.ids.values()) == ["first"]
+
+
+def record_of(key: bytes, value: bytes) -> ConsumerRecord:
+    return ConsumerRecord("", 0, 0, 0, 0, key, value, None, 0, 0, ())
+
+
+def of_epoch(epoch: int, value: bytes) -> bytes:
+    return pack_position(Position(epoch, 4, 0)) + value[POSITION_SIZE:]
+
+
+async def test_an_epoch_that_was_begun_and_not_completed_is_refused() -> None:
+    """The rebuild is at it; a worker that went on with the old epoch would write below what is there."""
+    changelog = [*(await folded()).changelog(), record_of(EPOCH_MARK, encode_epoch_mark(2))]
+
+    with ends_with(Exit.REBUILD):
+        await Health().recover(changelog)
+
+
+async def test_a_complete_epoch_is_taken_over_whatever_lies_around_it() -> None:
+    """
+    Values of the epoch before count no more, wherever they stand, and none is written again.
+
+        changelog   epoch 1, acc-0 to acc-2 | mark | epoch 2, acc-0 and acc-1 | epoch 1, late
+    """
+    before = (await folded()).changelog()
+    newest = {record.key: record.value for record in before}
+    smaller = (await folded(accounts=2)).newest()
+    rebuilt = {key: of_epoch(2, value) for key, value in smaller.items()}
+    late = [record_of(key, newest[key]) for key in (b"acc-1", b"acc-2")]
+
+    health = Health()
+    mark = record_of(EPOCH_MARK, encode_epoch_mark(2))
+    await health.recover([*before, mark, *(record_of(*value) for value in rebuilt.items()), *late])
+    await until(health.changelog)
+
+    assert set(health.store.folds[0].states) == {"acc-0", "acc-1"}
+    assert health.store.folds[0].epoch == 2
+    assert set(health.newest()) == {b"acc-1", PARTITION_RECORD}
 
 
 @pytest.mark.parametrize("key", [b"acc-1", PARTITION_RECORD, SCORECARDS_RECORD])

@@ -12,7 +12,7 @@ from lane_in_memory import ends_with, record
 from agents.app import make_app
 from agents.lane.fences import Exit
 from agents.lane.store import StateStore, StateTable
-from pipeline.wire.state import Position, pack_position
+from pipeline.wire.state import EPOCH_MARK, Position, encode_epoch_mark, pack_position
 
 CHANGELOG = TP("lane-states-changelog", 2)
 OTHER = TP("lane-states-changelog", 3)
@@ -103,10 +103,25 @@ def test_records_that_were_read_before_are_skipped() -> None:
     assert store.persisted_offset(CHANGELOG) == 2
 
 
-def test_a_tombstone_ends_the_process() -> None:
+@pytest.mark.asyncio
+async def test_a_tombstone_ends_the_process() -> None:
     """A null has no position, so nothing says whether it is newer than the state."""
+    store = make_store()
+    apply(store, (b"a", None), (b"a", state(1)))
+
     with ends_with(Exit.TOMBSTONE):
-        apply(make_store(), (b"a", None))
+        await store.on_recovery_completed({CHANGELOG}, set())
+
+
+@pytest.mark.asyncio
+async def test_a_tombstone_from_before_a_rebuild_takes_nothing_away() -> None:
+    """A rebuild writes every key anew, and is what helps after somebody has deleted some."""
+    store = make_store()
+    apply(store, (b"a", None), (EPOCH_MARK, encode_epoch_mark(2)), (b"a", state(1, epoch=2)))
+
+    await store.on_recovery_completed({CHANGELOG}, set())
+
+    assert store.states[2][b"a"] == state(1, epoch=2)
 
 
 def test_an_unknown_partition_is_recovered_from_its_beginning() -> None:

@@ -47,6 +47,18 @@ def test_a_row_that_the_sink_has_behind_it_may_not_be_missing(written: Written, 
     assert field in {"row", "version", "sequence"}
 
 
+def test_a_row_whose_record_was_set_aside_is_named_as_such(written: Written) -> None:
+    """Postgres has refused it: whoever reads the difference is told where the record is."""
+    rows = written.stored()
+    [*_, last] = written.outputs.changes.values()
+    rows.set_aside = frozenset({(CHANGE, 0, last.offset)})
+    del rows.tables["health_change"][last.account_id, 1, last.version]
+
+    [difference] = written.check(rows).differences
+
+    assert difference.written == "none: set aside, see `telltale sink rejected`"
+
+
 def test_a_row_is_late_where_the_sink_has_not_come_to_its_record(written: Written) -> None:
     """
     The rows are those of an earlier moment, and so is the position.

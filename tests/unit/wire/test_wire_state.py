@@ -1,5 +1,9 @@
 """Bytes of the state table."""
 
+from collections.abc import Callable
+
+import msgpack
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,14 +11,25 @@ from pipeline.health.account import AccountState
 from pipeline.health.components import COMPONENTS
 from pipeline.health.events import LogEntry, Login
 from pipeline.health.fold import PartitionFold
+from pipeline.wire import state as state_table
 from pipeline.wire.state import (
+    EPOCH_MARK,
+    PARTITION_RECORD,
+    POSITION_SIZE,
+    STATE_VERSION,
+    UPCASTERS,
+    EpochUnfinished,
+    Fields,
+    NewerState,
     Position,
     decode_account,
     decode_record,
     encode_account,
+    encode_epoch_mark,
     encode_record,
     pack_position,
     position_of,
+    take_epoch,
     unpack_position,
 )
 
@@ -67,3 +82,68 @@ def test_an_account_of_5000_people_is_written_in_100_kilobytes() -> None:
 def test_a_new_account_takes_a_few_hundred_bytes() -> None:
     """Rings that never counted take none."""
     assert len(encode_account(bytes(16), AccountState(0, len(COMPONENTS)))) < 450
+
+
+def test_every_older_version_has_an_upcaster() -> None:
+    """A release that cannot read what the last one wrote would have to rebuild."""
+    assert set(UPCASTERS) == set(range(1, STATE_VERSION))
+
+
+def test_what_an_older_version_wrote_is_brought_up_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two versions back, two functions, in order; a kind that has not changed goes through as it is."""
+    record = PartitionFold(3, epoch=2, incarnation="log-7").record()
+
+    def with_suffix(suffix: str) -> Callable[[Fields], Fields]:
+        return lambda fields: [fields[0], fields[1] + suffix, *fields[2:]]
+
+    written = encode_record(record)
+    monkeypatch.setattr(state_table, "STATE_VERSION", STATE_VERSION + 2)
+    upcasters = {
+        STATE_VERSION: {"record": with_suffix("-b"), "account": lambda _: []},
+        STATE_VERSION + 1: {"record": with_suffix("-c")},
+    }
+    monkeypatch.setattr(state_table, "UPCASTERS", upcasters)
+
+    found = decode_record(written)
+
+    assert (found.incarnation, found.epoch, found.accounts) == ("log-7-b-c", 2, 0)
+
+
+def test_what_a_newer_version_wrote_is_refused_with_the_way_out() -> None:
+    """Nobody knows what it means."""
+    written = encode_record(PartitionFold(3).record())
+    _, *fields = msgpack.unpackb(written[POSITION_SIZE:])
+    newer = written[:POSITION_SIZE] + msgpack.packb([STATE_VERSION + 1, *fields])
+
+    with pytest.raises(
+        NewerState, match=r"start the newer release again, or make it anew .* `telltale rebuild`"
+    ):
+        decode_record(newer)
+
+
+def at(epoch: int) -> bytes:
+    return pack_position(Position(epoch, 7, 0)) + b"rest"
+
+
+def test_of_a_rebuilt_partition_only_the_newest_epoch_counts() -> None:
+    """What it has not written anew is of no account any more."""
+    values = {b"old": at(1), b"alder": at(3), EPOCH_MARK: encode_epoch_mark(3), PARTITION_RECORD: at(3)}
+
+    assert take_epoch(0, values) == {b"alder": at(3), PARTITION_RECORD: at(3)}
+
+
+def test_a_partition_that_was_never_rebuilt_has_one_epoch() -> None:
+    """There is no mark then, and nothing is left out."""
+    values = {b"alder": at(1), PARTITION_RECORD: at(1)}
+
+    assert take_epoch(0, values) == values
+    assert take_epoch(0, {}) == {}
+
+
+@pytest.mark.parametrize("written", [{}, {b"alder": at(2)}], ids=["begun", "in part"])
+def test_an_epoch_without_its_record_is_told(written: dict[bytes, bytes]) -> None:
+    """The rebuild is at it, or was killed: what is there is neither the old state nor the new one."""
+    values = {b"alder": at(1), PARTITION_RECORD: at(1), EPOCH_MARK: encode_epoch_mark(2)} | written
+
+    with pytest.raises(EpochUnfinished, match="partition 5: epoch 2 has begun"):
+        take_epoch(5, values)

@@ -1,0 +1,55 @@
+"""``telltale rebuild``: the health state made anew from the account log, under a new epoch."""
+
+import click
+
+from agents.lane.fences import Lease
+from agents.rebuild import HealthTable, Rebuild
+from pipeline.cli.topics import HEALTH_GROUP, changelog_name
+from pipeline.kafka.client import client_configuration, wait_for_broker
+from pipeline.kafka.topics import topic_ids
+from pipeline.settings import load_settings
+from pipeline.wire.contract import Contract
+from pipeline.wire.registry import open_registry
+
+
+@click.command()
+@click.option(
+    "--from-what-is-left",
+    "skip_lost",
+    is_flag=True,
+    help="Make the state without the entries the log has lost, instead of refusing.",
+)
+def rebuild(*, skip_lost: bool) -> None:
+    """
+    Make the health state anew from the account log, for instance after the changelog was lost.
+
+    The health workers may run on meanwhile. At the end each of them stops, and goes on under the new epoch when it is
+    started again, which `telltale run` and any supervisor do by themselves. If this command is ended before it is
+    done, run it again.
+    """
+    settings = load_settings("brokers")
+    contract = Contract.load(settings.topic_prefix)
+    client = client_configuration(settings.brokers, settings.security)
+    wait_for_broker(client, say=_say)
+    table = HealthTable(
+        group=settings.topic_prefix + HEALTH_GROUP,
+        changelog=changelog_name(contract),
+        incarnation=topic_ids(client, [contract.log.name]).get(contract.log.name, ""),
+    )
+    rebuilding = Rebuild(
+        client,
+        contract=contract,
+        registry=open_registry(contract, settings.registry_url.get_secret_value()),
+        table=table,
+        lease_seconds=Lease(settings.session_seconds).seconds,
+        say=_say,
+    )
+    for done in rebuilding.run(skip_lost=skip_lost):
+        click.echo(
+            f"partition {done.partition}: epoch {done.epoch}, {done.entries:,} entries, {done.accounts:,} accounts,"
+            f" {done.versions:,} versions, {done.alerts:,} alert events"
+        )
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
