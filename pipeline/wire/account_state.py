@@ -85,7 +85,7 @@ def account_of(fields: Any) -> AccountState:
     if override is not None:
         band, author, reason, expires_at = override
         state.override = Override(band=band, author=author, reason=reason, expires_at=expires_at)
-    state.override_key, state.actions, state.first_day = override_key, actions, first_day
+    state.override_key, state.actions, state.first_day = tuple(override_key), actions, first_day
     state.first_login_day, state.active_window = first_login_day, active_window
     state.seats_before, state.seats_since = seats
     _fill(state.logins, logins)
@@ -231,19 +231,30 @@ def _standing_fields(standing: Standing) -> tuple[Any, ...]:
 
 def _fill_standing(standing: Standing, fields: Any) -> None:
     (
-        scores, reasons, fresh_until, look_again_at, standing.contributions, standing.score, standing.coverage,
+        scores, reasons, fresh_until, look_again_at, contributions, standing.score, standing.coverage,
         standing.scored_day, standing.card_name, standing.cards_offset, history, standing.band, standing.band_due_at,
         beyond_since, standing.forced_by, standing.forced_due_at, alerts, standing.version, shown, causes,
         standing.causes_count, standing.moved_occurred_at, standing.moved_heard_at,
     ) = fields  # fmt: skip
-    standing.scores, standing.reasons = list(scores), list(reasons)
-    standing.fresh_until, standing.look_again_at = list(fresh_until), list(look_again_at)
-    standing.beyond_since = list(beyond_since)
+    standing.scores, standing.reasons = scores, reasons
+    standing.fresh_until, standing.look_again_at = fresh_until, look_again_at
+    standing.contributions = tuple(contributions)
+    standing.beyond_since = beyond_since
     standing.history.newest, history_scores, history_components = history
     standing.history.scores = array("i", history_scores)
     standing.history.components = array("h", history_components)
     standing.alerts = {name: Alert(*rest) for name, *rest in alerts}
-    standing.shown = Shown(*shown)
+    score, band, computed_band, forced_by, coverage, shown_scores, shown_contributions, *card = shown
+    standing.shown = Shown(
+        score,
+        band,
+        computed_band,
+        forced_by,
+        coverage,
+        tuple(shown_scores),
+        tuple(shown_contributions),
+        *card,
+    )
     standing.causes = [
         Cause(event_id=event_id, topic=topic, partition=partition, offset=offset, occurred_at=occurred_at)
         for event_id, topic, partition, offset, occurred_at in causes

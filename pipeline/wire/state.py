@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from struct import Struct
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-import msgpack
+from msgspec import msgpack
 
 from pipeline.errors import TelltaleError
 from pipeline.health.account import AccountState
@@ -49,7 +49,8 @@ _POSITION = Struct(">IQI")
 POSITION_SIZE = _POSITION.size
 
 _REBUILD = "make it anew from the log with `telltale rebuild`"
-_pack: Final[Callable[[object], bytes]] = msgpack.Packer().pack
+_pack: Final = msgpack.Encoder().encode
+_unpack: Final = msgpack.Decoder().decode
 
 
 class NewerState(TelltaleError):  # noqa: N818 - reads as what happened
@@ -190,7 +191,7 @@ def decode_fold(
 
 
 def _fields(value: bytes, kind: Kind) -> Fields:
-    version, *fields = msgpack.unpackb(memoryview(value)[POSITION_SIZE:], use_list=False)
+    version, *fields = _unpack(memoryview(value)[POSITION_SIZE:])
     return fields if version == STATE_VERSION else _brought_up(fields, version, kind)
 
 

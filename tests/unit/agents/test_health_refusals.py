@@ -1,10 +1,10 @@
 """What a health worker makes of its changelog when it starts: where it reads on, what it refuses, what it mends."""
 
-import msgpack
 import pytest
 from aiokafka.structs import ConsumerRecord
 from health_in_memory import LOG, START, Health, folded, login
 from lane_in_memory import ends_with
+from msgspec import msgpack
 from workers_in_memory import until
 
 from agents.lane.fences import Exit
@@ -83,8 +83,8 @@ async def test_a_value_of_a_newer_version_is_refused(key: bytes) -> None:
     changelog = (await folded()).changelog()
     for number, record in enumerate(changelog):
         if record.key == key:
-            fields = [STATE_VERSION + 1, *msgpack.unpackb(record.value[POSITION_SIZE:])[1:]]
-            value = record.value[:POSITION_SIZE] + msgpack.packb(fields)
+            fields = [STATE_VERSION + 1, *msgpack.decode(record.value[POSITION_SIZE:])[1:]]
+            value = record.value[:POSITION_SIZE] + msgpack.encode(fields)
             changelog[number] = ConsumerRecord("", 0, 0, 0, 0, key, value, None, 0, 0, ())
 
     with ends_with(Exit.NEWER_STATE):

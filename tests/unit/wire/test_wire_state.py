@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import msgpack
 
 from pipeline.health.account import AccountState
 from pipeline.health.components import COMPONENTS
@@ -112,8 +112,8 @@ def test_what_an_older_version_wrote_is_brought_up_step_by_step(monkeypatch: pyt
 def test_what_a_newer_version_wrote_is_refused_with_the_way_out() -> None:
     """Nobody knows what it means."""
     written = encode_record(PartitionFold(3).record())
-    _, *fields = msgpack.unpackb(written[POSITION_SIZE:])
-    newer = written[:POSITION_SIZE] + msgpack.packb([STATE_VERSION + 1, *fields])
+    _, *fields = msgpack.decode(written[POSITION_SIZE:])
+    newer = written[:POSITION_SIZE] + msgpack.encode([STATE_VERSION + 1, *fields])
 
     with pytest.raises(
         NewerState, match=r"start the newer release again, or make it anew .* `telltale rebuild`"
