@@ -6,6 +6,7 @@ logging over, is not used. One worker per process: it takes the signals, and its
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import threading
@@ -27,6 +28,14 @@ STOP_SECONDS = 20.0
 
 _DRAIN_SECONDS = 12.0
 """Longest that what is in flight may take: longer than at a revoke, since nobody waits for the partitions yet."""
+
+_COLLECT_AFTER = 50_000
+"""
+New containers after which the garbage collector looks for cycles; Python's 700 is one poll of records many times over.
+
+Hardly any are made here, and looking costs a tenth of the CPU: 120 to 128 µs an entry instead of 127 to 151 in three
+alternating runs of the fold over 150,000 entries, within 1 to 9 % of no collector at all.
+"""
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _FIRST_RETRY_SECONDS = 0.5
@@ -54,6 +63,7 @@ def run_worker(app: LaneApp, *, prepared: Prepared = nullcontext) -> int:
     for name in ("faust", "mode", "aiokafka"):
         library = logging.getLogger(name)
         library.setLevel(library.level or logging.WARNING)
+    gc.set_threshold(_COLLECT_AFTER)
     return asyncio.run(_serve(app, prepared))
 
 
