@@ -1,8 +1,8 @@
-# make demo | test | check | kafka | bench: each sets up .venv on first use.
+# make demo | test | faults | faults-mutations | check | kafka | bench: each sets up .venv on first use.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
-.PHONY: setup check test demo kafka bench clean
+.PHONY: setup check test faults faults-mutations demo kafka bench clean
 
 setup: .venv/.installed
 
@@ -22,6 +22,14 @@ check: setup
 # Four at a time on two cores: most tests wait for a broker's group to form.
 test: setup
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
+
+# Breaks running pipelines in every way we know, for half an hour, and prints a table; ARGS='-k p3' breaks them in one.
+faults: setup
+	$(BIN)/python -m pytest tests/faults -m "" $(ARGS)
+
+# Sees each of these tests fail without the guard it is about; ARGS='fence' for one of them.
+faults-mutations: setup
+	$(BIN)/python tests/faults/mutations.py $(ARGS)
 
 demo: setup
 	@$(BIN)/telltale demo $(ARGS)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from types import TracebackType
@@ -34,7 +35,7 @@ _RUN = _CHECKOUT / ".run" / "kafka"
 _LIBRARIES = _RUN / "libs"
 
 _JAVA_LEAST = 17
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 
 
 class KafkaFailed(TelltaleError):  # noqa: N818 - reads as what happened
@@ -47,11 +48,25 @@ class LocalKafka:
 
     It ends with this process, also when that is killed. After ``stop()`` or ``kill()`` it can be started again: same
     address, same data; 3 seconds slower after a kill, until the broker's former self is given up.
+
+    *settings* are Kafka's by its names, and go over those of ``deploy/kafka-local``. Brokers that are to be one cluster
+    share their *cluster_id* (``new_cluster_id``) and name each other in the settings. *heap_megabytes* is Java's.
     """
 
-    def __init__(self, directory: Path, *, port: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        cluster_id: str | None = None,
+        heap_megabytes: int = 512,
+    ) -> None:
         self.port = free_port() if port is None else port
         self._controller_port = free_port()
+        self._settings = settings or {}
+        self._cluster_id = cluster_id or new_cluster_id()
+        self._heap_megabytes = heap_megabytes
         self._directory = directory.absolute()
         self._broker: GuardedProcess | None = None
 
@@ -114,6 +129,11 @@ class LocalKafka:
             self._broker.wait()
             self._broker = None
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send the broker a signal, for instance SIGSTOP; one that is frozen must be told SIGCONT before a stop."""
+        if self._broker is not None:
+            self._broker.send_signal(number)
+
     def wait(self) -> None:
         """Wait until the broker ends by itself, which it should not; raises KafkaFailed."""
         if self._broker is not None:
@@ -129,18 +149,20 @@ class LocalKafka:
         settings = self._directory / "server.properties"
         template = Template((_DEPLOY / "server.properties").read_text())
         ports = {"port": self.port, "controller_port": self._controller_port}
-        settings.write_text(template.substitute(ports, data=data))
+        # Of two lines for one setting Java keeps the last.
+        ours = "".join(f"{name}={value}\n" for name, value in self._settings.items())
+        settings.write_text(template.substitute(ports, data=data) + ours)
         java = [
             "java",
             "-cp",
             f"{_LIBRARIES}/*",
             f"-Dlog4j2.configurationFile={_DEPLOY / 'log4j2.properties'}",
         ]
-        broker = [*java, "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "kafka.Kafka", str(settings)]
+        heap = f"-Xmx{self._heap_megabytes}m"
+        broker = [*java, "-Xms256m", heap, "-XX:+UseSerialGC", "kafka.Kafka", str(settings)]
         if (data / "meta.properties").exists():
             return [broker]
-        cluster = urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-        storage_tool = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
+        storage_tool = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}"]
         return [[*storage_tool, "--config", str(settings)], broker]
 
     def _wait_until_it_serves(self, broker: GuardedProcess) -> None:
@@ -160,6 +182,11 @@ class LocalKafka:
             "\n  ".join((f"Apache Kafka did not start on {self.bootstrap}:", *words)),
             hint=f"All it said is in {self.log_file}",
         )
+
+
+def new_cluster_id() -> str:
+    """Make an id as Kafka wants it: 16 random bytes in base64."""
+    return urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
 
 
 def kafka_unavailable() -> str | None:

@@ -1,0 +1,94 @@
+"""
+What every fault test needs: its line in the table, a fixed seed, and a pipeline to break.
+
+``--fault-seed N`` runs all of them with another seed; ``--fault-table FILE`` keeps the table.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+# The pipeline's processes are started as those tests start them.
+sys.path.append(str(Path(__file__).parents[1] / "integration"))
+
+from report import FaultLine, table
+from stage import Stage
+
+from pipeline.embedded.postgres import EmbeddedPostgres
+
+DEFAULT_SEED = 20_261_122
+LINE = pytest.StashKey[FaultLine]()
+LINES = pytest.StashKey[list[FaultLine]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fault-seed", type=int, default=DEFAULT_SEED, help="Seed of the fault tests' dice.")
+    parser.addoption("--fault-table", type=Path, help="File for the table of the fault tests.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LINES] = []
+
+
+@pytest.fixture
+def seed(pytestconfig: pytest.Config) -> int:
+    """Seed of everything a test leaves to chance; it stands in the test's line."""
+    return int(pytestconfig.getoption("fault_seed", DEFAULT_SEED))
+
+
+@pytest.fixture
+def line(request: pytest.FixtureRequest, seed: int) -> Iterator[FaultLine]:
+    """The test's line in the table."""
+    line = FaultLine(name=request.node.name.removeprefix("test_"), seed=seed)
+    request.node.stash[LINE] = line
+    request.config.stash[LINES].append(line)
+    started = time.monotonic()
+    yield line
+    line.seconds = time.monotonic() - started
+
+
+@pytest.fixture
+def stage(broker: str, postgres: str, tmp_path: Path, line: FaultLine) -> Iterator[Stage]:
+    """Intake, health and sink on an embedded broker and a database, prepared and not started."""
+    with Stage(line, tmp_path / "log", brokers=broker, database=postgres) as prepared:
+        yield prepared
+
+
+@pytest.fixture
+def streams(broker: str, tmp_path: Path, line: FaultLine) -> Iterator[Stage]:
+    """Intake and health alone, where Postgres has no part in the fault."""
+    with Stage(line, tmp_path / "log", brokers=broker) as prepared:
+        yield prepared
+
+
+@pytest.fixture
+def kept_postgres() -> Iterator[EmbeddedPostgres]:
+    """A server of the test's own that may be stopped, killed and started again, and has its rows then."""
+    with TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)  # Started by root, it runs as nobody, who has to get in.
+        with EmbeddedPostgres(Path(directory)) as server:
+            yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if call.when == "call" and LINE in item.stash:
+        item.stash[LINE].outcome = report.outcome
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    lines = config.stash[LINES]
+    if not lines:
+        return
+    text = table(lines)
+    terminalreporter.section("faults")
+    terminalreporter.write_line(text)
+    if (file := config.getoption("fault_table", None)) is not None:
+        file.write_text(text + "\n")

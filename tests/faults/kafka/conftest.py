@@ -1,0 +1,38 @@
+"""Apache Kafka for the tests of this folder, which break it, and pipelines on it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster import ProxiedKafka
+from installation import Installation
+from report import FaultLine
+
+from pipeline.embedded.kafka_local import kafka_unavailable
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _java() -> None:
+    reason = kafka_unavailable()
+    if reason is not None:
+        pytest.skip(f"needs Apache Kafka: {reason}")
+
+
+@pytest.fixture(scope="module")
+def wounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKafka]:
+    """One broker for the tests of a module; who breaks it mends it."""
+    with ProxiedKafka(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+Install = Callable[..., Installation]
+"""Makes the test's installation on a broker; see ``Installation`` for its options."""
+
+
+@pytest.fixture
+def install(postgres: str, tmp_path: Path, line: FaultLine, seed: int) -> Install:
+    def make(brokers: str, **options: Any) -> Installation:
+        return Installation(brokers, postgres, tmp_path, line=line, seed=seed, **options)
+
+    return make

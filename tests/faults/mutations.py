@@ -1,0 +1,254 @@
+"""
+``make faults-mutations``: switches each guard of the product off, one at a time, and sees the test that rests on it fail.
+
+    python tests/faults/mutations.py [NAME ...]
+
+A test that passes with its guard off proves nothing. The guard goes off in a copy of the tree, by an exact replacement
+of text: where the text is no longer found, the run stops, so a guard cannot be rewritten without its twin. Exit code 1
+if a test passed all the same, or failed for another reason.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+TREE: Final = Path(__file__).parents[2]
+COPIED: Final = ("agents", "pipeline", "sinks", "schemas", "deploy", "tests", "pyproject.toml")
+SECONDS: Final = 600
+SHOWN: Final = 120
+"""Characters of a failure that the table repeats."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """
+    A guard, how it goes off, and the test that must fail then.
+
+    *edits* are (file, text that is there once, text instead); *test* is a pytest node id. *because* is a regular
+    expression for what the failure must say, so that a test that breaks for another reason proves nothing.
+    """
+
+    guard: str
+    edits: tuple[tuple[str, str, str], ...]
+    test: str
+    because: str
+
+
+HEALTH, FOLD, DEAD_LETTERS = "agents/health.py", "pipeline/health/fold.py", "agents/dead_letters.py"
+FAULTS, INTEGRATION = "tests/faults", "tests/integration"
+
+OUTPUTS_FIRST: Final = """\
+        await asyncio.gather(
+            *(append(self.app, topic, partition, records) for topic, records in outputs.items())
+        )
+"""
+STATES: Final = (
+    "        written = await append(self.app, changelog.topic, partition, batch, one_batch=True)\n"
+)
+
+TWINS: Final = (
+    Twin(
+        guard="positions: an entry that was folded is not folded again",
+        edits=(
+            (HEALTH, "wanted[tp] = fold.next_offset", "wanted[tp] = group_offset or 0"),
+            (
+                HEALTH,
+                "            if offset != fold.next_offset:",
+                "            if offset > fold.next_offset:",
+            ),
+        ),
+        test=f"{FAULTS}/test_health_faults.py::test_c2_health_killed_between_its_writes[states]",
+        because="I[234]: ",
+    ),
+    Twin(
+        guard="outputs are acknowledged before states are written",
+        edits=((HEALTH, OUTPUTS_FIRST, ""), (HEALTH, STATES, STATES + OUTPUTS_FIRST)),
+        test=f"{FAULTS}/test_health_faults.py::test_c2_health_killed_between_its_writes[states]",
+        because="I3: .* has the versions",
+    ),
+    Twin(
+        guard="source positions: what the intake repeats is left out",
+        edits=((FOLD, "if entry.offset <= marks.get(source, -1):", "if entry.offset < -1:"),),
+        test=f"{FAULTS}/test_intake_faults.py::test_c2_intake_killed_behind_its_appends",
+        because="I2: ",
+    ),
+    Twin(
+        guard="id ring: what a source repeats is left out",
+        edits=(
+            (
+                "pipeline/health/seen_ids.py",
+                "            if at % HASH_SIZE == 0:\n                return False",
+                "            if at % HASH_SIZE == 0:\n                return True",
+            ),
+        ),
+        test=f"{FAULTS}/test_health_faults.py::test_l1_a_storm_of_duplicates_counts_once",
+        because="I2: ",
+    ),
+    Twin(
+        guard="no wall clock in the core",
+        edits=(
+            (FOLD, "from hashlib import blake2b", "import time\nfrom hashlib import blake2b"),
+            (
+                FOLD,
+                "        state.as_of = max(state.as_of, entry.observed_at)\n        today",
+                "        state.as_of = max(state.as_of, int(time.time() * 1000))\n        today",
+            ),
+        ),
+        test=f"{FAULTS}/test_clock_faults.py::test_l3_health_with_a_wrong_clock_writes_what_any_other_writes[a month ahead]",
+        because="replay: ",
+    ),
+    Twin(
+        guard="the clock refuses a time the broker does not share",
+        edits=(
+            (
+                "agents/clock.py",
+                "        return agreed is not None and abs(",
+                "        return agreed is None or agreed is not None or abs(",
+            ),
+        ),
+        test=f"{FAULTS}/test_clock_faults.py::test_l3_the_clock_refuses_to_tick_a_wrong_time",
+        because="newest_tick",
+    ),
+    Twin(
+        guard="a flood of poison stops the intake",
+        edits=(
+            (DEAD_LETTERS, "        if says:\n            stop(", "        if says == 1:\n            stop("),
+        ),
+        test=f"{FAULTS}/test_poison_faults.py::test_d5_a_flood_of_poison_stops_the_intake",
+        because="TimeoutExpired",
+    ),
+    Twin(
+        guard="a registry that is away is no verdict about a record",
+        edits=(
+            (
+                "pipeline/wire/registry.py",
+                "            if error.http_status_code == _NOT_FOUND:",
+                "            if error.http_status_code != 200:",
+            ),
+        ),
+        test=f"{FAULTS}/test_poison_faults.py::test_d2_d3_schemas_of_others_and_a_registry_that_fails",
+        because="letters",
+    ),
+    Twin(
+        guard="epoch fence: a sink that has lost its partitions stores nothing",
+        edits=(
+            (
+                "sinks/postgres/positions.py",
+                "            refuse_zombie(partition, row, owner=self._owner, epoch=claim.epoch)\n",
+                "",
+            ),
+        ),
+        test=f"{INTEGRATION}/test_postgres_sink_ownership.py::test_a_zombie_stores_nothing",
+        because="DID NOT RAISE",
+    ),
+    Twin(
+        guard="version guard: an older row changes nothing",
+        edits=(("sinks/postgres/statements.py", "where=is_newer(self.table, new, self.rank),", ""),),
+        test=f"{INTEGRATION}/test_postgres_sink_rows.py::test_versions_never_go_back",
+        because="assert",
+    ),
+    Twin(
+        guard="positions that have gone back are noticed: a restored backup is read again",
+        edits=(
+            (
+                "sinks/postgres/positions.py",
+                "            refuse_restored(partition, row, owner=self._owner, claim=claim)\n",
+                "",
+            ),
+        ),
+        test=f"{FAULTS}/test_postgres_faults.py::test_p5_a_backup_is_restored",
+        because="ended by itself|SQL: ",
+    ),
+)
+
+
+class TextGone(Exception):  # noqa: N818 - reads as what happened
+    """The text of a guard is not in its file exactly once."""
+
+
+def switched_off(twin: Twin, tree: Path) -> dict[Path, str]:
+    """The files of *tree* without the guard, by path. Raises ``TextGone``."""
+    files: dict[Path, str] = {}
+    for name, text, instead in twin.edits:
+        path = tree / name
+        content = files.get(path) or path.read_text("utf-8")
+        if content.count(text) != 1:
+            raise TextGone(
+                f"{name} holds {content.count(text)} times, not once:\n{text}\nThe twin is: {twin.guard}"
+            )
+        files[path] = content.replace(text, instead)
+        compile(files[path], name, "exec")
+    return files
+
+
+def run_test(tree: Path, twin: Twin) -> tuple[bool, str]:
+    """Whether the guard of *twin*, off in *tree*, is in doubt: its test did not fail for the right reason; and what was said."""
+    options = ("-q", "-x", "-p", "no:cacheprovider", "-m", "", "--no-header")
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, twin.test],
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": str(tree)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return True, f"PROVES NOTHING: no end within {SECONDS} s"
+    last = (ended.stdout.strip().splitlines() or [ended.stderr])[-1].strip("= ")
+    if ended.returncode == 0 and "passed" not in last:
+        return False, f"not tried: {last}"
+    reasons = [line[1:].strip() for line in ended.stdout.splitlines() if line.startswith("E  ")]
+    fitting = next((reason for reason in reasons if re.search(twin.because, reason)), None)
+    if ended.returncode == 1 and fitting is not None:
+        return False, f"fails as it should: {fitting}"
+    return True, f"PROVES NOTHING: {last} {reasons[:1]}"
+
+
+def main(names: Iterable[str]) -> int:
+    """Run the twins whose guard contains one of *names*, or all."""
+    chosen = [twin for twin in TWINS if not names or any(name in twin.guard for name in names)]
+    for twin in TWINS:
+        switched_off(twin, TREE)
+    rows, doubts = [], 0
+    with tempfile.TemporaryDirectory(prefix="telltale-twins-") as directory:
+        for twin in chosen:
+            copy = Path(directory) / "tree"
+            for name in COPIED:
+                _copy(TREE / name, copy / name)
+            if (jars := TREE / ".run").exists():
+                (copy / ".run").symlink_to(jars)  # Kafka need not be fetched again
+            for path, content in switched_off(twin, copy).items():
+                path.write_text(content, "utf-8")
+            started = time.monotonic()
+            is_in_doubt, said = run_test(copy, twin)
+            doubts += is_in_doubt
+            seconds = f"{time.monotonic() - started:.0f}"
+            rows.append((twin.guard, twin.test.partition("::")[2], said[:SHOWN], seconds))
+            print("off:", *rows[-1], sep=" | ", file=sys.stderr, flush=True)  # noqa: T201 - a script says how far it is
+            shutil.rmtree(copy)
+    print("| guard switched off | test | outcome | seconds |\n| --- | --- | --- | --- |")  # noqa: T201 - its result
+    for row in rows:
+        print(f"| {' | '.join(row)} |")  # noqa: T201 - its result
+    return 1 if doubts else 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,28 @@
+"""
+A worker whose wall clock is wrong: `python shifted_worker.py SECONDS start|signal worker health`.
+
+The clock is off by so many seconds from the start on, or from SIGUSR1 on; the monotonic clock stays right, as where
+somebody has set a machine's time.
+"""
+
+import signal
+import sys
+import time
+
+from pipeline.cli import main
+
+
+def shift(seconds: float) -> None:
+    """Put ``time.time`` and ``time.time_ns`` off by *seconds*."""
+    right, right_ns = time.time, time.time_ns
+    time.time = lambda: right() + seconds
+    time.time_ns = lambda: right_ns() + int(seconds * 1e9)
+
+
+if __name__ == "__main__":
+    off_by = float(sys.argv[1])
+    if sys.argv[2] == "start":
+        shift(off_by)
+    else:
+        signal.signal(signal.SIGUSR1, lambda *_: shift(off_by))
+    main(sys.argv[3:])
