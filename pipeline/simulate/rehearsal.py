@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.health.account import AccountState
-from pipeline.health.events import LogEntry, Scorecards
+from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
+from pipeline.health.outputs import AlertEvent
+from pipeline.health.replay import fold_all, with_scorecards
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Accepted, Received
 from pipeline.scorecards import load_scorecards
+from pipeline.simulate.clock import HOUR, to_ms
 from pipeline.simulate.habits import Life
 from pipeline.simulate.portfolio import Portfolio, ndjson
 from pipeline.wire.contract import Contract
@@ -33,16 +36,31 @@ class Rehearsal:
         """When the account counts as dark if nobody signs in from now on, ms UTC; 0 if it has no rhythm yet."""
         return self._state_of(life).dark_at
 
+    def alerts(self, life: Life, until: datetime) -> list[AlertEvent]:
+        """Every transition of the account's alerts up to *until*, in order."""
+        entries = with_scorecards(self._log(life, until), load_scorecards().documents)
+        return [output for _, output in fold_all(entries) if isinstance(output, AlertEvent)]
+
+    def _log(self, life: Life, until: datetime) -> Iterator[tuple[str, LogEntry]]:
+        """The life's entries with a tick an hour, and one at the end."""
+        hour = to_ms(self.start)
+        for entry in self._entries(life, until):
+            while hour < entry.observed_at:
+                yield "", LogEntry(hour, "", 0, 0, Tick())
+                hour += HOUR
+            yield life.profile.account_id, entry
+        yield "", LogEntry(to_ms(until), "", 0, 0, Tick())
+
     def _state_of(self, life: Life) -> AccountState:
         fold = PartitionFold(0)
         cards = LogEntry(0, "", 0, 0, Scorecards(list(load_scorecards().documents)))
         fold.advance(cards, 0, 1)
-        for offset, entry in enumerate(self._entries(life), 1):
+        for offset, entry in enumerate(self._entries(life, self.now), 1):
             fold.apply(life.profile.account_id, entry, offset)
         return fold.states[life.profile.account_id]
 
-    def _entries(self, life: Life) -> Iterator[LogEntry]:
-        alone = Portfolio(seed=self.seed, start=self.start, end=self.now, lives=(life,), stories=())
+    def _entries(self, life: Life, end: datetime) -> Iterator[LogEntry]:
+        alone = Portfolio(seed=self.seed, start=self.start, end=end, lives=(life,), stories=())
         directory = AccountDirectory()
         intake = Intake(directory=directory, pseudonyms=Pseudonyms(_KEY))
         reader = EventLines(Contract.load())

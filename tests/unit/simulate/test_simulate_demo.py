@@ -12,13 +12,19 @@ from pipeline.simulate.demo import HISTORY_DAYS, LIVE_SECONDS, DemoPlan, demo_po
 from pipeline.simulate.live import goes_dark
 from pipeline.simulate.portfolio import portfolio
 
-# A Tuesday morning, and the turn of the year two minutes before midnight.
-NOWS = ("2026-11-24T09:30:11.222+00:00", "2026-12-31T23:58:30+00:00")
+# A Tuesday morning, the turn of the year two minutes before midnight, and a moment at which the account drawn for one of
+# the stories is at risk already.
+PLANS = (
+    ("2026-11-24T09:30:11.222+00:00", 20),
+    ("2026-12-31T23:58:30+00:00", 20),
+    ("2026-11-23T04:46:00+00:00", 130),
+)
 
 
-@pytest.fixture(scope="module", params=NOWS)
+@pytest.fixture(scope="module", params=PLANS)
 def plan(request: pytest.FixtureRequest) -> DemoPlan:
-    return demo_portfolio(datetime.fromisoformat(request.param), seed=3, accounts=20)
+    now, accounts = request.param
+    return demo_portfolio(datetime.fromisoformat(now), seed=3, accounts=accounts)
 
 
 @pytest.fixture(scope="module")
