@@ -6,6 +6,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from command_line import Telltale
 from running_pipeline import RunningPipeline, now_ms
@@ -33,6 +34,17 @@ def rhythm(last_login_at: int) -> list[tuple[str, LogEntry]]:
 def dark_at(last_login_at: int) -> int:
     """When an account with that rhythm goes dark."""
     return Undisturbed(0, rhythm(last_login_at)).fold.states[ACCOUNT].dark_at
+
+
+def due_then(log: AccountLog, due: int) -> list[tuple[Any, dict[str, Any]]]:
+    """
+    Alerts that were due at *due*, as received and decoded.
+
+    There may be others: if the clock ticks before the history is in the log, its logins come late one by one.
+    """
+    decode = Decoder(CONTRACT.alert, CONTRACT, REGISTRY).decode
+    alerts = [(record, decode(record.value or b"")) for record in log.read(CONTRACT.alert.name)]
+    return [(record, event) for record, event in alerts if event["due_at"] == due]
 
 
 def figures(log: Path) -> str:
@@ -65,8 +77,8 @@ def test_an_account_goes_dark_within_a_tick_of_its_moment(
         due = dark_at(last_login_at)
         log.append(rhythm(last_login_at))
         assert now_ms() < due
-        eventually(lambda: log.read(CONTRACT.alert.name), 30)
-        [alert] = log.read(CONTRACT.alert.name)
+        eventually(lambda: due_then(log, due), 30)
+        [(alert, event)] = due_then(log, due)
         time.sleep(1.1)  # the figures are told once a second
         told = figures(pipeline.log)
     finally:
@@ -76,7 +88,6 @@ def test_an_account_goes_dark_within_a_tick_of_its_moment(
         said = pipeline.log.read_text()
         print(said[-20_000:])  # noqa: T201 - pytest shows it when the test fails
 
-    event = Decoder(CONTRACT.alert, CONTRACT, REGISTRY).decode(alert.value or b"")
     ticks = [e.observed_at for _, e in log.entries()[partition_of(ACCOUNT)] if isinstance(e.body, Tick)]
     first = min(tick for tick in ticks if tick >= due)
     assert (event["sign"], event["transition"], event["due_at"]) == ("went_dark", "OPENED", due)
@@ -86,7 +97,7 @@ def test_an_account_goes_dark_within_a_tick_of_its_moment(
     assert codes == [0, 0]
     assert "Unclosed" not in said
     assert "Traceback" not in said
-    assert 'telltale_alerts_total{sign="went_dark",transition="OPENED"} 1.0' in told
+    assert 'telltale_alerts_total{sign="went_dark",transition="OPENED"}' in told
     assert 'telltale_accounts{band="UNKNOWN"}' in told
     assert 'kafka_consumergroup_lag{consumergroup="telltale-health",partition="0"' in told
     assert f'telltale_dead_letters_total{{code="decode",topic="{CONTRACT.input("login").name}"}} 0.0' in told
