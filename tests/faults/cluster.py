@@ -122,9 +122,9 @@ class ProxiedKafka:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.proxy.__exit__(kind, error, trace)
         self.broker.send_signal(signal.SIGCONT)
         self.broker.stop()
+        self.proxy.__exit__(kind, error, trace)
 
     @property
     def bootstrap(self) -> str:

@@ -106,10 +106,12 @@ class Proxy:
         for task in tasks:
             for writer in self._connections[task]:
                 end: socket.socket = writer.get_extra_info("socket")
-                # Closing then sends a reset instead of the end of the stream.
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                with suppress(OSError):  # It may have ended by itself a moment ago.
+                    # Closing then sends a reset instead of the end of the stream.
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # The sockets of what was aborted are closed in the loop's next round.
         self.resets += len(tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -131,10 +131,16 @@ class Crew:
         self._signal(name, signal.SIGABRT)
 
     def wait_for_end(self, name: str, seconds: float) -> int | None:
-        """Wait until *name* ends by itself and return its exit code; it is not started again. None if it does not."""
+        """
+        Wait until *name* ends by itself and return its exit code; it is not started again. None if it does not end.
+
+        Where it has ended and was about to be started again, that end counts.
+        """
         with self._change:
-            process = self._running[name]
             del self._words[name]
+            if self._restart_at.pop(name, None) is not None:
+                return [end.code for end in self.ends if end.name == name][-1]
+            process = self._running[name]
         with suppress(subprocess.TimeoutExpired):
             code = process.wait(seconds)
             del self._running[name]
