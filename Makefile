@@ -19,14 +19,13 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Four at a time on two cores: most tests wait for a broker's group to form. In order of folders, the slow ones first:
-# pytest-xdist's own order has the files with few tests, the slowest, come last.
+# Four at a time on two cores: most tests wait for a broker's group to form.
 test: setup
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
 
 # Breaks running pipelines in every way we know, for half an hour, and prints a table; ARGS='-k p3' breaks them in one.
 faults: setup
-	$(BIN)/python -m pytest tests/faults -m "" $(ARGS)
+	$(BIN)/python -m pytest tests/faults tests/integration/test_postgres_sink_outage.py -m "" $(ARGS)
 
 # Sees each of these tests fail without the guard it is about; ARGS='fence' for one of them.
 faults-mutations: setup

@@ -16,6 +16,8 @@ from pipeline import metrics
 from pipeline.embedded.postgres import EmbeddedPostgres
 from sinks.postgres import connection, migrations, sink
 
+pytestmark = pytest.mark.faults
+
 OUTAGE_SECONDS = 4.0
 """As long as the session of the tests' sinks: who does not stay in the group meanwhile is out of it."""
 
