@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -19,6 +20,8 @@ CHECKOUT = Path(__file__).parents[2]
 # 127.0.0.1 as the kernel prints it, and as it prints it for a socket of IPv6, as Java's are.
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 LISTENING = "0A"
+# What /proc says of a process, or one of its files, that has ended while it was looked at: Postgres has such helpers.
+ENDED = (FileNotFoundError, ProcessLookupError)
 
 # Each starts something and tells the ports it should be reached at.
 STARTS = {
@@ -73,7 +76,7 @@ class Parent:
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 fields = stat.read_text().rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):  # Ended meanwhile.
+            except ENDED:
                 continue
             parents[int(stat.parent.name)] = int(fields[1])
         family = {self.process.pid}
@@ -144,11 +147,12 @@ def test_nothing_is_left_when_we_are_gone(parent: Parent, end: str, eventually: 
 
 
 def _sockets(pid: int) -> set[str]:
-    """Inodes of the sockets that a process holds; none if it has ended, as Postgres' helpers do."""
-    try:
-        targets = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
-    except FileNotFoundError:
-        return set()
+    """Inodes of the sockets that a process holds."""
+    targets = set()
+    with suppress(*ENDED):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(*ENDED):
+                targets.add(str(entry.readlink()))
     return {target[8:-1] for target in targets if target.startswith("socket:[")}
 
 
@@ -159,5 +163,7 @@ def _connections() -> list[list[str]]:
 
 
 def _shared_memory(pid: int) -> set[str]:
-    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    maps: list[str] = []
+    with suppress(*ENDED):
+        maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return {line.split()[5] for line in maps if "/dev/shm/" in line and "(deleted)" not in line}
