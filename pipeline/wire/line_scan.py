@@ -1,21 +1,22 @@
 """
-When a line of events was observed and whose it is, found in its bytes at less than half the cost of reading the line.
+When a line of events was observed and whose it is, at less cost than reading and judging the line.
 
 That is enough to put the lines of a history in order and to share them out. Whether a line is right is decided by
-``ndjson.py`` and the intake, who read it later: of a line that is wrong nothing said here counts. Lines whose bytes
-leave room for doubt get no answer and have to be read.
+``ndjson.py`` and the intake, who read it later: of a line that is wrong nothing said here counts. What does not have the
+usual form gets no answer and has to be read.
 """
 
-import re
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Rejected
 from pipeline.wire.contract import Contract
-from pipeline.wire.json_fields import read_time
+from pipeline.wire.json_fields import WrongField, read_time
 from pipeline.wire.ndjson import EventLines
 
 Glance: TypeAlias = tuple[int, bytes]
@@ -25,86 +26,54 @@ _PEOPLE: Final = 50_000
 """How many people the scan remembers the account of: most events without one come from the same again and again."""
 
 
-class _Doubt(ValueError):  # noqa: N818 - reads as what there is
-    """A line that has to be read."""
-
-
-class _Field:
-    """One field of a line, by its name and the patterns of what it may hold."""
-
-    __slots__ = ("_match", "name")
-
-    def __init__(self, name: str, *patterns: bytes) -> None:
-        self.name = f'"{name}"'.encode()
-        held = b"|".join(patterns)
-        self._match = re.compile(self.name + rb"\s*:\s*(?:" + held + rb")\s*[,}]").match
-
-    def find(self, line: bytes) -> re.Match[bytes]:
-        """The field, with a group for what each pattern has found; ``_Doubt`` unless it is there, and once."""
-        place = line.find(self.name)
-        found = self._match(line, place) if place >= 0 else None
-        if found is None or line.rfind(self.name) != place:
-            raise _Doubt
-        return found
-
-
-_TEXT: Final = rb'"([^"]+)"'
-_NUMBER: Final = rb"(\d+)"
-_NULL: Final = b"null"
-
-_OBSERVED_AT: Final = _Field("observed_at", _TEXT, _NUMBER)
-_OCCURRED_AT: Final = _Field("occurred_at", _TEXT, _NUMBER)
-_ACCOUNT_ID: Final = _Field("account_id", _TEXT, _NULL)
-_SOURCE: Final = _Field("source", _TEXT)
-_EXTERNAL_ID: Final = _Field("external_id", _TEXT, _NULL)
-_EMAIL: Final = _Field("email", _TEXT, _NULL)
-
-
 class LineScan:
     """Looks at lines; an event that does not name its account is placed by *directory*, which is not to change."""
 
-    __slots__ = ("_resolve",)
+    __slots__ = ("_parse", "_resolve")
 
     def __init__(self, directory: AccountDirectory) -> None:
+        self._parse = msgspec.json.Decoder().decode
         self._resolve = lru_cache(_PEOPLE)(directory.resolve)
 
     def look_at(self, line: bytes) -> Glance | None:
         """Time and account of *line*; ``None`` if it has to be read to know them."""
-        account_id = self.whose(line)
+        fields = self._fields(line)
+        account_id = self._account_of(fields)
         if account_id is None:
             return None
+        observed_at = fields.get("observed_at")
         try:
-            clock = _OBSERVED_AT if _OBSERVED_AT.name in line else _OCCURRED_AT
-            text, number = clock.find(line).groups()
-            observed_at = read_time(text.decode() if number is None else int(number))
-        except ValueError:  # a doubt, or no time
+            return read_time(fields.get("occurred_at") if observed_at is None else observed_at), account_id
+        except WrongField:
             return None
-        return observed_at, account_id
 
     def whose(self, line: bytes) -> bytes | None:
         """Account of *line*, empty where none is found; ``None`` if it has to be read to know it."""
-        # Without escapes every quote opens or closes a text, and with one brace, the first byte, every name is a
-        # field of the event: so a name that stands there once, before a colon, is the field.
-        if line.rfind(b"{") or b"\\" in line:
-            return None
-        try:
-            return _ACCOUNT_ID.find(line)[1] or self._placed(line)
-        except ValueError:  # a doubt, or no UTF-8
-            return None
+        return self._account_of(self._fields(line))
 
-    def _placed(self, line: bytes) -> bytes:
-        """The account that the directory finds for *line*."""
-        source = _SOURCE.find(line)[1].decode()
-        external_id, email = (
-            found.decode() if field.name in line and (found := field.find(line)[1]) else None
-            for field in (_EXTERNAL_ID, _EMAIL)
-        )
-        account_id = self._resolve(source, external_id, email)
-        return account_id.encode() if isinstance(account_id, str) else b""
+    def _fields(self, line: bytes) -> dict[str, Any]:
+        """What *line* has; nothing if it is no object."""
+        try:
+            fields = self._parse(line)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return {}
+        return fields if isinstance(fields, dict) else {}
+
+    def _account_of(self, fields: dict[str, Any]) -> bytes | None:
+        account_id = fields.get("account_id")
+        if account_id is None:
+            source, external_id, email = (fields.get(name) for name in ("source", "external_id", "email"))
+            if not isinstance(source, str) or not all(
+                part is None or isinstance(part, str) for part in (external_id, email)
+            ):
+                return None
+            found = self._resolve(source, external_id, email)
+            return found.encode() if isinstance(found, str) else b""
+        return account_id.encode() if isinstance(account_id, str) else None
 
 
 class LineFacts:
-    """When a line was observed and whose it is: at a glance where that will do, else by reading the line."""
+    """When a line was observed and whose it is: at a glance where that will do, else by reading and judging the line."""
 
     __slots__ = ("_account_of", "_read", "_scan")
 
