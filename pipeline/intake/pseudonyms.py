@@ -16,7 +16,7 @@ PERSON_BYTES: Final = 8
 _SHORTEST_KEY: Final = 16
 _LONGEST_KEY: Final = 64  # BLAKE2b takes no longer one
 _REMEMBERED: Final = 20_000
-"""People whose hash is at hand: most events are by people seen before, and those take 0.3 µs instead of 2.5."""
+"""People whose hash is at hand: most events are by people seen before, and those take 0.2 µs instead of 1.1."""
 
 
 class BadPseudonymKey(TelltaleError):  # noqa: N818 - reads as what happened

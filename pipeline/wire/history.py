@@ -7,8 +7,8 @@ History files: past events in the order in which they became known, with the pas
 The intake decides about every line as it does about a live record. Accounts are known from the start: the files'
 account lines fill the directory before the first event is placed. Files are read several times (accounts, order,
 faults, entries) and never held, so their size does not matter. Who can take back what came of the entries needs no
-look for faults before: unchecked, a history is read at half the cost, and ends at the first fault with
-``FaultyLine``; ``history.check()`` then names them all.
+look for faults before: unchecked, a history is read once less, and ends at the first fault with ``FaultyLine``;
+``history.check()`` then names them all.
 
 A file is one source partition: ``file:`` and the first 16 digits of its SHA-256, partition 0. The offset is the
 event's number in the order of ``observed_at`` (at one time: in the order of the file), from 1, because offsets of
@@ -123,7 +123,7 @@ class History:
 
     def standing_shares(self, count: int) -> list[HistoryShare]:
         """
-        *count* shares of a file to be read as it stands, without a look at its lines before: two thirds of the cost.
+        *count* shares of a file to be read as it stands, without a look at its lines before: what that costs is shared, too.
 
         Each ends with ``OutOfOrder`` if the file turns out not to be in order, some may end well nevertheless. None
         of several files, nor of one whose first or last line has no time.
