@@ -12,12 +12,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 from command_line import Answer, Telltale
+from daily_logins import ACCOUNTS, DAY, START, days
 from postgres_sink_running import read, sink_thread
 from worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog, partition_of
 
 from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.embedded.postgres import EmbeddedPostgres
-from pipeline.health.events import LogEntry, Login, Scorecards, Tick
+from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.scorecards import load_scorecards
 from pipeline.wire.avro import Encoder
 from pipeline.wire.outputs import OutputDecoder
@@ -25,21 +26,8 @@ from pipeline.wire.state import POSITION_SIZE, decode_account, encode_account
 
 OUTPUTS = [topic.name for topic in (CONTRACT.current, CONTRACT.change, CONTRACT.alert)]
 CHANGELOG = "telltale-health-state-changelog"
-START, DAY = 1_770_000_000_000, 86_400_000
-ACCOUNTS, DAYS = 20, 20
+DAYS = 20
 SCRIPT = Path(__file__).with_name("killed_worker.py")
-
-
-def days(first: int, last: int) -> list[tuple[str, LogEntry]]:
-    """A login a day of each account, and a tick at the end of the day."""
-    log = []
-    for day in range(first, last):
-        at = START + day * DAY
-        for number in range(ACCOUNTS):
-            login = Login(f"login-{day}", at, b"somebody", "USER", "WEB")
-            log.append((f"acc-{number}", LogEntry(at, "login", 0, day * ACCOUNTS + number, login)))
-        log.append(("", LogEntry(at, "", 0, 0, Tick())))
-    return log
 
 
 def history() -> list[tuple[str, LogEntry]]:

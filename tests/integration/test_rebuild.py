@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from command_line import Telltale
+from daily_logins import ACCOUNTS, START, days
 from killed_worker import SESSION_SECONDS
 from worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed
 
 from agents.lane.fences import Exit, Lease
 from agents.rebuild import HealthTable, Rebuild
 from pipeline.embedded.processes import BackOff, Command, ProcessTree
-from pipeline.health.events import LogEntry, Login, Scorecards, Tick
+from pipeline.health.events import LogEntry, Scorecards
 from pipeline.scorecards import load_scorecards
 from pipeline.wire.registry import EmbeddedRegistry
 from pipeline.wire.state import (
@@ -27,21 +28,7 @@ from pipeline.wire.state import (
 )
 
 CHANGELOG = "telltale-health-state-changelog"
-START, DAY = 1_770_000_000_000, 86_400_000
-ACCOUNTS = 20
 SCRIPT = str(Path(__file__).with_name("killed_worker.py"))
-
-
-def days(first: int, last: int) -> list[tuple[str, LogEntry]]:
-    """A login a day of each account, and a tick at the end of the day."""
-    log = []
-    for day in range(first, last):
-        at = START + day * DAY
-        for number in range(ACCOUNTS):
-            login = Login(f"login-{day}", at, b"somebody", "USER", "WEB")
-            log.append((f"acc-{number}", LogEntry(at, "login", 0, day * ACCOUNTS + number, login)))
-        log.append(("", LogEntry(at, "", 0, 0, Tick())))
-    return log
 
 
 def scorecards() -> tuple[str, LogEntry]:

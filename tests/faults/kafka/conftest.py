@@ -8,6 +8,7 @@ import pytest
 from cluster import ProxiedKafka
 from installation import Installation
 from report import FaultLine
+from surgery import Surgeon
 
 from pipeline.embedded.kafka_local import kafka_unavailable
 
@@ -36,3 +37,19 @@ def install(postgres: str, tmp_path: Path, line: FaultLine, seed: int) -> Instal
         return Installation(brokers, postgres, tmp_path, line=line, seed=seed, **options)
 
     return make
+
+
+@pytest.fixture
+def surgeon(wounded: ProxiedKafka) -> Surgeon:
+    """Who cuts, deletes and writes behind the back of ``telltale``."""
+    return Surgeon(wounded.bootstrap)
+
+
+@pytest.fixture
+def telltale(wounded: ProxiedKafka, install: Install) -> Iterator[Installation]:
+    """An installation at work that has processed its first events."""
+    telltale = install(wounded.bootstrap)
+    with telltale.running():
+        telltale.feeder.send_all(telltale.traffic.events(2_000))
+        telltale.lag_0(60)
+        yield telltale

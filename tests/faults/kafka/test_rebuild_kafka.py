@@ -3,12 +3,9 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from cluster import ProxiedKafka
-from conftest import Install
 from evidence import CHANGELOG, LOG
 from installation import HEALTH, Installation
 from report import FaultLine
@@ -19,21 +16,6 @@ from pipeline.kafka.groups import may_have_members
 from pipeline.wire.state import EPOCH_MARK, PARTITION_RECORD, unpack_position
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(240)]
-
-
-@pytest.fixture
-def surgeon(wounded: ProxiedKafka) -> Surgeon:
-    return Surgeon(wounded.bootstrap)
-
-
-@pytest.fixture
-def telltale(wounded: ProxiedKafka, install: Install) -> Iterator[Installation]:
-    """An installation at work that has processed its first events."""
-    telltale = install(wounded.bootstrap)
-    with telltale.running():
-        telltale.feeder.send_all(telltale.traffic.events(2_000))
-        telltale.lag_0(60)
-        yield telltale
 
 
 def epochs(surgeon: Surgeon, changelog: str, key: bytes) -> dict[int, int]:

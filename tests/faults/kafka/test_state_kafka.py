@@ -1,10 +1,6 @@
 """The state's changelog and the log it is folded from, as accidents, operators and newer releases leave them."""
 
-from collections.abc import Iterator
-
 import pytest
-from cluster import ProxiedKafka
-from conftest import Install
 from evidence import CHANGELOG, LOG
 from installation import HEALTH, PARTITIONS, Installation
 from msgspec import msgpack
@@ -23,21 +19,6 @@ from pipeline.wire.state import (
 )
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(240)]
-
-
-@pytest.fixture
-def surgeon(wounded: ProxiedKafka) -> Surgeon:
-    return Surgeon(wounded.bootstrap)
-
-
-@pytest.fixture
-def telltale(wounded: ProxiedKafka, install: Install) -> Iterator[Installation]:
-    """An installation at work that has processed its first events."""
-    telltale = install(wounded.bootstrap)
-    with telltale.running():
-        telltale.feeder.send_all(telltale.traffic.events(2_000))
-        telltale.lag_0(60)
-        yield telltale
 
 
 def test_c3_what_a_zombie_writes_late_does_not_win(
