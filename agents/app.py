@@ -21,7 +21,7 @@ from agents.lane.fences import Lease
 from agents.lane.transport import LaneOptions, LaneTransport
 
 PRODUCER_MAX_BATCH_BYTES = 1_000_000
-"""Above the step limit of the state table, below Kafka's default message.max.bytes (1,048,588)."""
+"""Below Kafka's default message.max.bytes (1,048,588); a step of states has a limit of its own."""
 
 
 class LaneApp(faust.App):

@@ -43,8 +43,13 @@ from pipeline.wire.state import (
 
 log = structlog.get_logger(__name__)
 
-STEP_BYTES = 512 * 1024
-"""Most bytes of states in one step: below the producer's batch limit, so a step is one record batch."""
+STEP_BYTES = 2 * 1024 * 1024
+"""
+Most bytes of states in one step: well below ``STATE_BATCH_BYTES``, so a step is one record batch.
+
+An account that several events of a step are about is written once: at 2 MB a worker that catches up writes 0.31 states an
+event and takes 69 µs, at 512 KB 0.51 and 82 (400,000 events of 20,000 accounts).
+"""
 
 TABLE = "state"
 
@@ -52,6 +57,9 @@ _CUTS_UNWRITTEN = 16
 """Most steps of unfinished polls in memory; a tick in which a million accounts are due waits for the changelog."""
 
 _TELL_SECONDS = 1.0
+
+_TURN = 1_000
+"""Entries after which heartbeats and the writer get their turn within a long poll: some 50 ms."""
 
 
 class HealthWorker:
@@ -173,8 +181,10 @@ class HealthWorker:
         oldest = None
         decode, apply, limit = self._decode, fold.apply, self._step_bytes
         grown = 0  # the fold takes states for as large as they were; one takes in no more than its events
-        for record in records:
+        for number, record in enumerate(records, 1):
             offset = record.offset
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
             if offset != fold.next_offset:
                 if offset < fold.next_offset:
                     continue  # folded before the crash or the seek that brought it again

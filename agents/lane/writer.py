@@ -7,8 +7,9 @@ Order between topics (outputs before state) is the caller's: it awaits one appen
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 from faust.types import AppT
 
@@ -20,11 +21,16 @@ Headers = Sequence[tuple[str, bytes | None]]
 Record = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, Headers]
 """Key and value of a record to be appended, and its headers if it has some."""
 
+STATE_BATCH_BYTES: Final = 4_000_000
+"""Most bytes of the one batch of a step: below max.message.bytes of the changelog, four times Kafka's default."""
+
+_UNCOMPRESSED: Final = 0
+
 Item = TypeVar("Item")
 
 
 class RecordTooLarge(ValueError):  # noqa: N818 - reads as what happened
-    """A record, or a step that must be one batch, does not fit into ``producer_max_batch_size``."""
+    """A record does not fit into ``producer_max_batch_size``, or a step not into ``STATE_BATCH_BYTES``."""
 
 
 async def append(
@@ -34,21 +40,21 @@ async def append(
     Append *records* in order, as record batches; returns when all in-sync replicas have each of them.
 
     Returns the metadata of each batch (``offset`` is that of its first record); no batch for no records. With
-    *one_batch* they are one batch, which Kafka takes whole or not at all. Raises RecordTooLarge, and aiokafka's errors
+    *one_batch* they are one batch, which Kafka takes whole or not at all, and the topic must take ``STATE_BATCH_BYTES``. Raises RecordTooLarge, and aiokafka's errors
     when an append fails; what has arrived by then is not known.
     """
     producer: Any = app.producer._ensure_producer()  # type: ignore[attr-defined]  # noqa: SLF001 - whole batches
-    limit = app.conf.producer_max_batch_size
+    limit = STATE_BATCH_BYTES if one_batch else app.conf.producer_max_batch_size
     pending: list[Awaitable[RecordMetadata]] = []
 
     async def send() -> None:
         if batch.size() > limit:  # a builder takes its first record, however large
             raise RecordTooLarge(
-                f"a record for {topic}[{partition}] takes {batch.size():,} bytes, producer_max_batch_size is {limit:,}"
+                f"a record for {topic}[{partition}] takes {batch.size():,} bytes, the most is {limit:,}"
             )
         pending.append(await producer.send_batch(batch, topic, partition=partition))
 
-    batch = producer.create_batch()
+    batch = BatchBuilder(limit, _UNCOMPRESSED) if one_batch else producer.create_batch()
     for key, value, *rest in records:
         headers: list[tuple[str, bytes | None]] = list(*rest)
         if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:

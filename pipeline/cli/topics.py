@@ -59,7 +59,7 @@ def planned_topics(contract: Contract, partitions: int) -> list[TopicPlan]:
             # A worker that wakes up late may write an old state behind the new one; until the owner has written its
             # own again, both must be there.
             "min.compaction.lag.ms": "3600000",
-            "max.message.bytes": "2097152",  # A step of states, 512 KB at most, is one batch.
+            "max.message.bytes": "4194304",  # A step of states, 2 MB and what its accounts grow by, is one batch.
         },
     )
     return [*(_plan(topic, partitions) for topic in contract.topics.values()), changelog]

@@ -129,6 +129,17 @@ async def test_an_append_is_whole_batches_in_order_with_their_headers(toy: Toy) 
 
 
 @live
+async def test_a_step_of_several_megabytes_is_one_batch(toy: Toy) -> None:
+    """A batch is appended whole or not at all, so its limit is not that of other appends."""
+    records = [(b"%d" % number, bytes(390_000)) for number in range(10)]
+
+    [batch] = await append(toy.app, "appended", 2, records, one_batch=True)
+
+    read = await read_all("appended", 2, len(records), toy)
+    assert [(r.offset, len(r.value)) for r in read] == [(batch.offset + n, 390_000) for n in range(10)]
+
+
+@live
 async def test_an_append_of_nothing_appends_nothing(toy: Toy) -> None:
     """A step without outputs."""
     assert await append(toy.app, "appended", 3, []) == []
@@ -137,8 +148,8 @@ async def test_an_append_of_nothing_appends_nothing(toy: Toy) -> None:
 @live
 async def test_a_step_that_must_be_one_batch_is_refused_when_it_is_too_large(toy: Toy) -> None:
     """Half a step in the changelog would be a state that never was."""
-    with pytest.raises(RecordTooLarge, match=r"refused\[0\] does not fit into one batch of 1,000,000 bytes"):
-        await append(toy.app, "refused", 0, [(b"k", bytes(600_000))] * 2, one_batch=True)
+    with pytest.raises(RecordTooLarge, match=r"refused\[0\] does not fit into one batch of 4,000,000 bytes"):
+        await append(toy.app, "refused", 0, [(b"k", bytes(2_100_000))] * 2, one_batch=True)
 
 
 @live

@@ -2,6 +2,8 @@
 
 import pytest
 
+from agents.health import STEP_BYTES
+from agents.lane.writer import STATE_BATCH_BYTES
 from pipeline.cli.topics import lines, planned_topics
 from pipeline.kafka.topics import TopicFinding, TopicPlan
 from pipeline.wire.contract import Contract
@@ -50,8 +52,15 @@ def test_the_changelog_keeps_old_and_new_for_an_hour(plans: dict[str, TopicPlan]
     assert settings == {
         "cleanup.policy": "compact",
         "min.compaction.lag.ms": "3600000",
-        "max.message.bytes": "2097152",
+        "max.message.bytes": "4194304",
     }
+
+
+def test_the_changelog_takes_the_largest_step(plans: dict[str, TopicPlan]) -> None:
+    """A batch that the topic refuses would end the worker, again and again."""
+    settings = plans["t.telltale-health-state-changelog"].settings
+
+    assert int(settings["max.message.bytes"]) > STATE_BATCH_BYTES > STEP_BYTES
 
 
 def test_findings_are_told_a_line_each() -> None:
