@@ -17,6 +17,11 @@ def plain(schema: Schema) -> Any:
     return fastavro.parse_schema(_without_logical_types(schema))
 
 
+def with_full_names(schema: Schema) -> Any:
+    """*schema* with the namespace in every name, where a type is declared and where it is used again."""
+    return fastavro.parse_schema(dict(schema))
+
+
 def money_fields(schema: Schema) -> tuple[str, ...]:
     """The decimals of a record; they stand at its top."""
     return tuple(name for name, meaning in _logical_types(schema).items() if meaning[0] == "decimal")

@@ -9,74 +9,46 @@ Writers have the core's frozen values; readers (sinks, command line, anybody) ge
 times in ms UTC, dates in days since 1970-01-01, money as ``Decimal``.
 """
 
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any
 
-from pipeline.health.outputs import (
-    AlertEvent,
-    Cause,
-    ComponentMove,
-    ComponentScore,
-    Evidence,
-    HealthChange,
-    HealthSnapshot,
-    OpenAlert,
-    Override,
-)
-from pipeline.wire.avro import Decoder, Encoder
+from pipeline.health.outputs import AlertEvent, Cause, HealthChange, HealthSnapshot
+from pipeline.wire.avro import Decoder
+from pipeline.wire.avro_values import Getters, ValueEncoder
 from pipeline.wire.contract import INCARNATION, Contract
 from pipeline.wire.registry import Registry
-
-_FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {
-    kind: tuple(kind.__dataclass_fields__)
-    for kind in (
-        HealthSnapshot,
-        ComponentScore,
-        OpenAlert,
-        Override,
-        HealthChange,
-        ComponentMove,
-        Cause,
-        AlertEvent,
-        Evidence,
-    )
-}
 
 
 class OutputEncoder:
     """Writes the three outputs with their newest schemas."""
 
-    __slots__ = ("_alert", "_change", "_snapshot", "_topics")
+    __slots__ = ("_alert", "_change", "_snapshot")
 
     def __init__(self, contract: Contract, registry: Registry) -> None:
-        self._snapshot = Encoder(contract.current, contract, registry, check_names=False)
-        self._change = Encoder(contract.change, contract, registry, check_names=False)
-        self._alert = Encoder(contract.alert, contract, registry, check_names=False)
-        self._topics = {topic.source: topic.name for topic in contract.inputs}
+        topics = {topic.source: topic.name for topic in contract.inputs}
+
+        def topic_of(cause: Cause) -> str:
+            return topics.get(cause.topic.partition(INCARNATION)[0], cause.topic)
+
+        getters: Getters = {
+            "telltale.health.v1.Cause": {"topic": topic_of},
+            "telltale.health.v1.ComponentPoints": {"component": itemgetter(0), "points": itemgetter(1)},
+        }
+        self._snapshot = ValueEncoder(contract.current, contract, registry)
+        self._change = ValueEncoder(contract.change, contract, registry, getters=getters)
+        self._alert = ValueEncoder(contract.alert, contract, registry, getters=getters)
 
     def snapshot(self, snapshot: HealthSnapshot) -> bytes:
         """Value for ``contract.current``."""
-        record = _record(snapshot)
-        record["components"] = [_record(component) for component in snapshot.components]
-        record["open_alerts"] = [_record(alert) for alert in snapshot.open_alerts]
-        record["override"] = None if snapshot.override is None else _record(snapshot.override)
-        return self._snapshot.encode(record)
+        return self._snapshot.encode(snapshot)
 
     def change(self, change: HealthChange) -> bytes:
         """Value for ``contract.change``; a cause's source becomes the name of its topic, a file stays a file."""
-        record = _record(change)
-        record["points"] = [_record(move) for move in change.points]
-        record["causes"] = [
-            _record(cause) | {"topic": self._topics.get(cause.topic.partition(INCARNATION)[0], cause.topic)}
-            for cause in change.causes
-        ]
-        return self._change.encode(record)
+        return self._change.encode(change)
 
     def alert(self, alert: AlertEvent) -> bytes:
         """Value for ``contract.alert``."""
-        record = _record(alert)
-        record["points"] = [{"component": component, "points": points} for component, points in alert.points]
-        record["evidence"] = [_record(evidence) for evidence in alert.evidence]
-        return self._alert.encode(record)
+        return self._alert.encode(alert)
 
 
 class OutputDecoder:
@@ -93,7 +65,3 @@ class OutputDecoder:
     def decode(self, topic: str, value: bytes) -> dict[str, Any]:
         """The record in a *value* of *topic*; ``Undecodable`` if there is none, ``RegistryUnavailable`` to wait."""
         return self._decoders[topic].decode(value)
-
-
-def _record(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in _FIELDS[type(value)]}

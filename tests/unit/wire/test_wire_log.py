@@ -7,7 +7,7 @@ from hypothesis import given
 from wire_builders import CONTRACT, NOW, REGISTRY, entries, entries_of, logins
 
 from pipeline.health.events import LogEntry, Login, Scorecards, Tick
-from pipeline.wire.avro import Decoder, Encoder, Undecodable
+from pipeline.wire.avro import Decoder, Undecodable
 from pipeline.wire.log import RECORDS, LogCodec
 from pipeline.wire.log_login import UNION_INDEX
 
@@ -22,17 +22,17 @@ def test_every_entry_survives_its_bytes(entry: LogEntry) -> None:
 
 
 @given(entries_of(logins))
-def test_a_login_by_hand_is_what_avro_writes(entry: LogEntry) -> None:
-    """The short way and fastavro give the same bytes and read them alike."""
+def test_a_login_by_hand_is_what_avro_reads(entry: LogEntry) -> None:
+    """The short way and fastavro read the same bytes alike."""
     login = entry.body
     fields = {name: getattr(login, name) for name in Login.__dataclass_fields__}
     place = {name: getattr(entry, name) for name in ("observed_at", "source", "partition", "offset")}
-    record = {**place, "body": (RECORDS[Login], fields)}
 
-    by_avro = Encoder(CONTRACT.log, CONTRACT, REGISTRY).encode(record)
+    value = LOG.encode(entry)
 
-    assert LOG.encode(entry) == by_avro
-    assert Decoder(CONTRACT.log, CONTRACT, REGISTRY, name_unions=True).decode(by_avro) == record
+    read = Decoder(CONTRACT.log, CONTRACT, REGISTRY, name_unions=True).decode(value)
+    assert read == {**place, "body": (RECORDS[Login], fields)}
+    assert LOG.decode(value) == entry
 
 
 EDGES = [0, -1, 2**34 - 1, 2**34, 2**41 - 1, 2**41, -(2**34) - 1, -(2**40), -(2**63), 2**63 - 1]
@@ -57,10 +57,9 @@ def test_the_place_of_the_login_among_the_bodies_is_the_schemas() -> None:
 def test_a_usual_login_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or else the log would be twice as slow without anybody noticing."""
     codec = LogCodec(CONTRACT, REGISTRY)
-    monkeypatch.setattr(codec, "_encoder", None)
     monkeypatch.setattr(codec, "_decoder", None)
 
-    assert codec.decode(codec.encode(LOGIN)) == LOGIN
+    assert codec.decode(LOG.encode(LOGIN)) == LOGIN
 
 
 @given(entries)
