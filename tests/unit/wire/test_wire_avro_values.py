@@ -23,7 +23,7 @@ from pipeline.health.events import (
     SurveyResponse,
     Tick,
 )
-from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
+from pipeline.health.outputs import AlertEvent, Cause, HealthChange, HealthSnapshot
 from pipeline.wire.avro import FRAME_BYTES, Unencodable, unscaled
 from pipeline.wire.avro_schema import plain
 from pipeline.wire.avro_values import ValueEncoder, integer
@@ -41,6 +41,8 @@ st.register_type_strategy(Decimal, amounts)
 st.register_type_strategy(int, shorts)
 st.register_type_strategy(float, st.floats(allow_nan=False))
 st.register_type_strategy(str, st.text(max_size=80))
+# The names of inputs are written as those of their topics.
+st.register_type_strategy(Cause, st.builds(Cause, topic=st.text(max_size=20).map("file:{}".format)))
 
 
 def by_fastavro(topic: Topic, value: dict[str, Any]) -> bytes:
