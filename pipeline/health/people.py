@@ -24,6 +24,7 @@ _CHAMPION = ROLES.index("CHAMPION")
 _RANK = {role: rank for rank, role in enumerate(ROLES)}
 _MASK = (1 << MEMORY_DAYS) - 1
 _FOUR_WEEKS = (1 << 28) - 1
+_NEVER = 1 << 31
 
 
 class KeyPeople(NamedTuple):
@@ -44,10 +45,11 @@ class People:
     Everybody seen in the last ``MEMORY_DAYS`` days.
 
     *active_days* holds a bit for each day, the lowest the person's own last day. The number active in a window is kept
-    up to date by counting people per last day, so the order of logins does not matter.
+    up to date by counting people per last day, so the order of logins does not matter. *_oldest* is never after the
+    smallest last day, so that most days ``forget`` has nothing to look for.
     """
 
-    __slots__ = ("_index", "_last_days", "active_days", "ids", "last_days", "roles")
+    __slots__ = ("_index", "_last_days", "_oldest", "active_days", "ids", "last_days", "roles")
 
     def __init__(
         self, ids: bytes = b"", last_days: bytes = b"", active_days: bytes = b"", roles: bytes = b""
@@ -57,6 +59,7 @@ class People:
         self.last_days = array("H", last_days)
         self.active_days = array("Q", active_days)
         self.roles = array("B", roles)
+        self._oldest = _NEVER
         self._reindex()
 
     def __len__(self) -> int:
@@ -76,6 +79,7 @@ class People:
             self.active_days.append(1)
             self.roles.append(_RANK[role])
             self._last_days.add(day)
+            self._oldest = min(self._oldest, day)
             return -1
         last = self.last_days[index]
         rank = _RANK[role]
@@ -102,7 +106,10 @@ class People:
     def forget(self, day: int) -> None:
         """Drop who was not seen in the ``MEMORY_DAYS`` days before *day*; the others keep their order."""
         oldest = day - MEMORY_DAYS + 1
-        if not self.last_days or min(self.last_days) >= oldest:
+        if self._oldest >= oldest:
+            return
+        self._oldest = min(self.last_days, default=_NEVER)
+        if self._oldest >= oldest:
             return
         kept = [index for index, last in enumerate(self.last_days) if last >= oldest]
         size = PERSON_SIZE
@@ -158,6 +165,7 @@ class People:
     def _reindex(self) -> None:
         size, ids = PERSON_SIZE, bytes(self.ids)
         self._index = {ids[at : at + size]: at // size for at in range(0, len(ids), size)}
+        self._oldest = min(self.last_days, default=_NEVER)
         self._last_days = Ring(MEMORY_DAYS)
         for day in self.last_days:
             self._last_days.add(day)

@@ -68,14 +68,23 @@ class Usual(NamedTuple):
     logins: float
 
 
+class SolvedLate(NamedTuple):
+    """What ``Tickets.solved_late`` found by *limits*; it holds until the book changes."""
+
+    limits: Sequence[int]
+    tickets: list[tuple[int, int]]
+
+
 class Tickets:
     """
     The book of tickets and the counts per day and week of what happened to them.
 
-    Not stored is *usual*, what the support component last made of whole weeks.
+    Not stored are *usual*, what the support component last made of whole weeks, and what ``solved_late`` last found.
     """
 
-    __slots__ = ("book", "escalated", "last_step_at", "opened", "opened_weeks", "reopened", "usual")
+    __slots__ = (
+        "_solved_late", "book", "escalated", "last_step_at", "opened", "opened_weeks", "reopened", "usual",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.book: Book[Ticket] = Book(MAX_OPEN, MAX_CLOSED)
@@ -85,6 +94,7 @@ class Tickets:
         self.reopened = Ring(32, "B")
         self.last_step_at = 0
         self.usual: Usual | None = None
+        self._solved_late: SolvedLate | None = None
 
     def apply(self, event: SupportTicket) -> bool:
         """Note a step; False when it is older than what is remembered, or of a kind not known here."""
@@ -100,12 +110,25 @@ class Tickets:
         self._count(ticket, event.step, at)
         self.book.place(event.ticket_id, ticket)
         self.last_step_at = max(self.last_step_at, at)
-        self.usual = None
+        self.usual = self._solved_late = None
         return True
 
     def forget(self, day: int) -> None:
         """Drop, on *day*, what has seen no step for too long."""
-        self.book.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY)
+        if self.book.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY):
+            self._solved_late = None
+
+    def solved_late(self, limits: Sequence[int]) -> list[tuple[int, int]]:
+        """When each closed ticket that is remembered and was late was closed, ms UTC, and its severity."""
+        known = self._solved_late
+        if known is None or known.limits != limits:
+            late = [
+                (ticket.key[0], ticket.severity)
+                for ticket in self.book.closed.values()
+                if 0 < ticket.late_after(limits) < ticket.key[0]
+            ]
+            known = self._solved_late = SolvedLate(limits, late)
+        return known.tickets
 
     def _count(self, ticket: Ticket, step: TicketStep, at: int) -> None:
         counted, opened_at = ticket.counted, ticket.opened_at

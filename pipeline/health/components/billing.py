@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count
-from pipeline.health.invoices import DISPUTED, FAILED, Bill, Shrinkage
+from pipeline.health.invoices import DISPUTED, FAILED, Assessed, Bill, Shrinkage
 from pipeline.health.scorecard import Billing, Scorecard
 from pipeline.health.touched import INVOICES
 from pipeline.health.windows import DAY
@@ -25,6 +25,9 @@ def score_billing(state: AccountState, now: int, scorecard: Scorecard) -> Assess
     if fresh_until <= state.clock and not unpaid:
         return Assessment(None, f"no invoice for {count((now - invoices.last_step_at) // DAY, 'day')}")
     day = now // DAY
+    known = invoices.assessed
+    if known is not None and day < known.until and known.numbers is numbers:
+        return Assessment(known.score, known.reason, known.fresh_until)
     costs = [_past_due(state, day, numbers)]
     if unpaid:
         steps = [bill.key[1] for bill in unpaid.values()]
@@ -36,10 +39,15 @@ def score_billing(state: AccountState, now: int, scorecard: Scorecard) -> Assess
             if number:
                 words = f"{count(number, 'payment')} {what}"
                 costs.append((min(number, numbers.counted_most) * points, words))
-    costs.append(_shrinkage(state, day, numbers))
+    shrinkage = _shrinkage(state, day, numbers)
+    costs.append((shrinkage.points, shrinkage.reason))
     reason = max(costs)[1]
-    score = max(0.0, 100 - sum([points for points, _ in costs]))
-    return Assessment(round(score, 4), reason, None if unpaid else fresh_until)
+    score = round(max(0.0, 100 - sum([points for points, _ in costs])), 4)
+    until = min(
+        [shrinkage.until, *[bill.due_day + 1 for bill in unpaid.values()]]
+    )  # or it costs more each day
+    invoices.assessed = known = Assessed(numbers, until, score, reason, None if unpaid else fresh_until)
+    return Assessment(score, reason, known.fresh_until)
 
 
 def worst_past_due(state: AccountState, day: int) -> tuple[str, Bill] | None:
@@ -69,7 +77,7 @@ def _past_due(state: AccountState, day: int, numbers: Billing) -> tuple[float, s
     return points, f"{bill.currency} {amount:,.2f} is up to {count(late, 'day')} past due{usually}"
 
 
-def _shrinkage(state: AccountState, day: int, numbers: Billing) -> tuple[float, str]:
+def _shrinkage(state: AccountState, day: int, numbers: Billing) -> Shrinkage:
     """
     Cost of a smaller recurring amount than some months ago, in the currency that shrank most.
 
@@ -78,7 +86,7 @@ def _shrinkage(state: AccountState, day: int, numbers: Billing) -> tuple[float, 
     invoices = state.invoices
     known = invoices.shrinkage
     if known is not None and day < known.until and known.numbers is numbers:
-        return known.points, known.reason
+        return known
     earlier = day - numbers.recurring_days
     before = invoices.monthly_recurring(earlier)
     now = invoices.monthly_recurring(day) if any(before.values()) else {}
@@ -90,8 +98,8 @@ def _shrinkage(state: AccountState, day: int, numbers: Billing) -> tuple[float, 
             reason = f"recurring amount down {1 - least:.0%} in {numbers.recurring_days} days, to {currency} {present:,.2f} a month"
     until = min(invoices.recurring_until(day), invoices.recurring_until(earlier) + numbers.recurring_days)
     points = 100 - numbers.recurring.at(least)
-    invoices.shrinkage = Shrinkage(numbers, until, points, reason)
-    return points, reason
+    invoices.shrinkage = known = Shrinkage(numbers, until, points, reason)
+    return known
 
 
 BILLING = Component("billing", INVOICES, score_billing)

@@ -4,6 +4,8 @@ Sentiment: what people answer when asked, and whether they answer at all.
 Answers fade with their age and are drawn towards neutral while there are few, so one angry answer is one angry answer.
 """
 
+from functools import lru_cache
+
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count
 from pipeline.health.curves import Curve, Steps
@@ -28,7 +30,8 @@ def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Asse
     day = now // DAY
     weight, points = numbers.neutral_weight, numbers.neutral_weight * numbers.neutral
     answered = sent = unhappy = last_day = 0
-    fresh_days, half_life, neutral = numbers.fresh_days, numbers.half_life_days, numbers.neutral
+    fresh_days, neutral = numbers.fresh_days, numbers.neutral
+    fading = _fading(numbers.half_life_days, fresh_days)
     for asked_day, number, each, value in _valued(state.surveys, numbers):
         age = day - asked_day if asked_day < day else 0
         if age >= fresh_days:
@@ -36,7 +39,7 @@ def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Asse
         if value is None:
             sent += number if age >= numbers.unanswered_after_days else 0
             continue
-        share = number * 0.5 ** (age / half_life) * each
+        share = number * fading[age] * each
         weight += share
         points += share * value
         answered += number
@@ -51,6 +54,12 @@ def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Asse
     score = round(points / weight, 4) if weight else numbers.neutral
     fresh_until = (last_day + numbers.fresh_days) * DAY if answered else None
     return Assessment(score, _reason(answered, silent, unhappy), fresh_until)
+
+
+@lru_cache(64)
+def _fading(half_life_days: float, fresh_days: int) -> tuple[float, ...]:
+    """What is left of an answer's weight at each age in days."""
+    return tuple(0.5 ** (age / half_life_days) for age in range(fresh_days))
 
 
 def _valued(surveys: Surveys, numbers: Sentiment) -> list[Valued]:

@@ -137,11 +137,7 @@ def _recent_costs(
             words = f"{count(number, what)} in 30 days"
             costs.append((min(number, numbers.counted_most) * points, words))
     since = first * DAY
-    late = [
-        numbers.breach[ticket.severity - 1]
-        for ticket in tickets.book.closed.values()
-        if ticket.key[0] >= since and 0 < ticket.late_after(limits) < ticket.key[0]
-    ]
+    late = [numbers.breach[severity - 1] for at, severity in tickets.solved_late(limits) if at >= since]
     if late:
         points = sum(sorted(late)[-numbers.counted_most :]) * numbers.solved_late_share
         costs.append((points, f"{count(len(late), 'ticket')} solved beyond the SLA in 30 days"))
