@@ -23,7 +23,7 @@ from pipeline.embedded.postgres import EmbeddedPostgres
 
 DEFAULT_SEED = 20_261_122
 LINE = pytest.StashKey[FaultLine]()
-LINES = pytest.StashKey[list[FaultLine]]()
+_ROW = "row of the fault table"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,7 +32,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[LINES] = []
+    config.pluginmanager.register(FaultTable(), "fault table")
+
+
+class FaultTable:
+    """
+    Prints the table, of whatever process a test ran in.
+
+    A row comes with the report of the test's end, which pytest-xdist takes from its workers to the process that prints.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[str, ...]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._rows += [tuple(row) for name, row in report.user_properties if name == _ROW]
+
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+        if not self._rows:
+            return
+        text = table(self._rows)
+        terminalreporter.section("faults")
+        terminalreporter.write_line(text)
+        if (file := config.getoption("fault_table", None)) is not None:
+            file.write_text(text + "\n")
 
 
 @pytest.fixture
@@ -46,7 +69,6 @@ def line(request: pytest.FixtureRequest, seed: int) -> Iterator[FaultLine]:
     """The test's line in the table."""
     line = FaultLine(name=request.node.name.removeprefix("test_"), seed=seed)
     request.node.stash[LINE] = line
-    request.config.stash[LINES].append(line)
     started = time.monotonic()
     yield line
     line.seconds = time.monotonic() - started
@@ -78,17 +100,9 @@ def kept_postgres() -> Iterator[EmbeddedPostgres]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report = yield
-    if call.when == "call" and LINE in item.stash:
-        item.stash[LINE].outcome = report.outcome
+    if LINE in item.stash:
+        if call.when == "call":
+            item.stash[LINE].outcome = report.outcome
+        elif call.when == "teardown":
+            report.user_properties.append((_ROW, item.stash[LINE].row()))
     return report
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    lines = config.stash[LINES]
-    if not lines:
-        return
-    text = table(lines)
-    terminalreporter.section("faults")
-    terminalreporter.write_line(text)
-    if (file := config.getoption("fault_table", None)) is not None:
-        file.write_text(text + "\n")

@@ -53,10 +53,9 @@ class FaultLine:
         return self.outcome == "failed" and not self.violations
 
 
-def table(lines: Iterable[FaultLine]) -> str:
-    """The lines as a table in Markdown."""
-    rows = [_COLUMNS, tuple("---" for _ in _COLUMNS), *(line.row() for line in lines)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def table(rows: Iterable[Iterable[str]]) -> str:
+    """The *rows* of lines as a table in Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (_COLUMNS, ("---",) * len(_COLUMNS), *rows))
 
 
 def _counted(faults: list[str]) -> list[str]:
