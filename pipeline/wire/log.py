@@ -7,7 +7,7 @@ Entries of the account log ⇄ bytes.
     log.decode(value)                  # LogEntry; Undecodable if it is none: then something else wrote to the log
 
 The body is a union of records; the table below says which record holds which event, field by field of the same
-name. Money is text here. Logins are read by ``log_login.py``, in half the time.
+name. Money is text here. Events are read by ``log_reading.py``, the rest by fastavro.
 """
 
 from collections.abc import Callable
@@ -26,10 +26,10 @@ from pipeline.health.events import (
     SurveyResponse,
     Tick,
 )
-from pipeline.wire import log_login
 from pipeline.wire.avro import FRAME_BYTES, Decoder
 from pipeline.wire.avro_values import ValueEncoder
 from pipeline.wire.contract import Contract
+from pipeline.wire.log_reading import NOT_READ, EntryReader
 from pipeline.wire.registry import Registry
 
 RECORDS: Final[dict[type[Any], str]] = {
@@ -72,12 +72,13 @@ _LONGEST_TICK: Final = (
 class LogCodec:
     """Writes entries with the newest schema of the log, reads them whatever version they were written with."""
 
-    __slots__ = ("_decoder", "_encoder", "_frame")
+    __slots__ = ("_decoder", "_encoder", "_frame", "_read")
 
     def __init__(self, contract: Contract, registry: Registry) -> None:
         self._encoder = ValueEncoder(contract.log, contract, registry, getters=_GETTERS, records=RECORDS)
         self._decoder = Decoder(contract.log, contract, registry, name_unions=True)
         self._frame = self._encoder.frame
+        self._read = EntryReader(contract.newest(contract.log), RECORDS, _MONEY).read
 
     def encode(self, entry: LogEntry) -> bytes:
         """*entry* as bytes; ``Unencodable`` if its schema cannot hold it."""
@@ -87,8 +88,8 @@ class LogCodec:
         """The entry in *value*; ``Undecodable`` if there is none."""
         if value.startswith(self._frame):
             try:
-                return log_login.read(value)
-            except (log_login.NotUsual, IndexError, UnicodeDecodeError):
+                return self._read(value)
+            except NOT_READ:
                 pass
         entry = self._decoder.decode(value)
         record, fields = entry["body"]
