@@ -26,7 +26,7 @@ from agents.lane.fences import Exit, stop
 from agents.lane.store import StateTable
 from agents.lane.writer import Record, Writer, append
 from pipeline import metrics
-from pipeline.health.events import Scorecards, Tick
+from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
@@ -193,7 +193,7 @@ class HealthWorker:
                     f"{tp}: the log goes on at {offset}, the state stands at {fold.next_offset}",
                 )
             entry = decode(record.value)
-            if isinstance(entry.body, Tick | Scorecards):
+            if isinstance(entry.body, NO_EVENT):
                 while not fold.advance(entry, offset, limit - grown):
                     await self._cut(tp.partition, fold)
                     grown = 0

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO, Any, Final, NamedTuple, Self
 
 from pipeline.errors import TelltaleError
-from pipeline.health.events import Scorecards, Tick
+from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.versions import Output
@@ -116,7 +116,7 @@ class RebuiltPartition:
                     hint="Restore the topic. With --from-what-is-left the state is made without them.",
                 )
             entry = self._decode(record.value or b"")
-            if isinstance(entry.body, Tick | Scorecards):
+            if isinstance(entry.body, NO_EVENT):
                 fold.advance(entry, record.offset, _WHOLE_STEP)
             else:
                 fold.apply((record.key or b"").decode(), entry, record.offset)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import faust
 
-from pipeline.health.events import Scorecards, Tick
+from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.wire.contract import Contract
@@ -70,7 +70,7 @@ def make_yardstick(contract: Contract, *, brokers: str, partitions: int, data_di
         async for event in stream.events():
             message = event.message
             fold, entry = folds[message.partition], decode(event.value)
-            if isinstance(entry.body, Tick | Scorecards):
+            if isinstance(entry.body, NO_EVENT):
                 fold.advance(entry, message.offset, _UNLIMITED)
             else:
                 fold.apply(event.key.decode(), entry, message.offset)

@@ -8,7 +8,7 @@ The classes are not frozen: a frozen one sets each field through ``object.__seta
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Role = Literal["UNKNOWN", "EXECUTIVE", "CHAMPION", "ADMIN", "USER"]
 TicketStep = Literal["UNKNOWN", "OPENED", "REPLIED", "ESCALATED", "SOLVED", "REOPENED", "CLOSED"]
@@ -137,6 +137,10 @@ class Scorecards:
     """The scorecards that score every later entry, as TOML documents sorted by name."""
 
     documents: list[str]
+
+
+NO_EVENT: Final = (Tick, Scorecards)
+"""Bodies that are about no account. A tuple, because ``Tick | Scorecards`` is made anew for each entry that is asked."""
 
 
 @dataclass(slots=True)

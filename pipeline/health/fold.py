@@ -12,6 +12,7 @@ from typing import Final
 from pipeline.health.account import AccountState
 from pipeline.health.components import COMPONENTS
 from pipeline.health.events import (
+    NO_EVENT,
     AccountClosed,
     AccountFacts,
     Action,
@@ -22,7 +23,6 @@ from pipeline.health.events import (
     Scorecards,
     SupportTicket,
     SurveyResponse,
-    Tick,
 )
 from pipeline.health.outputs import ChangeKind
 from pipeline.health.partition import Counters, PartitionRecord, Step
@@ -130,7 +130,7 @@ class PartitionFold:
             return
         marks[source] = entry.offset
         event = entry.body
-        assert not isinstance(event, (Tick, Scorecards)), "ticks and scorecards go to advance()"
+        assert not isinstance(event, NO_EVENT), "ticks and scorecards go to advance()"
         state = self.states.get(account_id)
         if state is None:
             state = self.states[account_id] = AccountState(_roll_offset(account_id), len(COMPONENTS))

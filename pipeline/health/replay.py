@@ -9,21 +9,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
-from pipeline.health.events import LogEntry, Scorecards, Tick
+from pipeline.health.events import NO_EVENT, LogEntry, Scorecards
 from pipeline.health.fold import PartitionFold
 from pipeline.health.versions import Output
 
 _WHOLE_STEP: Final = 1 << 62
 """Nothing is written between two entries, so a step is never cut."""
 
-_NO_EVENT: Final = (Tick, Scorecards)
-
 
 def fold_all(entries: Iterable[tuple[str, LogEntry]], *, epoch: int = 1) -> Iterator[tuple[str, Output]]:
     """Every output of *entries* (account id and entry, in log order), each with its account, as *epoch* tells it."""
     fold = PartitionFold(0, epoch=epoch)
     for offset, (account_id, entry) in enumerate(entries):
-        if isinstance(entry.body, _NO_EVENT):
+        if isinstance(entry.body, NO_EVENT):
             fold.advance(entry, offset, _WHOLE_STEP)
             yield from fold.take_step().outputs  # a step an hour: one an event costs 2 µs, and changes nothing
         else:

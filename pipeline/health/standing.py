@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.health.events import Band, LogEntry, Scorecards, Tick
+from pipeline.health.events import NO_EVENT, Band, LogEntry
 from pipeline.health.history import ScoreHistory
 from pipeline.health.outputs import Cause
 
@@ -111,7 +111,7 @@ class Standing:
     def note_cause(self, entry: LogEntry) -> None:
         """Note an event that moved something, for the next version to name."""
         event = entry.body
-        assert not isinstance(event, (Tick, Scorecards))
+        assert not isinstance(event, NO_EVENT)
         self.causes_count += 1
         self.causes.append(
             Cause(

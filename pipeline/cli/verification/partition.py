@@ -7,7 +7,7 @@ from pipeline.cli.verification.differences import Findings, Made, differing_fiel
 from pipeline.cli.verification.stored import RowCheck
 from pipeline.cli.verification.topics import TopicCheck
 from pipeline.cli.verification.written import Accounts, WrittenStates
-from pipeline.health.events import Scorecards, Tick
+from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
 from pipeline.health.versions import Output
 from pipeline.wire.state import (
@@ -63,7 +63,7 @@ class PartitionCheck:
     def take(self, made: Made, account_id: str) -> None:
         """Go on with the next entry of the partition's log, which is of *account_id*."""
         fold, (offset, entry) = self._fold, made
-        if isinstance(entry.body, Tick | Scorecards):
+        if isinstance(entry.body, NO_EVENT):
             # A state may have been written between two timers; then it is compared there.
             limit = _ONE_TIMER if offset in self._cut_inside else _WHOLE_STEP
             while not fold.advance(entry, offset, limit):
