@@ -5,6 +5,7 @@ Servers for tests, all on free ports of 127.0.0.1 and gone with the test run, ev
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -19,6 +20,17 @@ from pipeline.embedded.postgres import EmbeddedPostgres
 # A machine that is busy makes an example slow, not wrong.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+
+LONG_WAITS = ("test_demo.py", "test_bench.py")
+"""Files whose tests wait for minutes; what has to be last is what ends soon."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start long waits first, then the files with most tests: several workers are done at about the same time."""
+    sizes = Counter(item.path for item in items)
+    first = {name: place - len(LONG_WAITS) for place, name in enumerate(LONG_WAITS)}
+    items.sort(key=lambda item: (first.get(item.path.name, 0), -sizes[item.path], item.path))
 
 
 @pytest.fixture(scope="session")
