@@ -43,7 +43,9 @@ class Twin:
 
 
 HEALTH, FOLD, DEAD_LETTERS = "agents/health.py", "pipeline/health/fold.py", "agents/dead_letters.py"
+STORE, STATE = "agents/lane/store.py", "pipeline/wire/state.py"
 FAULTS, INTEGRATION = "tests/faults", "tests/integration"
+ON_KAFKA = f"{FAULTS}/kafka/test_state_kafka.py"
 
 OUTPUTS_FIRST: Final = """\
         await asyncio.gather(
@@ -166,6 +168,62 @@ TWINS: Final = (
         ),
         test=f"{FAULTS}/test_postgres_faults.py::test_p5_a_backup_is_restored",
         because="ended by itself|SQL: ",
+    ),
+    Twin(
+        guard="of two states of an account the one further on in the log is right, whichever was written last",
+        edits=((STORE, "value[:POSITION_SIZE] >= known[:POSITION_SIZE]:", "value:"),),
+        test=f"{ON_KAFKA}::test_c3_what_a_zombie_writes_late_does_not_win",
+        because="lag|I4: |health ended otherwise",
+    ),
+    Twin(
+        guard="a state that another one was written behind stops its owner",
+        edits=((STORE, "        if base_offset != last + 1:", "        if base_offset < 0:"),),
+        test=f"{ON_KAFKA}::test_c3_what_a_zombie_writes_late_does_not_win",
+        because="health ended otherwise|I4: ",
+    ),
+    Twin(
+        guard="a partition without some of its states is refused",
+        edits=((STATE, "    if len(states) != known.accounts:", "    if known.accounts < 0:"),),
+        test=f"{ON_KAFKA}::test_r4_a_changelog_that_was_lost[half]",
+        because="should end with code",
+    ),
+    Twin(
+        guard="a state behind what its group has committed is refused",
+        edits=(
+            (
+                HEALTH,
+                "            if fold.next_offset < (group_offset or 0):",
+                "            if fold.next_offset < 0:",
+            ),
+        ),
+        test=f"{ON_KAFKA}::test_r4_a_changelog_that_was_lost[all]",
+        because="should end with code",
+    ),
+    Twin(
+        guard="the state of a log that was deleted and made anew is refused",
+        edits=(
+            (HEALTH, "        if fold.incarnation != incarnation:", "        if fold.incarnation is None:"),
+        ),
+        test=f"{ON_KAFKA}::test_r5_the_log_deleted_and_made_anew",
+        because="should end with code",
+    ),
+    Twin(
+        guard="records of an input that was made anew are no repeats of the old one's",
+        edits=(
+            (
+                "pipeline/wire/inputs.py",
+                "{INCARNATION}{incarnation[:_INCARNATION_LETTERS]}",
+                "{incarnation[:0]}",
+            ),
+        ),
+        test=f"{FAULTS}/kafka/test_inputs_kafka.py::test_r5_an_input_deleted_and_made_anew[stopped]",
+        because="I2: ",
+    ),
+    Twin(
+        guard="the state of a newer release is refused",
+        edits=((STATE, "    if version > STATE_VERSION:", "    if version < 0:"),),
+        test=f"{ON_KAFKA}::test_u1_an_older_release_refuses_the_state_of_a_newer_one",
+        because="should end with code",
     ),
 )
 

@@ -89,11 +89,10 @@ class Stage:
 
     def lag_0(self, *, since: float | None = None, seconds: float = 120.0) -> None:
         """Wait until everything sent is processed, and note how long it took."""
-        database = self.database if "sink" in self.running else None
         self.line.seconds_to_lag_0 = wait_for_lag_0(
             self.brokers,
             prefix=self.prefix,
-            database=database,
+            database=self._stored_by_us(),
             seconds=seconds,
             since=since,
             watch=self.watch,
@@ -103,9 +102,14 @@ class Stage:
         """Stop everything in the order of the flow, each after it has done what came before it."""
         for kind in COMMANDS:
             for name in [name for name in self.running if name.partition("-")[0] == kind]:
-                database = self.database if "sink" in self.running else None
-                wait_for_lag_0(self.brokers, prefix=self.prefix, database=database, watch=self.watch)
+                wait_for_lag_0(
+                    self.brokers, prefix=self.prefix, database=self._stored_by_us(), watch=self.watch
+                )
                 self.stop(name)
+
+    def _stored_by_us(self) -> str | None:
+        """The database, as long as a sink is running, whichever."""
+        return self.database if any(name.startswith("sink") for name in self.running) else None
 
     def judge(self, **options: bool) -> None:
         """Bring everything to rest, hold it against the ledger, and fail the test if a promise was broken."""
