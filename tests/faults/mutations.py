@@ -173,7 +173,7 @@ TWINS: Final = (
         guard="of two states of an account the one further on in the log is right, whichever was written last",
         edits=((STORE, "value[:POSITION_SIZE] >= known[:POSITION_SIZE]:", "value:"),),
         test=f"{ON_KAFKA}::test_c3_what_a_zombie_writes_late_does_not_win",
-        because="lag|I4: |health ended otherwise",
+        because="I6: telltale-health stands",
     ),
     Twin(
         guard="a state that another one was written behind stops its owner",
@@ -183,7 +183,14 @@ TWINS: Final = (
     ),
     Twin(
         guard="a partition without some of its states is refused",
-        edits=((STATE, "    if len(states) != known.accounts:", "    if known.accounts < 0:"),),
+        edits=(
+            (STATE, "    if len(states) != known.accounts:", "    if known.accounts < 0:"),
+            (
+                STATE,
+                "    if scorecards is None and known.cards_offset >= 0:",
+                "    if known.cards_offset < -1:",
+            ),
+        ),
         test=f"{ON_KAFKA}::test_r4_a_changelog_that_was_lost[half]",
         because="should end with code",
     ),
