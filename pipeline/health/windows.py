@@ -16,6 +16,7 @@ WEEK_STARTS = 3
 """Day 0 was a Thursday: three days after the Monday its week started on."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BINARY = bytes.maketrans(b"\0\1", b"01")
 _LIMITS = {"B": 0xFF, "H": 0xFFFF, "I": 0xFFFF_FFFF}
 
 
@@ -54,10 +55,13 @@ class Ring:
         self.newest = -1
         self.bits = 0
 
-    def restore(self, newest: int, counts: "array[int]") -> None:
-        """Hold *counts*, as many as the ring is long, the last that of *newest*."""
-        self.newest, self.counts = newest, counts
-        self.bits = int("".join(["1" if count else "0" for count in counts]), 2)
+    def restore(self, newest: int, counts: bytes) -> None:
+        """Take over *counts*, memory of a ring without the zeros it opens with, the last count that of *newest*."""
+        known = array(self.counts.typecode)
+        known.frombytes(counts.rjust(-(-len(counts) // known.itemsize) * known.itemsize, b"\0"))
+        self.newest = newest
+        self.counts[len(self.counts) - len(known) :] = known
+        self.bits = int(bytes(map(bool, known)).translate(_BINARY) or b"0", 2)
 
     def add(self, bucket: int, count: int = 1) -> int:
         """Count in *bucket*; returns its count before, or -1, and counts nothing, when the ring no longer holds it."""

@@ -139,10 +139,9 @@ def _ring_fields(ring: Ring) -> tuple[int, bytes]:
 
 
 def _fill(ring: Ring, fields: tuple[int, bytes]) -> None:
-    ring.newest, counts = fields
-    if counts:
-        empty = ring.counts
-        ring.restore(ring.newest, array(empty.typecode, counts.rjust(len(empty) * empty.itemsize, b"\0")))
+    newest, counts = fields
+    if newest >= 0:
+        ring.restore(newest, counts)
 
 
 def _ticket_fields(name: str, ticket: Ticket) -> tuple[Any, ...]:
