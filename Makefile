@@ -20,9 +20,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Four at a time on two cores: most tests wait for a broker's group to form.
+# Five at a time on two cores: most tests wait for a broker's group to form.
 test: setup
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Breaks running pipelines in every way we know, two at a time, for half an hour, and prints a table; ARGS='-k p3' breaks them in one.
 faults: setup
