@@ -40,8 +40,8 @@ async def append(
     Append *records* in order, as record batches; returns when all in-sync replicas have each of them.
 
     Returns the metadata of each batch (``offset`` is that of its first record); no batch for no records. With
-    *one_batch* they are one batch, which Kafka takes whole or not at all, and the topic must take ``STATE_BATCH_BYTES``. Raises RecordTooLarge, and aiokafka's errors
-    when an append fails; what has arrived by then is not known.
+    *one_batch* they are one batch, which Kafka takes whole or not at all, and the topic must take ``STATE_BATCH_BYTES``.
+    Raises RecordTooLarge, and aiokafka's errors when an append fails; what has arrived by then is not known.
     """
     producer: Any = app.producer._ensure_producer()  # type: ignore[attr-defined]  # noqa: SLF001 - whole batches
     limit = STATE_BATCH_BYTES if one_batch else app.conf.producer_max_batch_size

@@ -43,9 +43,8 @@ def score_billing(state: AccountState, now: int, scorecard: Scorecard) -> Assess
     costs.append((shrinkage.points, shrinkage.reason))
     reason = max(costs)[1]
     score = round(max(0.0, 100 - sum([points for points, _ in costs])), 4)
-    until = min(
-        [shrinkage.until, *[bill.due_day + 1 for bill in unpaid.values()]]
-    )  # or it costs more each day
+    # From the day after it is due a bill costs more each day.
+    until = min([shrinkage.until, *[bill.due_day + 1 for bill in unpaid.values()]])
     invoices.assessed = known = Assessed(numbers, until, score, reason, None if unpaid else fresh_until)
     return Assessment(score, reason, known.fresh_until)
 
