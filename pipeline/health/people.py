@@ -46,7 +46,8 @@ class People:
 
     *active_days* holds a bit for each day, the lowest the person's own last day. The number active in a window is kept
     up to date by counting people per last day, so the order of logins does not matter. *_oldest* is never after the
-    smallest last day, so that most days ``forget`` has nothing to look for.
+    smallest last day, so that most days ``forget`` has nothing to look for. The places by id and that count are made of
+    the columns when first asked for: 100,000 accounts are restored at once and then heard of one by one.
     """
 
     __slots__ = ("_index", "_last_days", "_oldest", "active_days", "ids", "last_days", "roles")
@@ -59,8 +60,9 @@ class People:
         self.last_days = array("H", last_days)
         self.active_days = array("Q", active_days)
         self.roles = array("B", roles)
-        self._oldest = _NEVER
-        self._reindex()
+        self._oldest = 0
+        self._index: dict[bytes, int] | None = None
+        self._last_days = Ring(MEMORY_DAYS)
 
     def __len__(self) -> int:
         return len(self.last_days)
@@ -71,9 +73,10 @@ class People:
 
         Returns the day the person had been seen last, -1 if they were not known.
         """
-        index = self._index.get(person)
+        places = self._index if self._index is not None else self._reindex()
+        index = places.get(person)
         if index is None:
-            self._index[person] = len(self.last_days)
+            places[person] = len(self.last_days)
             self.ids += person
             self.last_days.append(day)
             self.active_days.append(1)
@@ -101,6 +104,8 @@ class People:
 
     def active(self, day: int, days: int) -> int:
         """Number of people seen in the *days* days that end with *day*, or later; *days* at most ``MEMORY_DAYS``."""
+        if self._index is None:
+            self._reindex()
         return self._last_days.total(day - days + 1, self._last_days.newest)
 
     def forget(self, day: int) -> None:
@@ -117,7 +122,7 @@ class People:
         self.last_days = array("H", [self.last_days[index] for index in kept])
         self.active_days = array("Q", [self.active_days[index] for index in kept])
         self.roles = array("B", [self.roles[index] for index in kept])
-        self._reindex()
+        self._index = None
 
     def key_people(self, day: int, missing_days: int, power_days: int, regular_days: int) -> KeyPeople:
         """
@@ -162,10 +167,10 @@ class People:
             for last in dict.fromkeys(self.last_days)
         }
 
-    def _reindex(self) -> None:
+    def _reindex(self) -> dict[bytes, int]:
         size, ids = PERSON_SIZE, bytes(self.ids)
         self._index = {ids[at : at + size]: at // size for at in range(0, len(ids), size)}
-        self._oldest = min(self.last_days, default=_NEVER)
         self._last_days = Ring(MEMORY_DAYS)
         for day in self.last_days:
             self._last_days.add(day)
+        return self._index

@@ -1,5 +1,6 @@
 """Rings of buckets and the calendar they are cut from."""
 
+from collections import Counter
 from itertools import pairwise
 
 from hypothesis import given
@@ -55,20 +56,35 @@ def test_a_total_asked_beyond_the_ring_counts_what_the_ring_has() -> None:
     assert ring.total(111, 120) == 0
 
 
-@given(st.lists(st.integers(1000, 1040), max_size=60), st.randoms())
-def test_the_order_of_arrival_does_not_show_in_the_counts(days: list[int], dice) -> None:
-    """Any order of the same days gives the same totals."""
-    shuffled = days.copy()
-    dice.shuffle(shuffled)
-    one, other = Ring(16), Ring(16)
+@given(st.lists(st.integers(1000, 1040), min_size=1, max_size=60))
+def test_whatever_the_order_of_arrival_a_ring_counts_the_newest_buckets(days: list[int]) -> None:
+    """Each bucket has what was counted in it since the ring last had to let it go; windows and patterns say the same."""
+    ring, counts = Ring(16), Counter[int]()
 
     for day in days:
-        one.add(day)
-    for day in shuffled:
-        other.add(day)
+        before = ring.add(day)
+        assert before == (counts[day] if day > max(counts, default=0) - 16 else -1)
+        counts[day] += before >= 0
 
-    assert one.newest == other.newest
-    assert one.counts == other.counts
+    newest = max(days)
+    held = [counts[day] for day in range(newest - 15, newest + 1)]
+    assert [ring.total(day, day) for day in range(newest - 15, newest + 1)] == held
+    assert ring.total(newest - 9, newest) == sum(held[-10:])
+    assert ring.total(0, newest - 16) == 0
+    assert f"{ring.pattern(newest - 15, newest):016b}" == "".join("1" if count else "0" for count in held)
+
+
+@given(st.lists(st.integers(1000, 1040), min_size=1, max_size=60), st.integers(1000, 1060))
+def test_a_restored_ring_goes_on_as_if_it_had_never_been_away(days: list[int], day: int) -> None:
+    """Its memory, without the zeros it opens with, is all there is to it; late counts and new ones find their places."""
+    ring, again = Ring(16, "H"), Ring(16, "H")
+    for earlier in days:
+        ring.add(earlier)
+    again.restore(ring.newest, ring.counts.tobytes().lstrip(b"\0"))
+
+    assert again.add(day) == ring.add(day)
+    assert [again.total(at, at) for at in range(1000, 1061)] == [ring.total(at, at) for at in range(1000, 1061)]
+    assert again.pattern(1000, 1060) == ring.pattern(1000, 1060)
 
 
 def test_the_pattern_has_a_bit_for_each_bucket_that_counted_something() -> None:
