@@ -1,7 +1,7 @@
 """One account's history through the intake and the core, so that a story can be laid by what the core will make of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline.health.account import AccountState
@@ -26,11 +26,13 @@ _KEY = b"telltale rehearsal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """Histories from *start* to *now* of a portfolio with this *seed*, scored by the shipped scorecards."""
+    """Histories from *start* to *now* of a portfolio with this *seed*, scored by *scorecards*, documents as the log holds them."""
 
     seed: int
     start: datetime
     now: datetime
+    contract: Contract = field(default_factory=Contract.load)
+    scorecards: tuple[str, ...] = field(default_factory=lambda: load_scorecards().documents)
 
     def when_dark(self, life: Life) -> int:
         """When the account counts as dark if nobody signs in from now on, ms UTC; 0 if it has no rhythm yet."""
@@ -38,7 +40,7 @@ class Rehearsal:
 
     def alerts(self, life: Life, until: datetime) -> list[AlertEvent]:
         """Every transition of the account's alerts up to *until*, in order."""
-        entries = with_scorecards(self._log(life, until), load_scorecards().documents)
+        entries = with_scorecards(self._log(life, until), self.scorecards)
         return [output for _, output in fold_all(entries) if isinstance(output, AlertEvent)]
 
     def _log(self, life: Life, until: datetime) -> Iterator[tuple[str, LogEntry]]:
@@ -53,7 +55,7 @@ class Rehearsal:
 
     def _state_of(self, life: Life) -> AccountState:
         fold = PartitionFold(0)
-        cards = LogEntry(0, "", 0, 0, Scorecards(list(load_scorecards().documents)))
+        cards = LogEntry(0, "", 0, 0, Scorecards(list(self.scorecards)))
         fold.advance(cards, 0, 1)
         for offset, entry in enumerate(self._entries(life, self.now), 1):
             fold.apply(life.profile.account_id, entry, offset)
@@ -63,7 +65,7 @@ class Rehearsal:
         alone = Portfolio(seed=self.seed, start=self.start, end=end, lives=(life,), stories=())
         directory = AccountDirectory()
         intake = Intake(directory=directory, pseudonyms=Pseudonyms(_KEY))
-        reader = EventLines(Contract.load())
+        reader = EventLines(self.contract)
         for number, line in enumerate(ndjson(alone.lines()), 1):
             received = reader.read(line.encode(), "rehearsal", number)
             assert isinstance(received, Received), f"the simulator wrote a line nobody can read: {line}"

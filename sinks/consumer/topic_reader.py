@@ -91,6 +91,7 @@ class TopicReader:
                 # A position the topic does not have is a loss. Any other word here would step over it in silence.
                 "auto.offset.reset": "error",
                 "enable.auto.offset.store": False,
+                "auto.commit.interval.ms": 1000,  # Who waits for the lag to be 0 waits no longer than that.
                 "topic.metadata.refresh.interval.ms": 10_000,
                 # The embedded broker answers an empty fetch when this ends, not when a record comes: 0.29 s against
                 # 0.07 s (median) from a record to its row. A real broker answers at once and does not mind.

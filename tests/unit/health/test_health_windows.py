@@ -83,7 +83,9 @@ def test_a_restored_ring_goes_on_as_if_it_had_never_been_away(days: list[int], d
     again.restore(ring.newest, ring.counts.tobytes().lstrip(b"\0"))
 
     assert again.add(day) == ring.add(day)
-    assert [again.total(at, at) for at in range(1000, 1061)] == [ring.total(at, at) for at in range(1000, 1061)]
+    assert [again.total(at, at) for at in range(1000, 1061)] == [
+        ring.total(at, at) for at in range(1000, 1061)
+    ]
     assert again.pattern(1000, 1060) == ring.pattern(1000, 1060)
 
 
