@@ -7,7 +7,7 @@ usual form gets no answer and has to be read.
 """
 
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -16,7 +16,7 @@ from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Rejected
 from pipeline.wire.contract import Contract
-from pipeline.wire.json_fields import WrongField, read_time
+from pipeline.wire.json_fields import read_time
 from pipeline.wire.ndjson import EventLines
 
 Glance: TypeAlias = tuple[int, bytes]
@@ -26,50 +26,51 @@ _PEOPLE: Final = 50_000
 """How many people the scan remembers the account of: most events without one come from the same again and again."""
 
 
+class _Line(msgspec.Struct, gc=False):
+    """What a line has to have to be placed at a glance; the parser skips the rest, in half the time of a whole line."""
+
+    observed_at: str | int | None = None
+    occurred_at: str | int | None = None
+    account_id: str | None = None
+    source: str | None = None
+    external_id: str | None = None
+    email: str | None = None
+
+
 class LineScan:
     """Looks at lines; an event that does not name its account is placed by *directory*, which is not to change."""
 
     __slots__ = ("_parse", "_resolve")
 
     def __init__(self, directory: AccountDirectory) -> None:
-        self._parse = msgspec.json.Decoder().decode
+        self._parse = msgspec.json.Decoder(_Line).decode
         self._resolve = lru_cache(_PEOPLE)(directory.resolve)
 
     def look_at(self, line: bytes) -> Glance | None:
         """Time and account of *line*; ``None`` if it has to be read to know them."""
-        fields = self._fields(line)
-        account_id = self._account_of(fields)
-        if account_id is None:
-            return None
-        observed_at = fields.get("observed_at")
         try:
-            return read_time(fields.get("occurred_at") if observed_at is None else observed_at), account_id
-        except WrongField:
+            seen = self._parse(line)
+            observed_at = read_time(seen.occurred_at if seen.observed_at is None else seen.observed_at)
+        except (msgspec.DecodeError, ValueError, RecursionError):
             return None
+        account_id = self._account_of(seen)
+        return None if account_id is None else (observed_at, account_id)
 
     def whose(self, line: bytes) -> bytes | None:
         """Account of *line*, empty where none is found; ``None`` if it has to be read to know it."""
-        return self._account_of(self._fields(line))
-
-    def _fields(self, line: bytes) -> dict[str, Any]:
-        """What *line* has; nothing if it is no object."""
         try:
-            fields = self._parse(line)
+            seen = self._parse(line)
         except (msgspec.DecodeError, ValueError, RecursionError):
-            return {}
-        return fields if isinstance(fields, dict) else {}
+            return None
+        return self._account_of(seen)
 
-    def _account_of(self, fields: dict[str, Any]) -> bytes | None:
-        account_id = fields.get("account_id")
-        if account_id is None:
-            source, external_id, email = (fields.get(name) for name in ("source", "external_id", "email"))
-            if not isinstance(source, str) or not all(
-                part is None or isinstance(part, str) for part in (external_id, email)
-            ):
-                return None
-            found = self._resolve(source, external_id, email)
-            return found.encode() if isinstance(found, str) else b""
-        return account_id.encode() if isinstance(account_id, str) else None
+    def _account_of(self, seen: _Line) -> bytes | None:
+        if seen.account_id is not None:
+            return seen.account_id.encode()
+        if seen.source is None:
+            return None
+        found = self._resolve(seen.source, seen.external_id, seen.email)
+        return found.encode() if isinstance(found, str) else b""
 
 
 class LineFacts:
