@@ -22,7 +22,7 @@ from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Code
 from pipeline.wire.contract import Contract
 from pipeline.wire.history import open_history
-from pipeline.wire.history_share import FaultyLine, HistoryShare, OutOfOrder, ShareReader
+from pipeline.wire.history_share import FaultyLine, HistoryShare, ShareReader
 
 # People are only told apart here and no pseudonym gets out, so a fixed key serves: the same bytes anywhere.
 _KEY: Final = b"telltale replay: is never written"
@@ -92,13 +92,11 @@ def score_files(
     if processes is None:
         size = sum(path.stat().st_size for path in paths)
         processes = max(1, min(os.cpu_count() or 1, size // _WORTH_A_PROCESS))
-    # A file that somebody wrote as things went on is in order; what is not is put in order first.
-    for make_shares in (history.standing_shares, history.shares):
-        tasks = [_Task(share=share, until=until, scorecards=scorecards) for share in make_shares(processes)]
-        found = [_fold(task) for task in tasks] if processes == 1 else in_processes(_fold, tasks)
-        parts = [part for part in found if part is not None]
-        if parts and len(parts) == len(found):
-            return _together(parts)
+    tasks = [_Task(share=share, until=until, scorecards=scorecards) for share in history.shares(processes)]
+    found = [_fold(task) for task in tasks] if processes == 1 else in_processes(_fold, tasks)
+    parts = [part for part in found if part is not None]
+    if len(parts) == len(found):
+        return _together(parts)
     history.check()
     raise AssertionError("a line that cannot be used has become usable: the files were changed meanwhile")
 
@@ -117,7 +115,7 @@ def _together(parts: Sequence[Scored]) -> Scored:
 
 
 def _fold(task: _Task) -> Scored | None:
-    """The rows of a share, in no order; ``None`` if it has a fault or is not in the order it seemed to have."""
+    """The rows of a share, in no order; ``None`` if it has a fault."""
     reader = ShareReader(task.share, contract=Contract.load(), pseudonyms=Pseudonyms(_KEY))
     scores: list[ScoreRow] = []
     alerts: dict[str, AlertRow] = {}
@@ -128,7 +126,7 @@ def _fold(task: _Task) -> Scored | None:
                     scores.append(_score_row(account_id, output))
                 elif isinstance(output, AlertEvent):
                     alerts[output.alert_id] = _alert_row(output)
-        except (FaultyLine, OutOfOrder):
+        except FaultyLine:
             return None
     return Scored(events=reader.events, scores=scores, alerts=list(alerts.values()), left_out=reader.left_out)
 

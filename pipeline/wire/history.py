@@ -32,15 +32,9 @@ from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import CODES, Code, Received, Rejected
 from pipeline.wire.contract import Contract
-from pipeline.wire.history_lines import (
-    HistoryFile,
-    LineIndex,
-    OrderedLines,
-    StandingLines,
-    standing_shares,
-)
+from pipeline.wire.history_lines import HistoryFile, LineIndex
 from pipeline.wire.history_share import LEFT_OUT, HistoryShare, ShareReader
-from pipeline.wire.line_scan import LineFacts
+from pipeline.wire.line_scan import Glance, LineScan
 from pipeline.wire.ndjson import EventLines
 
 _SHOWN: Final = 20
@@ -93,7 +87,6 @@ class History:
         self._lines = EventLines(contract)
         self._intake = Intake(directory=directory, pseudonyms=pseudonyms)
         self._learn_accounts()
-        self._facts = LineFacts(directory, contract=contract, pseudonyms=pseudonyms)
         self.sources = tuple(file.source for file in files)
 
     @property
@@ -119,27 +112,10 @@ class History:
     def shares(self, count: int) -> list[HistoryShare]:
         """*count* shares with about as many lines each, all lines of an account in one of them."""
         first, last = self._index.span()
-        return [self._share(lines, first, last) for lines in self._index.in_order(count)]
-
-    def standing_shares(self, count: int) -> list[HistoryShare]:
-        """
-        *count* shares of a file to be read as it stands, without a look at its lines before: what that costs is shared, too.
-
-        Each ends with ``OutOfOrder`` if the file turns out not to be in order, some may end well nevertheless. None
-        of several files, nor of one whose first or last line has no time.
-        """
-        if len(self._files) > 1:
-            return []
-        (file,) = self._files
-        first, last = map(self._facts.look_at, file.ends())
-        if first is None or last is None:
-            return []
         return [
-            self._share(lines, first[0], last[0]) for lines in standing_shares(file, self._facts.whose, count)
+            HistoryShare(files=self._files, lines=lines, directory=self._directory, first=first, last=last)
+            for lines in self._index.in_order(count)
         ]
-
-    def _share(self, lines: OrderedLines | StandingLines, first: int, last: int) -> HistoryShare:
-        return HistoryShare(files=self._files, lines=lines, directory=self._directory, first=first, last=last)
 
     def check(self) -> None:
         """Read all lines; ``BadHistory`` names every kind of fault, so that one correction is enough."""
@@ -191,10 +167,10 @@ class History:
     def _index(self) -> LineIndex:
         """When and about whom every line is; a line that has no time makes a bad history."""
         index = LineIndex()
-        look_at = self._facts.look_at
+        look_at = LineScan(self._directory).look_at
         for file_number, file in enumerate(self._files):
             for _, place, line in file.lines():
-                glance = look_at(line)
+                glance = look_at(line) or self._read_closely(line)
                 if glance is None:
                     self.check()  # raises, since it reads this line too
                 else:
@@ -202,6 +178,13 @@ class History:
         if not len(index):
             raise _without_events(self._files[0].path)
         return index
+
+    def _read_closely(self, line: bytes) -> Glance | None:
+        received = self._lines.read(line)
+        if isinstance(received, Rejected):
+            return None
+        account_id = self._account_of(received)
+        return received.timestamp, account_id.encode() if isinstance(account_id, str) else b""
 
     def _account_of(self, received: Received) -> str | Rejected:
         return self._intake.account_of(received, received.timestamp)

@@ -6,19 +6,15 @@ Of a line some numbers are held, 42 bytes at most, so the size of the files does
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 from zlib import crc32
 
 _HASH_DIGITS: Final = 16
 _BUCKETS: Final = 1 << 12
-_SAMPLED: Final = 10_000
-
-Whose: TypeAlias = Callable[[bytes], bytes]
-"""The account's id of a line, in UTF-8; empty where no account is found."""
 
 
 class HistoryFile:
@@ -57,20 +53,6 @@ class HistoryFile:
             yield line
             found = self._bytes.find(text, place + len(line))
 
-    def sample(self, count: int) -> Iterator[bytes]:
-        """About *count* lines from all over the file."""
-        size = len(self._bytes)
-        for place in range(0, size, max(1, size // count)):
-            yield self.line(self._bytes.rfind(b"\n", 0, place) + 1)
-
-    def ends(self) -> tuple[bytes, bytes]:
-        """The first line and the last, leaving out those that are blank; empty in a file without others."""
-        end = len(self._bytes)
-        while end and self._bytes[end - 1 : end].isspace():
-            end -= 1
-        first = next((line for _, _, line in self.lines()), b"")
-        return first, self.line(self._bytes.rfind(b"\n", 0, end) + 1)
-
     def line(self, place: int) -> bytes:
         """The line that begins at *place*; empty at the end."""
         self._bytes.seek(place)
@@ -90,7 +72,7 @@ class OrderedLines:
     def __len__(self) -> int:
         return len(self._places)
 
-    def read(self, files: Sequence[HistoryFile], _whose: Whose) -> Iterator[tuple[str, int, bytes]]:
+    def read(self, files: Sequence[HistoryFile]) -> Iterator[tuple[str, int, bytes]]:
         """Source, number in the order of its file, and text of every line."""
         for file_number, place, number in zip(self._file_numbers, self._places, self._numbers, strict=True):
             file = files[file_number]
@@ -120,8 +102,8 @@ class LineIndex:
     def add(self, observed_at: int, account_id: bytes, file_number: int, place: int) -> None:
         """Add a line, in the order of files and lines."""
         self._observed.append(observed_at)
-        self._file_numbers.append(file_number)
         self._places.append(place)
+        self._file_numbers.append(file_number)
         self._buckets.append(crc32(account_id) % _BUCKETS)
 
     def span(self) -> tuple[int, int]:
@@ -136,49 +118,13 @@ class LineIndex:
         """
         share_of = _shared_out(Counter(self._buckets), shares)
         made = [OrderedLines() for _ in range(shares)]
-        counts: Counter[int] = Counter()
+        counts = [0] * (max(self._file_numbers, default=0) + 1)
         # Sorting what is sorted costs a comparison a line.
         for index in sorted(range(len(self)), key=self._observed.__getitem__):
             file_number = self._file_numbers[index]
             counts[file_number] += 1
             made[share_of[self._buckets[index]]].append(file_number, self._places[index], counts[file_number])
         return made
-
-
-class StandingLines:
-    """
-    The lines of one file as they stand, those of some accounts or all: for a file that is in order of time.
-
-    Nothing about them is held, and the file is read once.
-    """
-
-    __slots__ = ("_owned",)
-
-    def __init__(self, owned: bytes) -> None:
-        """Those whose account has a 1 in *owned* at its bucket."""
-        self._owned = owned
-
-    def read(self, files: Sequence[HistoryFile], whose: Whose) -> Iterator[tuple[str, int, bytes]]:
-        """Source, number and text of every line; *whose* tells the account of each."""
-        (file,) = files
-        source, owned = file.source, self._owned
-        if 0 not in owned:
-            for number, (_, _, line) in enumerate(file.lines(), 1):
-                yield source, number, line
-        else:
-            for number, (_, _, line) in enumerate(file.lines(), 1):
-                if owned[crc32(whose(line)) % _BUCKETS]:
-                    yield source, number, line
-
-
-def standing_shares(file: HistoryFile, whose: Whose, shares: int) -> list[StandingLines]:
-    """*shares* of *file*, each with whole accounts; about alike by the accounts of some thousand of its lines."""
-    sample = file.sample(_SAMPLED) if shares > 1 else ()
-    share_of = _shared_out(Counter(crc32(whose(line)) % _BUCKETS for line in sample), shares)
-    return [
-        StandingLines(bytes(share_of.get(bucket, bucket % shares) == share for bucket in range(_BUCKETS)))
-        for share in range(shares)
-    ]
 
 
 def _shared_out(sizes: Counter[int], shares: int) -> dict[int, int]:

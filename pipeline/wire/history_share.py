@@ -14,10 +14,9 @@ from pipeline.health.events import LogEntry, Tick
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
-from pipeline.intake.received import Code, Received, Rejected
+from pipeline.intake.received import Code, Rejected
 from pipeline.wire.contract import Contract
-from pipeline.wire.history_lines import HistoryFile, OrderedLines, StandingLines
-from pipeline.wire.line_scan import LineFacts
+from pipeline.wire.history_lines import HistoryFile, OrderedLines
 from pipeline.wire.ndjson import EventLines
 
 TICK_INTERVAL: Final = 3_600_000
@@ -31,10 +30,6 @@ class FaultyLine(Exception):  # noqa: N818 - reads as what happened
     """A line that cannot be used, in a history that was not checked; ``History.check`` tells which, and why."""
 
 
-class OutOfOrder(Exception):  # noqa: N818 - reads as what is wrong
-    """Lines read as they stand were observed in another order, or not between the first and the last of their file."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryShare:
     """
@@ -44,7 +39,7 @@ class HistoryShare:
     """
 
     files: tuple[HistoryFile, ...]
-    lines: OrderedLines | StandingLines
+    lines: OrderedLines
     directory: AccountDirectory
     first: int
     last: int
@@ -63,28 +58,24 @@ class ShareReader:
         self._share = share
         self._read = EventLines(contract).read
         self._decide = Intake(directory=share.directory, pseudonyms=pseudonyms).process
-        self._whose = LineFacts(share.directory, contract=contract, pseudonyms=pseudonyms).whose
 
     def entries(self, until: int | None = None) -> Iterator[tuple[str, LogEntry]]:
         """
         Account id and log entry of every event observed up to *until* (ms UTC; of all, unless given), with ticks.
 
         A tick at every full hour follows what was observed up to then, and one at the end, *until* or the last
-        event's time, is the last entry. A tick's account id is empty. Raises ``FaultyLine``, for later lines too,
-        and ``OutOfOrder`` where lines that are read as they stand cannot be.
+        event's time, is the last entry. A tick's account id is empty. Raises ``FaultyLine``, for later lines too.
         """
         share = self._share
         end = share.last if until is None else until
         hour = -(-share.first // TICK_INTERVAL) * TICK_INTERVAL
-        last = share.first
-        for source, number, line in share.lines.read(share.files, self._whose):
+        for source, number, line in share.lines.read(share.files):
             self.events += 1
             received = self._read(line, source, number)
-            observed_at = received.timestamp if isinstance(received, Received) else last
-            if not last <= observed_at <= share.last:
-                raise OutOfOrder
-            last = observed_at
-            decision = self._decide(received, observed_at) if isinstance(received, Received) else received
+            if isinstance(received, Rejected):
+                raise FaultyLine
+            observed_at = received.timestamp
+            decision = self._decide(received, observed_at)
             if isinstance(decision, Rejected):
                 if decision.code not in LEFT_OUT:
                     raise FaultyLine

@@ -3,7 +3,7 @@ When a line of events was observed and whose it is, at less cost than reading an
 
 That is enough to put the lines of a history in order and to share them out. Whether a line is right is decided by
 ``ndjson.py`` and the intake, who read it later: of a line that is wrong nothing said here counts. What does not have the
-usual form gets no answer and has to be read.
+usual form gets no answer and has to be read to know.
 """
 
 from functools import lru_cache
@@ -12,12 +12,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from pipeline.intake.directory import AccountDirectory
-from pipeline.intake.intake import Intake
-from pipeline.intake.pseudonyms import Pseudonyms
-from pipeline.intake.received import Rejected
-from pipeline.wire.contract import Contract
 from pipeline.wire.json_fields import read_time
-from pipeline.wire.ndjson import EventLines
 
 Glance: TypeAlias = tuple[int, bytes]
 """``observed_at`` in ms UTC, and the account's id in UTF-8, empty where no account is found."""
@@ -53,51 +48,9 @@ class LineScan:
             observed_at = read_time(seen.occurred_at if seen.observed_at is None else seen.observed_at)
         except (msgspec.DecodeError, ValueError, RecursionError):
             return None
-        account_id = self._account_of(seen)
-        return None if account_id is None else (observed_at, account_id)
-
-    def whose(self, line: bytes) -> bytes | None:
-        """Account of *line*, empty where none is found; ``None`` if it has to be read to know it."""
-        try:
-            seen = self._parse(line)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            return None
-        return self._account_of(seen)
-
-    def _account_of(self, seen: _Line) -> bytes | None:
         if seen.account_id is not None:
-            return seen.account_id.encode()
+            return observed_at, seen.account_id.encode()
         if seen.source is None:
             return None
         found = self._resolve(seen.source, seen.external_id, seen.email)
-        return found.encode() if isinstance(found, str) else b""
-
-
-class LineFacts:
-    """When a line was observed and whose it is: at a glance where that will do, else by reading and judging the line."""
-
-    __slots__ = ("_account_of", "_read", "_scan")
-
-    def __init__(self, directory: AccountDirectory, *, contract: Contract, pseudonyms: Pseudonyms) -> None:
-        self._scan = LineScan(directory)
-        self._read = EventLines(contract).read
-        self._account_of = Intake(directory=directory, pseudonyms=pseudonyms).account_of
-
-    def look_at(self, line: bytes) -> Glance | None:
-        """Time and account; ``None`` if the line cannot be read."""
-        return self._scan.look_at(line) or self._read_closely(line)
-
-    def whose(self, line: bytes) -> bytes:
-        """The account's id in UTF-8; empty where none is found, or the line cannot be read."""
-        account_id = self._scan.whose(line)
-        if account_id is None:
-            read = self._read_closely(line)
-            account_id = b"" if read is None else read[1]
-        return account_id
-
-    def _read_closely(self, line: bytes) -> Glance | None:
-        received = self._read(line)
-        if isinstance(received, Rejected):
-            return None
-        account_id = self._account_of(received, received.timestamp)
-        return received.timestamp, account_id.encode() if isinstance(account_id, str) else b""
+        return observed_at, found.encode() if isinstance(found, str) else b""
