@@ -158,3 +158,30 @@ async def test_the_steps_of_a_long_tick_wait_for_the_changelog() -> None:
     health.producer.held[CHANGELOG.topic].set()
     await folding
     assert health.store.folds[0].next_offset == 112
+
+
+async def test_within_a_long_poll_others_get_their_turn() -> None:
+    """Heartbeats and the writer do not wait for 5,000 entries: every thousand of them somebody else may go on."""
+    short, long = [await turns_while_folding(entries) for entries in (500, 4_500)]
+
+    assert long - short == 4
+
+
+async def turns_while_folding(entries: int) -> int:
+    """How often another task of the worker runs while a poll of so many *entries* is folded into one step."""
+    health = Health(step_bytes=1_000_000)
+    for number in range(entries):
+        health.log(START, login(number), "acc-1")
+    await health.recover()
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(count())
+    await health.process(health.worker)
+    other.cancel()
+    return turns
