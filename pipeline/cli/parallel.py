@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -32,26 +33,36 @@ def in_processes(work: Callable[[_Task], _Result], tasks: Sequence[_Task]) -> li
     """
     # Forked, they would inherit locks that another thread of this process holds.
     context = get_context("spawn")
-    processes = []
-    places: dict[Any, int] = {}
+    processes: list[BaseProcess] = []
+    places: dict[Connection, int] = {}
     results: dict[int, _Result] = {}
+
+    @contextmanager
+    def talking_to(place: int) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, ConnectionError):
+            processes[place].join()
+            raise _died(place, len(tasks), processes[place].exitcode) from None
+
     try:
-        for place, task in enumerate(tasks):
-            receiving, sending = context.Pipe(duplex=False)
-            processes.append(context.Process(target=_work, args=(sending, work, task), daemon=True))
+        for place in range(len(tasks)):
+            ours, theirs = context.Pipe()
+            processes.append(context.Process(target=_work, args=(theirs, work), daemon=True))
             with _ctrl_c_held():
                 processes[place].start()
-            sending.close()  # ours; so the pipe ends with the process
-            places[receiving] = place
+            theirs.close()  # so the pipe ends with the process
+            places[ours] = place
+        for connection, place in places.items():
+            # Not with the start, which would wait for ever for a process that ends before it has read a large task.
+            with talking_to(place):
+                connection.send(tasks[place])
         while places:
             for ready in wait(list(places)):
-                place = places.pop(ready)
                 assert isinstance(ready, Connection)
-                try:
+                place = places.pop(ready)
+                with talking_to(place):
                     results[place] = ready.recv()
-                except EOFError:
-                    processes[place].join()
-                    raise _died(place, len(tasks), processes[place].exitcode) from None
         return [results[place] for place in range(len(tasks))]
     finally:
         for process in processes:
@@ -70,10 +81,10 @@ def _ctrl_c_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(sending: Any, work: Callable[[Any], Any], task: Any) -> None:
+def _work(connection: Connection, work: Callable[[Any], Any]) -> None:
     """The whole life of a process."""
     Thread(target=_end_with_parent, daemon=True).start()
-    sending.send(work(task))
+    connection.send(work(connection.recv()))
 
 
 def _end_with_parent() -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,22 @@ def test_a_process_that_is_killed_ends_it_all() -> None:
         in_processes(die, [signal.SIGKILL])
 
     assert died.value.hint == "If memory ran out, use fewer --processes."
+
+
+class Deadly:
+    """Work that kills a process as soon as it is read there."""
+
+    def __reduce__(self) -> tuple[Callable[[int], None], tuple[int]]:
+        return die, (signal.SIGKILL,)
+
+    def __call__(self, _task: bytes) -> None:
+        raise AssertionError("nobody lives to call it")
+
+
+def test_a_process_that_dies_before_it_has_its_task_ends_it_all() -> None:
+    """However large the task is, nobody waits for a reader who is gone."""
+    with pytest.raises(ProcessDied, match="process 1 of 2 was killed by signal 9"):
+        in_processes(Deadly(), [bytes(5_000_000)] * 2)
 
 
 @pytest.fixture
