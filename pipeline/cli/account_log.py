@@ -2,7 +2,7 @@
 The account log as the command line writes it: scorecards into every partition, and history.
 
 Its other writer is the intake. Both may write at once, since what each of them writes stands in the order of its own
-source; only history must be alone, for which ``LogEnd.clock`` is asked.
+source; only history must be alone, for which ``LogEnd.clock`` and ``AccountLog.length`` are asked.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ class LogEnd:
     """
     What the newest entries of the log say.
 
-    *clock* is the highest tick, ms UTC, 0 if there is none. *scorecards* has the newest documents by partition, of the
-    partitions that have some among the newest 2,000 entries. *sources* are those of the events seen.
+    *clock* is the highest tick among them, ms UTC, 0 if the log has none. *scorecards* has the newest documents by partition,
+    of the partitions that have some among the newest 2,000 entries. *sources* are those of the events seen.
     """
 
     clock: int
@@ -43,7 +43,11 @@ class LogEnd:
 
 
 class AccountLog:
-    """Reads the end of the log and appends to it, at the *pace* of its reader; a with-block ends when all is acknowledged."""
+    """
+    Reads the end of the log and appends to it, at the *pace* of its reader; a with-block ends when all is acknowledged.
+
+    *appended* counts the entries that this object has appended.
+    """
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class AccountLog:
                 hint=f"Set TELLTALE_PARTITIONS={len(self._partitions)} everywhere; the count is fixed for the life of a log.",
             )
         self._pace = pace
+        self.appended = 0
 
     @cached_property
     def _appender(self) -> Appender:
@@ -79,6 +84,10 @@ class AccountLog:
                 return found
             newest *= 10
 
+    def length(self) -> int:
+        """How many entries have ever been appended, by anybody."""
+        return sum(end for _, end in offsets(self._client, [self.topic]).values())
+
     def append(self, account_id: str, entry: LogEntry) -> None:
         """Append an event to its account's partition, or, without an account, a tick to every partition."""
         if not account_id:
@@ -86,6 +95,7 @@ class AccountLog:
             return
         value = self._codec.encode(entry)
         self._appender.append(self.topic, account_id.encode(), value)
+        self.appended += 1
         if self._pace is not None:
             self._pace.wait(self._appender, len(account_id) + len(value))
 
@@ -94,6 +104,7 @@ class AccountLog:
         value = self._codec.encode(entry)
         for partition in partitions:
             self._appender.append(self.topic, b"", value, partition=partition)
+        self.appended += len(partitions)
 
     def flush(self) -> None:
         """Wait until everything appended is acknowledged."""

@@ -100,10 +100,9 @@ def _topics(site: Site) -> Iterator[Finding]:
         says = f"{len(missing)} of {len(findings)} are missing: {', '.join(missing[:3])}{' ...' * (len(missing) > 3)}"
         yield Finding(check="topics", state="FAIL", says=says, way_out="Run `telltale topics apply`.")
     for finding in differing:
-        fatal = any("partitions" in difference for difference in finding.differences)
         yield Finding(
             check="topics",
-            state="FAIL" if fatal else "warn",
+            state="FAIL" if finding.has_other_partition_count else "warn",
             says=f"{finding.name}: {'; '.join(finding.differences)}",
             way_out=way_out(site.settings, [finding]),
         )

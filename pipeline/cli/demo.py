@@ -33,6 +33,7 @@ from pipeline.errors import TelltaleError
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.kafka.client import Configuration, client_configuration
 from pipeline.kafka.records import group_lag
+from pipeline.scorecards import load_scorecards
 from pipeline.settings import PREFIX, Settings, load_settings
 from pipeline.simulate.demo import HISTORY_DAYS, DemoPlan, demo_portfolio
 from pipeline.simulate.portfolio import ndjson
@@ -90,7 +91,7 @@ def _play(parts: ExitStack, screen: DemoScreen, *, once: bool, seed: int) -> boo
     plan = _plan(seed)  # while they start
     stage = parts.enter_context(LiveStage(plan, client=client, contract=contract, screen=screen))
     began = time.monotonic()
-    events = _load(settings, contract, client, plan)
+    events = _load(settings, contract, client, plan, tree)
     # Not before: from its first tick on, the log's clock would be past the history.
     tree.start(intake)
     _wait_until_scored(client, contract, tree)
@@ -155,19 +156,22 @@ def _take_settings(own: Mapping[str, str], parts: ExitStack) -> Settings:
     return settings
 
 
-def _load(settings: Settings, contract: Contract, client: Configuration, plan: DemoPlan) -> int:
-    """Load the plan's history as a file; returns how many events that was."""
+def _load(
+    settings: Settings, contract: Contract, client: Configuration, plan: DemoPlan, tree: ProcessTree
+) -> int:
+    """Load the plan's history as a file while *tree* reads it; returns how many events that was."""
     with tempfile.TemporaryDirectory(prefix="telltale-demo-") as folder:
         path = Path(folder) / "history.ndjson"
         with path.open("w", encoding="utf-8") as file:
             file.writelines(ndjson(plan.history()))
         key = settings.pseudonym_key.get_secret_value().encode()
         history = open_history([path], contract=contract, pseudonyms=Pseudonyms(key))
-        pace = pace_for(client, contract, [contract.log.name], _quiet)
+        # What it has to say it says while it waits, for a reader that may have died.
+        pace = pace_for(client, contract, [contract.log.name], lambda _: tree.wait(0))
         with AccountLog(
             client, contract, open_registry(contract), partitions=settings.partitions, pace=pace
         ) as log:
-            return load_history(history, log)
+            return load_history(history, log, load_scorecards(settings.scorecards))
 
 
 def _wait_until_scored(client: Configuration, contract: Contract, tree: ProcessTree) -> None:
@@ -193,10 +197,6 @@ def _unstored(reader: HealthReader, told: Collection[Told]) -> set[str]:
         if not left or time.monotonic() > give_up_at:
             return left
         time.sleep(0.1)
-
-
-def _quiet(_line: str) -> None:
-    """Say nothing."""
 
 
 def _ms(moment: datetime) -> int:

@@ -20,6 +20,7 @@ from pipeline.cli.live_input import LiveInput
 from pipeline.cli.pace import pace_for
 from pipeline.cli.rows import moment
 from pipeline.errors import TelltaleError
+from pipeline.health.scorecard import ScorecardSet
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Received
 from pipeline.kafka.client import client_configuration, wait_for_broker
@@ -69,17 +70,19 @@ def ingest(files: tuple[Path, ...], *, as_history: bool) -> None:
 def load_history(
     history: History,
     log: AccountLog,
+    cards: ScorecardSet,
     *,
     until: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
     """
-    Append *history*, up to *until* (ms UTC) if given, to *log*, and return how many events that were.
+    Append *cards* and *history*, up to *until* (ms UTC) if given, to *log*, and return how many events that were.
 
-    Raises LogIsPast before, and LogWasShared after the load. *progress* is told of every event, as 1.
+    Raises LogIsPast before anything is written, and LogWasShared after the load. *progress* is told of every event, as 1.
     """
-    before = log.end()
-    _refuse_what_is_past(history, log.topic, before)
+    _refuse_what_is_past(history, log.topic, log.end())
+    others = log.length() - log.appended
+    log.put_in_force(cards, history.first)
     events = 0
     for account_id, entry in history.entries(until):
         log.append(account_id, entry)
@@ -87,8 +90,7 @@ def load_history(
             events += 1
             progress(1)
     log.flush()
-    after, last = log.end(), history.last if until is None else until
-    if after.clock > last or after.sources - before.sources - set(history.sources):
+    if log.length() - log.appended != others:
         raise LogWasShared(
             "the log was written by somebody else during the load, so what it says of that time is not right",
             hint="Load again under another TELLTALE_TOPIC_PREFIX, with `telltale worker intake` stopped.",
@@ -120,11 +122,12 @@ def _ingest_history(files: tuple[Path, ...]) -> None:
     wait_for_broker(client, say=_say)
     registry = open_registry(contract, settings.registry_url.get_secret_value())
     pace = pace_for(client, contract, [contract.log.name], _say)
-    with AccountLog(client, contract, registry, partitions=settings.partitions, pace=pace) as log:
-        log.put_in_force(cards, history.first)
-        with _progress(history.events) as progress:
-            began = time.monotonic()
-            events = load_history(history, log, progress=progress)
+    with (
+        AccountLog(client, contract, registry, partitions=settings.partitions, pace=pace) as log,
+        _progress(history.events) as progress,
+    ):
+        began = time.monotonic()
+        events = load_history(history, log, cards, progress=progress)
     _say(f"{events:,} events from {_day(history.first)} to {_day(history.last)}{_rate(events, began)}")
 
 

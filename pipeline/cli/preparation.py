@@ -32,7 +32,7 @@ def prepare_pipeline(
     for finding in findings:
         for difference in finding.differences:
             say(f"{finding.name}: {difference}")
-    if any("partitions" in difference for finding in findings for difference in finding.differences):
+    if any(finding.has_other_partition_count for finding in findings):
         raise TopicsDiffer(
             "topics have other partition counts than declared", hint=way_out(settings, findings)
         )

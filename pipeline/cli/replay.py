@@ -11,7 +11,7 @@ import click
 
 from pipeline.cli.log_comparison import compare_with_topics
 from pipeline.cli.replay_rows import AlertRow, ScoreRow, score_files
-from pipeline.kafka.client import client_configuration
+from pipeline.kafka.client import client_configuration, wait_for_broker
 from pipeline.scorecards import load_scorecards
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
@@ -76,6 +76,7 @@ def _replay_log() -> int:
     contract = Contract.load(settings.topic_prefix)
     registry = open_registry(contract, settings.registry_url.get_secret_value())
     client = client_configuration(settings.brokers, settings.security)
+    wait_for_broker(client, say=lambda line: click.echo(line, err=True))
     differing = 0
     for found in compare_with_topics(client, contract, registry):
         click.echo(

@@ -18,7 +18,7 @@ _DAY: Final = 86_400_000
 
 
 class TopicsDiffer(TelltaleError):  # noqa: N818 - reads as what happened
-    """Topics that exist are not as they should be."""
+    """Topics that exist have another partition count than they should."""
 
 
 @click.group()
@@ -32,7 +32,7 @@ def apply() -> None:
     Create every topic that is missing, and report those that differ from their declaration.
 
     Nothing that exists is changed: partitions cannot be without moving accounts, and the rest may be somebody's
-    decision. Exit code 1 if something differs.
+    decision. Exit code 1 if a topic has another partition count, with which nothing may be started.
     """
     settings = load_settings("brokers")
     client = client_configuration(settings.brokers, settings.security)
@@ -43,10 +43,12 @@ def apply() -> None:
     if is_embedded(client):
         click.echo("the embedded broker has no topic settings: only partitions were compared", err=True)
     differing = [finding.name for finding in findings if finding.differences]
-    if differing:
+    if any(finding.has_other_partition_count for finding in findings):
         raise TopicsDiffer(
             f"topics that are not as declared: {len(differing)}", hint=way_out(settings, findings)
         )
+    if differing:
+        click.echo(way_out(settings, findings), err=True)
 
 
 def planned_topics(contract: Contract, partitions: int) -> list[TopicPlan]:
@@ -77,7 +79,7 @@ def lines(findings: Iterable[TopicFinding]) -> list[str]:
 
 def way_out(settings: Settings, findings: Iterable[TopicFinding]) -> str:
     """What to do about topics that differ."""
-    if any("partitions" in difference for finding in findings for difference in finding.differences):
+    if any(finding.has_other_partition_count for finding in findings):
         return (
             f"TELLTALE_PARTITIONS is {settings.partitions} and must be the count the log was made with; "
             "for another count take a new TELLTALE_TOPIC_PREFIX and load the history again."

@@ -19,7 +19,7 @@ from pipeline.cli.verification.stored import RowCheck
 from pipeline.cli.verification.topics import TopicCheck
 from pipeline.cli.verification.written import Accounts, WrittenStates, read_outputs, read_states
 from pipeline.errors import TelltaleError
-from pipeline.kafka.client import Configuration, client_configuration
+from pipeline.kafka.client import Configuration, client_configuration, wait_for_broker
 from pipeline.kafka.records import Record, partitions_of, read_topic
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
@@ -62,10 +62,12 @@ def verify(
         raise click.UsageError("--seed goes with --accounts.")
     settings = load_settings("brokers", *(() if no_database else ("database_url",)))
     contract = Contract.load(settings.topic_prefix)
+    client = client_configuration(settings.brokers, settings.security)
+    wait_for_broker(client, say=lambda line: click.echo(line, err=True))
     with ExitStack() as stack:
         dsn = settings.database_url.get_secret_value()
         audit = _Audit(
-            client=client_configuration(settings.brokers, settings.security),
+            client=client,
             contract=contract,
             registry=open_registry(contract, settings.registry_url.get_secret_value()),
             rows=None

@@ -103,7 +103,13 @@ def read_topic(
 def _read(client: Configuration, assigned: list[TopicPartition], left: dict[int, int]) -> Iterator[Record]:
     """Read from where *assigned* says up to the offsets in *left*, which empties."""
     consumer = Consumer(
-        {**client, "group.id": "telltale-read", "enable.auto.commit": False, "enable.partition.eof": True}
+        {
+            **client,
+            "group.id": "telltale-read",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",  # Any other word here would step over what retention removes meanwhile.
+        }
     )
     with failing(client), closing(consumer):
         consumer.assign(assigned)
@@ -119,7 +125,12 @@ def _read(client: Configuration, assigned: list[TopicPartition], left: dict[int,
                 number, offset, error = message.partition(), message.offset(), message.error()
                 if error is None and offset < left.get(number, 0):
                     yield _record(message)
-                elif error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its documented name
+                elif error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - documented names
+                    raise KafkaFailed(
+                        f"{message.topic()}[{number}]: retention removed records while they were read",
+                        hint="Try again.",
+                    )
+                elif error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
                     raise KafkaException(error)
                 # A partition's end is told too, since compaction or a marker may have taken its last offsets.
                 if offset + (error is None) >= left.get(number, 0):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -32,6 +32,7 @@ class TopicFinding:
     name: str
     state: Literal["created", "present", "missing"]
     differences: tuple[str, ...] = ()
+    has_other_partition_count: bool = False
 
 
 def inspect_topics(client: Configuration, plans: Sequence[TopicPlan]) -> list[TopicFinding]:
@@ -48,6 +49,7 @@ def inspect_topics(client: Configuration, plans: Sequence[TopicPlan]) -> list[To
                 differences=tuple(
                     _differences(plan, len(present[plan.name].partitions), actual.get(plan.name, {}))
                 ),
+                has_other_partition_count=plan.partitions not in {None, len(present[plan.name].partitions)},
             )
             if plan in known
             else TopicFinding(name=plan.name, state="missing")
@@ -72,9 +74,7 @@ def apply_topics(
         else:
             _create(admin, [plan for plan in plans if plan.name in missing], replication_factor)
     return [
-        TopicFinding(name=finding.name, state="created", differences=finding.differences)
-        if finding.name in missing
-        else finding
+        replace(finding, state="created") if finding.name in missing else finding
         for finding in _inspect_until_present(client, plans)
     ]
 

@@ -1,16 +1,21 @@
 """``telltale ingest``: live events into the inputs, history into the account log."""
 
 import json
+import re
 from collections import defaultdict
+from itertools import count
 from pathlib import Path
 
 import pytest
 from command_line import PSEUDONYM_KEY, Telltale
 
+from pipeline.cli.account_log import AccountLog
+from pipeline.cli.ingest import LogWasShared, load_history
 from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Received
 from pipeline.kafka.records import Appender, read_topic
+from pipeline.scorecards import SHIPPED, load_scorecards
 from pipeline.wire.history import open_history
 from pipeline.wire.inputs import InputDecoder
 from pipeline.wire.log import LogCodec
@@ -172,10 +177,13 @@ def test_a_log_that_is_past_the_history_is_refused(telltale: Telltale, tmp_path:
     """Its events would be scored as of the log's time: silence of months would be seen in none of them."""
     write(tmp_path / "later", account(NOON + HOUR), login(NOON + 2 * HOUR))
     telltale("ingest", "--history", str(tmp_path / "later"))
-    before = len(events_of(telltale))
+    before = log_of(telltale)
 
     answer = telltale(
-        "ingest", "--history", write(tmp_path / "earlier", account(NOON, "beta"), login(NOON + 1, "beta"))
+        "ingest",
+        "--history",
+        write(tmp_path / "earlier", account(NOON, "beta"), login(NOON + 1, "beta")),
+        TELLTALE_SCORECARDS=scorecards_of_ones_own(tmp_path),
     )
 
     assert answer.code == 1
@@ -183,7 +191,40 @@ def test_a_log_that_is_past_the_history_is_refused(telltale: Telltale, tmp_path:
         "health.account-log.v1 tells 2026-11-01 14:00 already, the history begins on 2026-11-01 12:00"
         in answer.err
     )
-    assert len(events_of(telltale)) == before
+    assert log_of(telltale) == before
+
+
+def scorecards_of_ones_own(folder: Path) -> str:
+    """A folder with one shipped scorecard under another version."""
+    own = folder / "cards"
+    own.mkdir()
+    shipped = (SHIPPED / "small.toml").read_text()
+    (own / "small.toml").write_text(re.sub(r'version = "\d+"', 'version = "7"', shipped))
+    return str(own)
+
+
+def test_a_log_that_somebody_else_writes_meanwhile_is_told(telltale: Telltale, tmp_path: Path) -> None:
+    """One entry of an intake is enough: history behind its clock would not count."""
+    lines = [account(NOON), *(login(NOON + minute * 60_000) for minute in range(3_000))]
+    history = open_history(
+        [Path(write(tmp_path / "h", *lines))],
+        contract=telltale.contract,
+        pseudonyms=Pseudonyms(PSEUDONYM_KEY.encode()),
+    )
+    registry = EmbeddedRegistry(telltale.contract)
+    intake = Appender(telltale.client)
+    tick = LogCodec(telltale.contract, registry).encode(LogEntry(NOON + 400 * HOUR, "", 0, 0, Tick()))
+    seen = count()
+
+    def write_between(_: int) -> None:
+        if next(seen) == 100:
+            intake.append(telltale.contract.log.name, b"", tick, partition=0)
+            intake.flush()
+
+    with AccountLog(telltale.client, telltale.contract, registry, partitions=4) as log:
+        assert load_history(history, log, load_scorecards(), until=NOON + HOUR) == 62
+        with pytest.raises(LogWasShared):
+            load_history(history, log, load_scorecards(), progress=write_between)
 
 
 def test_a_history_that_goes_on_from_the_last_one_is_taken(telltale: Telltale, tmp_path: Path) -> None:

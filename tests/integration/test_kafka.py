@@ -1,5 +1,7 @@
 """Topics, reading, appending and lag, against the embedded broker."""
 
+from typing import Any
+
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
@@ -57,6 +59,7 @@ def test_a_topic_with_another_partition_count_is_reported(client: Configuration)
     (finding,) = apply_topics(client, [plan("log.v1", 12)])
 
     assert finding.differences == ("4 partitions, not 12",)
+    assert finding.has_other_partition_count
 
 
 def test_the_embedded_broker_has_no_topic_ids(client: Configuration) -> None:
@@ -102,6 +105,29 @@ def test_the_newest_records_and_chosen_starts_are_read_alone(client: Configurati
     assert [(r.partition, r.offset) for r in read_topic(client, "a.v1", start={1: 6})] == [
         (1, o) for o in (6, 7, 8, 9)
     ]
+
+
+def test_what_retention_removes_while_reading_is_an_error(
+    client: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever compares or replays must not take a part of a topic for the whole."""
+    apply_topics(client, [plan("a.v1")])
+
+    def then_much_is_appended(*asked: Any) -> dict[tuple[str, int], tuple[int, int]]:
+        found = offsets(*asked)
+        with Appender(client) as appender:
+            for _ in range(8):
+                appender.append("a.v1", b"k", bytes(900_000), partition=0)
+        return found
+
+    with Appender(client) as appender:
+        appender.append("a.v1", b"k", bytes(900_000), partition=0)
+    monkeypatch.setattr("pipeline.kafka.records.offsets", then_much_is_appended)
+
+    with pytest.raises(KafkaFailed, match=r"a\.v1\[0\]: retention removed records") as failed:
+        list(read_topic(client, "a.v1"))
+
+    assert failed.value.hint == "Try again."
 
 
 def test_what_is_appended_while_reading_is_not_waited_for(client: Configuration) -> None:
