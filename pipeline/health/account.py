@@ -17,6 +17,7 @@ from pipeline.health.events import (
     SupportTicket,
     SurveyResponse,
 )
+from pipeline.health.history import ScoreHistory
 from pipeline.health.invoices import Invoices
 from pipeline.health.outputs import Override
 from pipeline.health.people import MEMORY_DAYS, NOBODY, SPONSORS, KeyPeople, People
@@ -66,7 +67,8 @@ class AccountState:
     *as_of* is the highest ``observed_at`` of the account's entries and timers. *clock* is the time of the partition when
     the account was last scored: all that happened up to it has been heard, so only deadlines up to it have passed.
 
-    *first_day* and *first_login_day* are the first we heard of. *seats_before* is the number of seats until more were
+    *first_day* is the first we heard of: what an old invoice or old facts tell of was not heard then. *first_login_day* is that of the
+    first login. *seats_before* is the number of seats until more were
     bought on the day *seats_since*. *longest_gap* (days) and *allowed_silence* (ms) are the account's rhythm, 0 while
     unknown. *active_window* is the number of days in which its scorecard counts people as active. *roll_offset* says
     how many ms after midnight its day is scored if nothing else happens.
@@ -159,9 +161,9 @@ class AccountState:
             case SupportTicket():
                 return self._noted(TICKETS, day, kept=self.tickets.apply(event))
             case Invoice():
-                return self._noted(INVOICES, day, kept=self.invoices.apply(event))
+                return self._noted(INVOICES, self.as_of // DAY, kept=self.invoices.apply(event))
             case SurveyResponse():
-                return self._noted(SURVEYS, day, kept=self.surveys.apply(event, day))
+                return self._noted(SURVEYS, self.as_of // DAY, kept=self.surveys.apply(event, day))
             case AccountFacts():
                 return self._learned(event)
             case AccountClosed():
@@ -209,10 +211,14 @@ class AccountState:
         return touched
 
     def _learned(self, facts: AccountFacts) -> int:
-        key = (facts.occurred_at, facts.event_id)
-        for known in (self.facts, self.closed_by):
-            if known is not None and key <= (known.occurred_at, known.event_id):
-                return NOTHING
+        known = self.facts
+        # Facts behind a closing open the account again, however old they are: what stands last in the account topic holds.
+        if (
+            known is not None
+            and self.closed_by is None
+            and (facts.occurred_at, facts.event_id) <= (known.occurred_at, known.event_id)
+        ):
+            return NOTHING
         shown = SHOWN if self.closed_by is not None or _shown(self.facts) != _shown(facts) else NOTHING
         day = facts.occurred_at // DAY
         seats_before = 0 if self.facts is None else self.facts.seats or 0
@@ -221,15 +227,14 @@ class AccountState:
             self.seats_before, self.seats_since = seats_before or facts.seats, day
         self.facts = facts
         self.closed_by = None
-        self.first_day = min(self.first_day or day, day)
+        today = self.as_of // DAY
+        self.first_day = min(self.first_day or today, today)
         return FACTS | shown
 
     def _closed(self, closed: AccountClosed) -> int:
-        facts = self.facts
-        if facts is not None and (closed.occurred_at, closed.event_id) < (facts.occurred_at, facts.event_id):
-            return NOTHING
         self.closed_by = closed
         self.override = None
+        self.standing.history = ScoreHistory(len(self.standing.scores))
         self._know_nothing()
         return EVERYTHING | SHOWN
 

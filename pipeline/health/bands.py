@@ -98,6 +98,13 @@ def hard_sign(state: AccountState, now: int, scorecard: Scorecard) -> HardSign |
     return None
 
 
+def next_past_due_limit(state: AccountState, scorecard: Scorecard) -> int:
+    """When the next unpaid invoice will be so long past due that it forces the account, 0 if none is ahead."""
+    limit = scorecard.bands.past_due_days
+    ends = [(bill.due_day + limit) * DAY for bill in state.invoices.book.open.values()]
+    return min([end for end in ends if end > state.clock], default=0)
+
+
 def forced(band: Band, forced_by: str | None) -> Band:
     """The computed band: that of the score, or AT_RISK where a hard sign forces at least that."""
     if forced_by is None or (band != "UNKNOWN" and BY_HEALTH.index(band) > AT_RISK):

@@ -5,9 +5,11 @@ The worker that owns the partition calls it with one entry at a time and writes 
 into steps shows neither in states nor in outputs.
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from pipeline.health.account import AccountState
 from pipeline.health.components import COMPONENTS
@@ -38,15 +40,16 @@ NEW_STATE_BYTES: Final = 1_000
 RECORD_BYTES: Final = 200
 """Room in a batch around each state: position, framing, and growth since it was last written."""
 
-_KINDS: Final[dict[type[Event], tuple[str, ChangeKind]]] = {
-    Login: ("login", "EVENT"),
-    SupportTicket: ("ticket", "EVENT"),
-    Invoice: ("invoice", "EVENT"),
-    SurveyResponse: ("survey", "EVENT"),
-    AccountFacts: ("account", "FACTS"),
-    AccountClosed: ("account", "FACTS"),
-    Action: ("action", "ACTION"),
+_KINDS: Final[dict[type[Event], tuple[str, ChangeKind, Callable[[Any], bytes]]]] = {
+    Login: ("login", "EVENT", attrgetter("person")),
+    SupportTicket: ("ticket", "EVENT", lambda ticket: ticket.ticket_id.encode()),
+    Invoice: ("invoice", "EVENT", lambda invoice: invoice.invoice_id.encode()),
+    SurveyResponse: ("survey", "EVENT", lambda survey: survey.survey_id.encode()),
+    AccountFacts: ("account", "FACTS", lambda _: b""),
+    AccountClosed: ("account", "FACTS", lambda _: b""),
+    Action: ("action", "ACTION", lambda _: b""),
 }
+"""Of each type of event: its name among the ids seen, the kind of change it makes, and whom or what it is about."""
 
 
 class PartitionFold:
@@ -135,8 +138,8 @@ class PartitionFold:
         if state is None:
             state = self.states[account_id] = AccountState(_roll_offset(account_id), len(COMPONENTS))
             state.size = NEW_STATE_BYTES
-        name, kind = _KINDS[type(event)]
-        if not state.seen_ids.add(name, event.event_id):
+        name, kind, subject = _KINDS[type(event)]
+        if not state.seen_ids.add(name, event.event_id, subject(event)):
             counters.duplicates += 1
             return
         counters.events += 1

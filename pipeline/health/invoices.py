@@ -15,7 +15,7 @@ STEPS: tuple[InvoiceStep, ...] = (
 )  # fmt: skip
 """By rank, as in the wire schema."""
 
-MAX_OPEN, MAX_CLOSED = 200, 13
+MAX_OPEN, MAX_CLOSED = 200, 64
 REMEMBER_CLOSED_DAYS = 400
 REMEMBER_OPEN_DAYS = 800
 """An invoice nobody spoke of for two years is no longer collected."""

@@ -200,12 +200,11 @@ class ScorecardSet:
     *documents* are the TOML texts the cards were read from, sorted by the cards' names.
     """
 
-    __slots__ = ("_by_name", "_by_segment", "_onboarding", "cards", "documents")
+    __slots__ = ("_by_segment", "_onboarding", "cards", "documents")
 
     def __init__(self, cards: tuple[Scorecard, ...], documents: tuple[str, ...]) -> None:
         self.cards = cards
         self.documents = documents
-        self._by_name = {card.name: card for card in cards}
         self._by_segment = {segment: card for card in cards for segment in card.segments}
         self._onboarding = next((card for card in cards if card.onboarding_days), None)
 
@@ -217,7 +216,3 @@ class ScorecardSet:
         ):
             return onboarding
         return self._by_segment[segment]
-
-    def named(self, name: str) -> Scorecard | None:
-        """Scorecard of that name, None if none is in force."""
-        return self._by_name.get(name)

@@ -8,11 +8,12 @@ It reads no files: ``pipeline.scorecards`` does that for people, and the fold ge
 """
 
 import re
+import reprlib
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from itertools import pairwise
-from math import isfinite
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from pipeline.errors import TelltaleError
@@ -94,7 +95,7 @@ class _Reading:
     def scorecard(self) -> Scorecard | None:
         try:
             table = tomllib.loads(self.document.text)
-        except tomllib.TOMLDecodeError as fault:
+        except ValueError as fault:  # TOMLDecodeError, or the plain one of a number with thousands of digits
             self.faults.append(f"{self.document.file}: not TOML: {fault}")
             return None
         table["weights"] = self._weights(table.get("weights"))
@@ -118,7 +119,7 @@ class _Reading:
                     f"weights.{name}", "is missing: give it a number from 0 to 100, 0 to leave it out"
                 )
             elif not _is_number(weight) or not 0 <= weight <= 100:
-                self._fault(f"weights.{name}", f"is {weight!r}: give it a number from 0 to 100")
+                self._fault(f"weights.{name}", f"is {_shown(weight)}: give it a number from 0 to 100")
         return weights
 
     def _relations(self, card: Scorecard) -> None:
@@ -174,22 +175,22 @@ def _value(hint: Any, value: Any) -> Any:
         return tuple(_value(Annotated[kinds[0], limits] if limits else kinds[0], item) for item in value)
     if kind is Literal:
         if value not in kinds:
-            raise _Fault(f"is {value!r}: use {_list(kinds)}")
+            raise _Fault(f"is {_shown(value)}: use {_list(kinds)}")
         return value
     return _text(value) if hint is str else _number(hint, limits, value)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise _Fault(f"is {value!r}: give it a text")
+        raise _Fault(f"is {_shown(value)}: give it a text")
     return value
 
 
 def _number(kind: type[int | float], limits: Between | None, value: Any) -> int | float:
     if not _is_number(value) or (kind is int and not isinstance(value, int)):
-        raise _Fault(f"is {value!r}: give it a {'whole ' if kind is int else ''}number")
+        raise _Fault(f"is {_shown(value)}: give it a {'whole ' if kind is int else ''}number")
     if limits is not None and not limits.least <= value <= limits.most:
-        raise _Fault(f"is {value}: it can be {limits.least:g} to {limits.most:g}")
+        raise _Fault(f"is {_shown(value)}: it can be {limits.least:g} to {limits.most:g}")
     return kind(value)
 
 
@@ -224,7 +225,16 @@ def _line_of(text: str, path: str) -> int | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    """Whether *value* is one, and no larger than a float can be; TOML's integers have no end here."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _shown(value: Any) -> str:
+    """*value* as a fault tells it."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # a hexadecimal number with thousands of digits
+        return "too long to show"
 
 
 def _list(names: Iterable[str]) -> str:

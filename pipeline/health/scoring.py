@@ -2,7 +2,7 @@
 
 from pipeline.health.account import AccountState
 from pipeline.health.alerts import Turn, update_alerts
-from pipeline.health.bands import forced, hard_sign, move_band
+from pipeline.health.bands import forced, hard_sign, move_band, next_past_due_limit
 from pipeline.health.components import COMPONENTS
 from pipeline.health.components.usage import USAGE
 from pipeline.health.events import LogEntry
@@ -67,7 +67,7 @@ def rescore(
         turns = update_alerts(state, account_id, card)
     if entry is not None and turns and not moved:
         standing.note_cause(entry)
-    state.due_at = 0 if card is None or state.closed_by is not None else _next_due(state, hold_ends_at)
+    state.due_at = 0 if card is None or state.closed_by is not None else _next_due(state, card, hold_ends_at)
     verdict = Verdict(account_id, epoch, band, computed, card)
     if turns or touched & SHOWN or has_moved(state, verdict):
         return publish(state, verdict, kind, turns)
@@ -170,7 +170,7 @@ def _stop_scoring(state: AccountState, reason: str) -> None:
     state.key_people = NOBODY
 
 
-def _next_due(state: AccountState, hold_ends_at: int) -> int:
+def _next_due(state: AccountState, card: Scorecard, hold_ends_at: int) -> int:
     """
     The next moment at which anything can change though nothing happens: a deadline not yet passed, or the next day's scoring.
 
@@ -188,6 +188,8 @@ def _next_due(state: AccountState, hold_ends_at: int) -> int:
         due = state.dark_at
     if clock < hold_ends_at < due:
         due = hold_ends_at
+    if state.invoices.book.open and clock < (limit := next_past_due_limit(state, card)) < due:
+        due = limit
     if override is not None and override.expires_at is not None and clock < override.expires_at < due:
         due = override.expires_at
     if facts is not None and facts.leaves_day is not None and clock < facts.leaves_day * DAY < due:

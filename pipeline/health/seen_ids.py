@@ -20,9 +20,14 @@ class SeenIds:
         self.hashes = bytearray()
         self.next_slot = 0
 
-    def add(self, kind: str, event_id: str) -> bool:
-        """Remember an id; False when it is there already. Sources number their events alone, so *kind* keeps them apart."""
-        seen = blake2b((kind + event_id).encode(), digest_size=HASH_SIZE).digest()
+    def add(self, kind: str, event_id: str, subject: bytes) -> bool:
+        """
+        Remember an id; False when it is there already.
+
+        Sources number their events alone: *kind* keeps those of two inputs apart, *subject*, whom or what the event is about,
+        those of two systems in one.
+        """
+        seen = blake2b((kind + event_id).encode() + subject, digest_size=HASH_SIZE).digest()
         hashes = self.hashes
         at = hashes.find(seen)
         while at >= 0:

@@ -20,6 +20,10 @@ REMEMBER_OPEN_DAYS = 120
 
 _RANK = {step: rank for rank, step in enumerate(STEPS)}
 _SEVERITY = {severity: number for number, severity in enumerate(SEVERITIES)}
+DONE: tuple[TicketStep, ...] = ("SOLVED", "CLOSED")
+"""After these nobody has to solve it any more."""
+
+_MOST_SOLUTIONS = 8  # a source that solves one ticket more often without reopening it repeats itself
 _OPEN_RANKS = frozenset({_RANK["OPENED"], _RANK["REPLIED"], _RANK["ESCALATED"], _RANK["REOPENED"]})
 
 
@@ -28,7 +32,8 @@ class Ticket:
     """
     One ticket. *severity* is a place in ``SEVERITIES``; a time of 0 means it has not happened.
 
-    *opened_at* is the earliest step known; *counted* once the opening itself was heard of.
+    *opened_at* is the earliest step known; *counted* once the opening itself was heard of. *solved* are the times of the
+    solutions and closings since the last reopening, earliest first: a help desk closes days after it has solved.
     """
 
     key: StepKey
@@ -37,11 +42,17 @@ class Ticket:
     replied_at: int = 0
     reopened_at: int = 0
     counted: bool = False
+    solved: tuple[int, ...] = ()
 
     @property
     def is_open(self) -> bool:
         """Whether somebody still has to solve it."""
         return self.key[1] in _OPEN_RANKS
+
+    @property
+    def solved_at(self) -> int:
+        """When a ticket that is not open was solved; its last step where no solution is known."""
+        return self.solved[0] if self.solved else self.key[0]
 
     def late_after(self, limits: Sequence[int]) -> int:
         """
@@ -119,13 +130,13 @@ class Tickets:
             self._solved_late = None
 
     def solved_late(self, limits: Sequence[int]) -> list[tuple[int, int]]:
-        """When each closed ticket that is remembered and was late was closed, ms UTC, and its severity."""
+        """When each closed ticket that is remembered and was late was solved, ms UTC, and its severity."""
         known = self._solved_late
         if known is None or known.limits != limits:
             late = [
-                (ticket.key[0], ticket.severity)
+                (ticket.solved_at, ticket.severity)
                 for ticket in self.book.closed.values()
-                if 0 < ticket.late_after(limits) < ticket.key[0]
+                if 0 < ticket.late_after(limits) < ticket.solved_at
             ]
             known = self._solved_late = SolvedLate(limits, late)
         return known.tickets
@@ -141,7 +152,10 @@ class Tickets:
             self.escalated.add(day_of(at))
         elif step == "REOPENED":
             ticket.reopened_at = max(ticket.reopened_at, at)
+            ticket.solved = tuple([solved for solved in ticket.solved if solved > ticket.reopened_at])
             self.reopened.add(day_of(at))
+        elif step in DONE and at > ticket.reopened_at:
+            ticket.solved = tuple(sorted({*ticket.solved, at})[:_MOST_SOLUTIONS])
         if counted and ticket.opened_at < opened_at:
             self._count_opening(opened_at, -1)
         if ticket.counted and not (counted and ticket.opened_at == opened_at):

@@ -25,6 +25,5 @@ def weigh(scores: Sequence[float | None], weights: Sequence[float], least_covera
 
 
 def points_moved(before: Sequence[float], after: Sequence[float]) -> list[float]:
-    """What each component moved the score by, four decimals; *before* may be shorter, as of an older set of components."""
-    earlier = [*before, *([0.0] * (len(after) - len(before)))]
-    return [round(new - old, 4) for old, new in zip(earlier, after, strict=True)]
+    """What each component moved the score by, four decimals."""
+    return [round(new - old, 4) for old, new in zip(before, after, strict=True)]

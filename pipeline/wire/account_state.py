@@ -8,7 +8,7 @@ Columns are copied as memory, which is little-endian on every machine this runs 
 import sys
 from array import array
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from pipeline.health.account import AccountState
 from pipeline.health.events import AccountClosed, AccountFacts
@@ -16,8 +16,11 @@ from pipeline.health.invoices import Bill
 from pipeline.health.outputs import Cause, Override
 from pipeline.health.people import KeyPeople, People
 from pipeline.health.standing import Alert, Shown, Standing
-from pipeline.health.tickets import Ticket
+from pipeline.health.tickets import DONE, STEPS, Ticket
 from pipeline.health.windows import Ring
+
+_TICKETS: Final = 21
+"""Place of the tickets among an account's fields."""
 
 assert sys.byteorder == "little", "states hold columns as little-endian memory; this machine is big-endian"
 
@@ -106,6 +109,15 @@ def account_of(fields: Any) -> AccountState:
     return state
 
 
+def account_of_1(fields: list[Any]) -> list[Any]:
+    """Fields of version 1 as version 2 has them: a ticket that is not open was solved by its last step."""
+    tickets = fields[_TICKETS]
+    for ticket in (*tickets[0], *tickets[1]):
+        _, at, rank, *_ = ticket
+        ticket.append([at] if STEPS[rank] in DONE else [])
+    return fields
+
+
 def _facts_fields(facts: AccountFacts) -> tuple[Any, ...]:
     return (
         facts.event_id,
@@ -153,12 +165,14 @@ def _ticket_fields(name: str, ticket: Ticket) -> tuple[Any, ...]:
         ticket.replied_at,
         ticket.reopened_at,
         ticket.counted,
+        ticket.solved,
     )
 
 
 def _ticket_of(fields: Any) -> tuple[str, Ticket]:
-    name, at, rank, event_id, *rest = fields
-    return name, Ticket((at, rank, event_id), *rest)
+    name, at, rank, event_id, severity, opened_at, replied_at, reopened_at, counted, solved = fields
+    key = (at, rank, event_id)
+    return name, Ticket(key, severity, opened_at, replied_at, reopened_at, counted, tuple(solved))
 
 
 def _fill_tickets(state: AccountState, fields: Any) -> None:

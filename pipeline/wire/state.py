@@ -18,7 +18,7 @@ from pipeline.health.fold import PartitionFold
 from pipeline.health.partition import Counters, PartitionRecord
 from pipeline.health.scorecard import ScorecardSet
 from pipeline.health.scorecard_reading import Document, read_scorecards
-from pipeline.wire.account_state import account_fields, account_of
+from pipeline.wire.account_state import account_fields, account_of, account_of_1
 
 PARTITION_RECORD = b"\0partition"
 """Key of the record that closes every state batch; no account id starts with a NUL."""
@@ -29,7 +29,7 @@ SCORECARDS_RECORD = b"\0scorecards"
 EPOCH_MARK = b"\0epoch"
 """Key of the value that begins an epoch, before any of its outputs is written; nothing but its position counts."""
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 """Rises with every change of what the values hold; a worker refuses what a newer one wrote."""
 
 Kind: TypeAlias = Literal["account", "record", "scorecards"]
@@ -38,7 +38,7 @@ Kind: TypeAlias = Literal["account", "record", "scorecards"]
 Fields: TypeAlias = list[Any]
 """A value behind its position and its version."""
 
-UPCASTERS: Final[dict[int, dict[Kind, Callable[[Fields], Fields]]]] = {}
+UPCASTERS: Final[dict[int, dict[Kind, Callable[[Fields], Fields]]]] = {1: {"account": account_of_1}}
 """
 For every version before ``STATE_VERSION``, what made the next one of it: fields in, fields out.
 

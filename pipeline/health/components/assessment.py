@@ -41,13 +41,14 @@ class Component:
 
 @lru_cache(4096)  # a day of an account asks for five, nearly always known ones: 0.1 instead of 0.4 µs each
 def count(number: float, one: str, many: str | None = None) -> str:
-    """A number with its noun: ``1 ticket``, ``3 tickets``."""
-    return f"{number:g} {one if number == 1 else many or one + 's'}"
+    """A number with its noun: ``1 ticket``, ``2.5 days``, ``1,234,567 seats``."""
+    digits = f"{number:g}" if number < 1_000_000 else f"{number:,.0f}"
+    return f"{digits} {one if number == 1 else many or one + 's'}"
 
 
 def duration(ms: int) -> str:
-    """A length of time as people say it: ``12 min``, ``5 h 10 min``, ``3 days``."""
-    minutes = ms // 60_000
+    """A length of time as people say it: ``12 min``, ``5 h 10 min``, ``3 days``; ``0 min`` for one below 0."""
+    minutes = max(0, ms // 60_000)
     if minutes < 60:
         return f"{minutes} min"
     if minutes < 48 * 60:

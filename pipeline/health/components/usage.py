@@ -28,8 +28,6 @@ def score_usage(state: AccountState, now: int, scorecard: Scorecard) -> Assessme
     numbers = scorecard.usage
     day = now // DAY
     breadth, volume = _breadth(state, day, numbers), _volume(state, day, scorecard)
-    if breadth[0] is None and volume[0] is None:
-        return Assessment(None, "too few logins heard of so far to judge")
     weight = points = 0.0
     costliest, reason = -1.0, ""
     for part_weight, (score, text) in (
@@ -44,6 +42,8 @@ def score_usage(state: AccountState, now: int, scorecard: Scorecard) -> Assessme
         cost = part_weight * (100 - score)
         if cost > costliest:
             costliest, reason = cost, text
+    if not weight or (breadth[0] is None and volume[0] is None):
+        return Assessment(None, "too few logins heard of so far to judge")
     factor = 1.0
     dark_at = state.dark_at
     if dark_at:

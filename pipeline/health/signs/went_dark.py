@@ -10,15 +10,17 @@ from pipeline.health.windows import DAY, day_of
 
 
 def find_silence(
-    state: AccountState, _now: int, scorecard: Scorecard, _alert: Alert | None, _explained: tuple[str, ...]
+    state: AccountState, _now: int, scorecard: Scorecard, alert: Alert | None, _explained: tuple[str, ...]
 ) -> Finding | None:
     """
     Due ``allowed_silence`` after the last login, to the millisecond, by the clock: what has not been heard yet may be a login.
 
-    Nothing without a rhythm: an account that hardly ever logged in does not go dark, it never came.
+    Nothing without a rhythm: an account that hardly ever logged in does not go dark, it never came. What is open ends with a login
+    alone, not with other seats that allow a longer silence.
     """
     dark_at = state.dark_at
-    if not dark_at or dark_at > state.clock:
+    is_silent_still = alert is not None and state.last_login_heard_at < alert.opened_at
+    if not is_silent_still and not 0 < dark_at <= state.clock:
         return None
     numbers = scorecard.went_dark
     silent_days = (state.clock - state.last_login_at) // DAY

@@ -129,6 +129,7 @@ def state_after(*events: Event, clock: int = 0) -> AccountState:
     """A state that has heard *events* as they happened, without being scored."""
     state = new_state()
     for event in events:
+        state.as_of = max(state.as_of, event.occurred_at)
         state.apply(event, event.occurred_at)
     state.clock = max(clock, state.as_of)
     state.as_of = state.clock

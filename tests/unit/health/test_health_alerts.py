@@ -88,6 +88,34 @@ def test_going_dark_resolves_when_people_sign_in_again() -> None:
     assert resolved.reason == "is back, people are signing in again"
 
 
+def test_fewer_seats_do_not_end_a_silence() -> None:
+    """They allow a longer one; but nobody has signed in."""
+    partition = dark_account()
+    partition.run_until(LAST_LOGIN + 6 * DAY + HOUR)
+
+    partition.hear(facts(LAST_LOGIN + 7 * DAY, seats=8))
+    partition.run_until(LAST_LOGIN + 12 * DAY, every=6 * HOUR)
+    assert partition.turns("went_dark") == ["OPENED"]
+
+    partition.hear(login(LAST_LOGIN + 12 * DAY + HOUR))
+    assert partition.turns("went_dark") == ["OPENED", "RESOLVED"]
+
+
+def test_sixty_days_past_due_are_told_when_they_are() -> None:
+    """At midnight, and not when the account's day is scored."""
+    partition = dark_account()
+    due_day = LAST_LOGIN // DAY - 57
+    partition.hear(invoice(LAST_LOGIN, due_day=due_day))
+    limit = (due_day + 60) * DAY
+
+    partition.run_until(limit - 1)
+    assert partition.turns("band") == []
+    partition.tick(limit + MINUTE)
+
+    (alert,) = [alert for alert in partition.alerts if alert.sign == "band"]
+    assert (alert.due_at, alert.as_of) == (limit, limit)
+
+
 def test_a_late_login_of_a_day_already_counted_ends_a_silence_it_disproves() -> None:
     """It moves the last login by hours only, and still the silence was none."""
     partition = dark_account()

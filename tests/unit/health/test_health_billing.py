@@ -1,5 +1,6 @@
 """The billing component."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.billing import score_billing
-from pipeline.health.events import Invoice
+from pipeline.health.events import Invoice, InvoiceStep
 from pipeline.health.windows import DAY
 
 
@@ -130,3 +131,26 @@ def test_amounts_of_two_currencies_are_never_added() -> None:
     dollars.currency, dollars.amount = "USD", Decimal(70)
 
     assert score_billing(overdue(8, dollars), START, MID).reason == "EUR 1,000.00 is up to 8 days past due"
+
+
+def test_a_fall_is_seen_with_weekly_invoices_too() -> None:
+    """Three months of them, and the weeks before to compare with, are more than a dozen."""
+    weekly = [
+        step
+        for week in range(57)
+        for step in (
+            weekly_invoice(week, "ISSUED", "500" if week > 50 else "1000"),
+            weekly_invoice(week, "PAID", "500" if week > 50 else "1000"),
+        )
+    ]
+
+    assessment = score_billing(state_after(*weekly), START + 57 * 7 * DAY, MID)
+
+    assert assessment.reason.startswith("recurring amount down 50% in 90 days")
+
+
+def weekly_invoice(week: int, step: InvoiceStep, amount: str) -> Invoice:
+    """A week's invoice; paid a day after it was issued."""
+    at = START + week * 7 * DAY + (step == "PAID") * DAY
+    bill = invoice(at, step, f"W-{week}", recurring=amount, due_day=MONDAY + week * 7)
+    return replace(bill, period_days=7)

@@ -277,3 +277,78 @@ def test_what_time_did_is_not_said_of_the_next_event() -> None:
     assert moved_by_ticket.kind == "EVENT"
     assert moved_by_ticket.causes_count == 1
     assert moved_by_ticket.points[0].before == moved_by_ticket.points[0].after
+
+
+def test_two_systems_may_number_their_events_alike() -> None:
+    """Whoever sends the same event twice sends it about the same ticket, person, invoice or survey."""
+    partition = living_account()
+    now = partition.fold.clock
+    events = [
+        ticket(now, ticket_id="zendesk:7", event_id="1001"),
+        ticket(now, ticket_id="intercom:7", event_id="1001"),
+        invoice(now, invoice_id="stripe:1", event_id="1001"),
+        invoice(now, invoice_id="sap:1", event_id="1001"),
+        login(now, 1, event_id="1001"),
+        login(now, 2, event_id="1001"),
+    ]
+    before = partition.fold.counters.events
+
+    partition.hear_all([*events, *events])
+
+    assert partition.fold.counters.events == before + 6
+    assert partition.fold.counters.duplicates == 6
+
+
+def test_facts_behind_a_closing_open_the_account_again_however_old_they_are() -> None:
+    """A CRM that sends the record it had sent before says that the account is there; what was before it is forgotten."""
+    partition = living_account()
+    known, now = partition.state().facts, partition.fold.clock
+    assert known is not None
+
+    partition.hear(AccountClosed("gone", now))
+    partition.hear(known, at=now + HOUR)
+    partition.hear(login(now + 2 * HOUR))
+
+    assert not partition.snapshots[-1].closed
+    assert partition.fold.counters.left_out == 0
+
+
+def test_a_closing_closes_whatever_the_facts_say_of_their_time() -> None:
+    """The clock of the CRM may be minutes ahead."""
+    partition = living_account()
+    now = partition.fold.clock
+    partition.hear(facts(now + 4 * MINUTE), at=now)
+
+    partition.hear(AccountClosed("gone", now + MINUTE))
+
+    assert partition.snapshots[-1].closed
+
+
+def test_scores_from_before_a_closing_are_not_told_after_it() -> None:
+    """Neither as the score of a week ago nor as a height to fall from."""
+    partition = living_account()
+    partition.run_until(partition.fold.clock + 10 * DAY, every=6 * HOUR)
+    now = partition.fold.clock
+    assert partition.snapshots[-1].score_7d_ago is not None
+
+    partition.hear(AccountClosed("gone", now))
+    partition.hear(facts(now + HOUR))
+
+    assert not partition.snapshots[-1].closed
+    assert partition.snapshots[-1].score_7d_ago is None
+
+
+def test_facts_and_invoices_of_before_us_say_nothing_of_weeks_without_tickets() -> None:
+    """An account that became one of ours today has no usual yet, whatever its records' age."""
+    partition = Partition()
+    partition.hear(facts(START - 200 * DAY, start_day=MONDAY - 200, seats=50), at=START)
+    partition.hear(invoice(START - 300 * DAY, "PAID"), at=START)
+    partition.hear(nps(START - 60 * DAY, 9), at=START)
+    for number in range(15):
+        at = START + number * MINUTE
+        partition.hear(ticket(at, ticket_id=f"T-{number}", severity="P4"))
+        partition.hear(ticket(at + HOUR, "SOLVED", f"T-{number}", "P4"))
+    partition.hear(login(START + 2 * HOUR))
+
+    support, usage = partition.state().standing.scores[1], partition.state().standing.scores[0]
+    assert (usage, support) == (None, 100)

@@ -206,5 +206,5 @@ def test_a_state_of_a_newer_program_is_refused() -> None:
     value = bytearray(worker.table[PARTITION_RECORD])
     value[17] = 99
 
-    with pytest.raises(NewerState, match="version 99, this program reads up to 1"):
+    with pytest.raises(NewerState, match="version 99, this program reads up to 2"):
         decode_record(bytes(value))

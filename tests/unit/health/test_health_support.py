@@ -1,12 +1,16 @@
 """The support component."""
 
+from itertools import permutations
+
 import pytest
 from health_builders import MID, MONDAY, START, login, state_after, ticket
 
 from pipeline.health.account import AccountState
-from pipeline.health.components.support import score_support
+from pipeline.health.components.support import score_support, solve_limits
 from pipeline.health.events import SupportTicket
 from pipeline.health.windows import DAY, HOUR, MINUTE
+
+LIMITS = solve_limits(MID.support.solve_hours)
 
 
 def solved(day: int, number: int) -> list[SupportTicket]:
@@ -144,3 +148,34 @@ def test_a_reopened_ticket_gets_its_time_again() -> None:
     )
 
     assert score_support(state, state.as_of, MID).look_again_at == START + 14 * HOUR
+
+
+def test_a_ticket_solved_in_time_and_closed_days_later_costs_nothing() -> None:
+    """Help desks close by themselves, days after the solution; the promise was about that."""
+    steps = [
+        ticket(START, severity="P1"),
+        ticket(START + 5 * MINUTE, "REPLIED", severity="P1"),
+        ticket(START + HOUR, "SOLVED", severity="P1"),
+        ticket(START + 3 * DAY, "CLOSED", severity="P1"),
+    ]
+
+    for order in permutations(steps):
+        assert score_of(state_after(*order, clock=START + 4 * DAY), START + 4 * DAY) == 100
+
+
+def test_a_ticket_reopened_and_solved_too_late_was_solved_by_what_came_last() -> None:
+    """The time runs from the reopening; what was a solution before it is none."""
+    steps = [
+        ticket(START, severity="P1"),
+        ticket(START + 5 * MINUTE, "REPLIED", severity="P1"),
+        ticket(START + HOUR, "SOLVED", severity="P1"),
+        ticket(START + DAY, "REOPENED", severity="P1"),
+        ticket(START + DAY + 5 * HOUR, "SOLVED", severity="P1"),
+        ticket(START + 4 * DAY, "CLOSED", severity="P1"),
+    ]
+
+    states = [state_after(*order, clock=START + 5 * DAY) for order in permutations(steps)]
+
+    assert {solution for state in states for solution in state.tickets.solved_late(LIMITS)} == {
+        (START + DAY + 5 * HOUR, 1)
+    }

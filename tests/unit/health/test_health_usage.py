@@ -1,7 +1,18 @@
 """The usage component and the rhythm it is judged by."""
 
 import pytest
-from health_builders import CARDS, MID, MONDAY, START, facts, login, office_weeks, person, state_after
+from health_builders import (
+    CARDS,
+    MID,
+    MONDAY,
+    START,
+    facts,
+    login,
+    office_weeks,
+    person,
+    scorecards_with,
+    state_after,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -188,3 +199,11 @@ def test_usage_stays_between_0_and_100(logins: list[tuple[int, int, int]], later
 def test_the_people_of_the_builders_are_eight_bytes() -> None:
     """The columns rely on it."""
     assert len(person(1)) == 8
+
+
+def test_parts_without_weight_are_no_usage() -> None:
+    """A scorecard may leave a part out; where nothing else is known there is nothing to say."""
+    cards = scorecards_with(usage__breadth_weight=0)
+    state = rested(facts(), *office_weeks(1), clock=START + 21 * DAY)
+
+    assert score_usage(state, START + 21 * DAY, cards.of("MID", "LIVE", None)).score is None
