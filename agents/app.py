@@ -7,6 +7,7 @@ own them.
 
 import logging
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, cast
 
 import faust
@@ -23,6 +24,14 @@ from agents.lane.transport import LaneOptions, LaneTransport
 PRODUCER_MAX_BATCH_BYTES = 1_000_000
 """Below Kafka's default message.max.bytes (1,048,588); a step of states has a limit of its own."""
 
+STUCK_SECONDS = 30.0
+"""
+A worker whose event loop has not turned for as long is taken for stuck.
+
+Well above what it may take: the states of a partition are decoded in one go at 70 µs an account (docs/performance.md),
+18 s for 250,000 accounts; and a stop, which blocks the loop too, takes ``agents.worker.STOP_SECONDS`` at most.
+"""
+
 
 class LaneApp(faust.App):
     """A Faust app whose transport is the lane and that keeps nothing on disk."""
@@ -36,6 +45,7 @@ class LaneApp(faust.App):
         self._lane_options = lane_options
         self.leaving = False
         """Set by whoever is about to stop the app: not ready from then on."""
+        self._turned_at = monotonic()
         super().__init__(name, broker_session_timeout=session_seconds, **settings)
 
     @property
@@ -81,6 +91,21 @@ class LaneApp(faust.App):
             return False, "reads its state back from the changelog"
         owned = sorted({tp.partition for tp in assigned})
         return True, f"processes partitions {', '.join(map(str, owned))}"
+
+    def turned(self) -> None:
+        """Note that the event loop turns, or gets on with what blocks it."""
+        self._turned_at = monotonic()
+
+    def liveness(self) -> tuple[bool, str]:
+        """
+        Whether the event loop has turned within ``STUCK_SECONDS``, and a sentence about it; safe from another thread.
+
+        A worker that waits for Kafka is alive: its loop turns.
+        """
+        seconds = monotonic() - self._turned_at
+        if seconds > STUCK_SECONDS:
+            return False, f"the event loop has not turned for {seconds:.0f} s"
+        return True, "the event loop turns"
 
     @property
     def connection(self) -> dict[str, Any]:

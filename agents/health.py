@@ -28,6 +28,7 @@ from agents.lane.writer import Record, Writer, append
 from pipeline import metrics
 from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
+from pipeline.health.scorecard_reading import InvalidScorecards
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import Registry
@@ -114,6 +115,7 @@ class HealthWorker:
             if tp.topic != self._log_topic or tp.partition not in store.recovered:
                 continue
             fold = store.folds.get(tp.partition) or self._build(tp.partition)
+            self.app.turned()  # many partitions may take longer than a loop may stand still
             if fold.next_offset < (group_offset or 0):
                 reason = (
                     f"{tp}: the state stands at {fold.next_offset}, the group has committed {group_offset}"
@@ -146,8 +148,8 @@ class HealthWorker:
                 )
         except StatesDiffer as exc:
             stop(Exit.ACCOUNTS_DIFFER, str(exc))
-        except NewerState as exc:
-            stop(Exit.NEWER_STATE, str(exc))
+        except (NewerState, InvalidScorecards) as exc:
+            stop(Exit.NEWER_STATE, _first_line(exc))
         if fold.incarnation != incarnation:
             reason = f"the state belongs to log {fold.incarnation}, this is log {incarnation}"
             stop(Exit.OTHER_INCARNATION, f"partition {partition}: {reason}")
@@ -194,9 +196,12 @@ class HealthWorker:
                 )
             entry = decode(record.value)
             if isinstance(entry.body, NO_EVENT):
-                while not fold.advance(entry, offset, limit - grown):
-                    await self._cut(tp.partition, fold)
-                    grown = 0
+                try:
+                    while not fold.advance(entry, offset, limit - grown):
+                        await self._cut(tp.partition, fold)
+                        grown = 0
+                except InvalidScorecards as exc:
+                    stop(Exit.NEWER_STATE, f"{tp}: the scorecards at {offset}: {_first_line(exc)}")
             else:
                 apply(record.key.decode(), entry, offset)
                 oldest = oldest or entry.observed_at
@@ -259,6 +264,10 @@ class HealthWorker:
 
     async def _tell_lag(self) -> None:
         await tell_lag(self.app)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 @contextmanager

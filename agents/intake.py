@@ -155,7 +155,8 @@ class IntakeWorker:
         while self._generation != (generation := self.app.consumer_generation_id):
             try:
                 await asyncio.to_thread(self._incarnations.check)
-            except TelltaleError:
+            except TelltaleError as exc:
+                log.warning("inputs.unknown", reason=str(exc), way_out="asks again by itself")
                 await asyncio.sleep(_BROKER_RETRY_SECONDS)
             else:
                 self._generation = generation

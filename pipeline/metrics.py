@@ -105,7 +105,7 @@ CHANGELOG_BYTES: Final = Counter(
 )
 STATE_BYTES_MAX: Final = Gauge(
     "telltale_state_bytes_max",
-    "Size of the largest account state written; one step of the changelog holds 524288.",
+    "Size of the largest account state written; one step of the changelog holds 2 MiB.",
     registry=REGISTRY,
 )
 RESTORE_SECONDS: Final = Gauge(
@@ -231,12 +231,13 @@ class Endpoint:
         self.close()
 
 
-def _answering() -> State:
+def answering() -> State:
+    """Say that all is well: of a process of which no more is known than that it answers."""
     return True, "the process answers"
 
 
 def serve(
-    host: str, port: int, ready: Callable[[], State], *, alive: Callable[[], State] = _answering
+    host: str, port: int, ready: Callable[[], State], *, alive: Callable[[], State] = answering
 ) -> Endpoint:
     """
     Serve /metrics, /readyz and /livez from a thread; port 0 takes a free one. Raises OSError if the port is taken.

@@ -11,6 +11,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -60,11 +61,22 @@ def _existing_folder(path: Path) -> Path:
 
 
 def _postgres_address(url: SecretStr) -> SecretStr:
-    scheme, separator, rest = url.get_secret_value().partition("://")
-    if not separator:  # Not set: whether that is a fault depends on who asks.
+    if not url.get_secret_value():  # Not set: whether that is a fault depends on who asks.
         return url
+    scheme, _, rest = url.get_secret_value().partition("://")
     if scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise PydanticCustomError("not_postgres", "must begin with postgresql://")
+    try:
+        address = urlsplit(f"//{rest}")
+        is_plain = address.port != 0 and "@" not in address.netloc.rpartition("@")[0]
+    except ValueError:
+        is_plain = False
+    if not is_plain:
+        # Refused here, since the driver would take a part of such a password for the host, and print it.
+        raise PydanticCustomError(
+            "not_postgres",
+            "must be postgresql://user:password@host:port/database, with @ : / ? # in user and password as %40 %3A %2F %3F %23",
+        )
     # The driver is named, because the default for a bare postgresql:// has changed between releases of SQLAlchemy.
     return SecretStr(f"postgresql+psycopg://{rest}")
 
@@ -163,7 +175,10 @@ class Settings(BaseSettings):
     )
     metrics_host: str = Field("127.0.0.1", description="Address /metrics, /readyz and /livez listen on.")
     metrics_port: int = Field(
-        0, ge=0, le=65535, description="Their port; 0 is any free one, told at the start."
+        0,
+        ge=0,
+        le=65535,
+        description="Their port, the first of three for `telltale run`; 0 is any free one, told at the start.",
     )
     log_format: Literal["json", "console"] = Field("json", description="Shape of log lines on stderr.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

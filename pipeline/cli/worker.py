@@ -44,7 +44,7 @@ def intake() -> None:
         set_floods_aside=settings.set_floods_aside,
         input_incarnations=lambda: topic_ids(client, [topic.name for topic in contract.inputs]),
     )
-    with observed(settings, "intake", running.app.readiness):
+    with observed(settings, "intake", running.app.readiness, alive=running.app.liveness):
         sys.exit(run_worker(running.app, prepared=_prepared(settings, contract, running)))
 
 
@@ -65,7 +65,7 @@ def health() -> None:
         registry=open_registry(contract, settings.registry_url.get_secret_value()),
         log_incarnation=log_incarnation,
     )
-    with observed(settings, "health", running.app.readiness):
+    with observed(settings, "health", running.app.readiness, alive=running.app.liveness):
         sys.exit(run_worker(running.app, prepared=_prepared(settings, contract, running)))
 
 

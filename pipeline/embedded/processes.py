@@ -65,7 +65,8 @@ class ProcessTree:
     """
     Processes started one by one, and stopped one by one in reverse: so start those first that others rely on.
 
-    A with-block stops them at its end. Output without a log file goes to *output*, by default stderr.
+    A with-block stops them at its end. Output without a log file goes to *output*, by default stderr; a line that
+    cannot be written there, because nobody reads any more, is left out.
     """
 
     def __init__(self, *, back_off: BackOff | None = None, output: TextIO | None = None) -> None:
@@ -182,6 +183,14 @@ class _Member:
             )
 
     def _keep(self) -> None:
+        try:
+            self._restart_until_the_end()
+        except Exception as error:
+            # First of all: who waits for the tree would wait for ever.
+            self._on_end(ProcessDied(f"process {self._command.name} cannot be kept running: {error!r}"))
+            log.exception("process.unwatched", process=self._command.name)
+
+    def _restart_until_the_end(self) -> None:
         deaths = 0
         while True:
             began = time.monotonic()
@@ -204,12 +213,14 @@ class _Member:
                 self.process = self._start()
 
     def _pass_on_output(self) -> int:
-        """Print what the process prints, until its end; return its exit code."""
+        """Print what the process prints, as far as that can be written, until its end; return its exit code."""
         if self.process.output is not None:
             with self.process.output as lines:
                 for line in lines:
                     text = line.decode(errors="replace").rstrip("\n")
-                    self._output.write(f"{self._command.name} | {text}\n")
+                    # `| head` has had enough, or the terminal is gone; the pipe is emptied all the same.
+                    with suppress(OSError, ValueError):
+                        self._output.write(f"{self._command.name} | {text}\n")
         return self.process.wait()
 
     def _died(self, how: str, deaths: int) -> ProcessDied:

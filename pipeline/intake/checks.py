@@ -20,8 +20,8 @@ LONGEST_LABEL: Final = 200
 FUTURE_TOLERANCE: Final = 5 * 60_000
 """How far, in ms, an event's time may be ahead of its observation: clocks differ."""
 
-_EARLIEST: Final = 946_684_800_000  # 2000-01-01: anything before it is a time in seconds, or a default
-_LATEST: Final = 4_102_444_800_000  # 2100-01-01: anything after it is a time in µs, or garbage
+EARLIEST: Final = 946_684_800_000  # 2000-01-01: anything before it is a time in seconds, or a default
+LATEST: Final = 4_102_444_800_000  # 2100-01-01: anything after it is a time in µs, or garbage
 _LATEST_DAY: Final = 47_482  # 2100-01-01
 _CURRENCY: Final = re.compile("[A-Z]{3}")
 # Control characters would corrupt keys, logs and messages; a lone surrogate cannot be written as UTF-8 at all.
@@ -40,6 +40,11 @@ def verdict(faults: Sequence[Fault]) -> tuple[Code, str]:
     """The code that names a record with these *faults*, at least one, and all of them as one sentence."""
     code = min((fault.code for fault in faults), key=_RANK.__getitem__)
     return code, "; ".join(fault.says for fault in faults)
+
+
+def no_time(name: str, at: int) -> Fault:
+    """The fault of a time *at* that is not in [``EARLIEST``, ``LATEST``), ms UTC."""
+    return Fault("range", f"{name} is {at}, which is no time in ms between 2000 and 2100")
 
 
 def is_writable(text: str, longest: int) -> bool:
@@ -89,8 +94,8 @@ class Checks:
     def moment(self, name: str) -> None:
         """A time that has passed: ms UTC, from 2000 on, at most 5 minutes ahead of the observation."""
         at = self.value[name]
-        if not _EARLIEST <= at < _LATEST:
-            self.note("range", f"{name} is {at}, which is no time in ms between 2000 and 2100")
+        if not EARLIEST <= at < LATEST:
+            self.faults.append(no_time(name, at))
         elif at > self.observed_at + FUTURE_TOLERANCE:
             ahead = (at - self.observed_at) / 60_000
             self.note("future_timestamp", f"{name} is {ahead:.1f} minutes ahead of the observation")

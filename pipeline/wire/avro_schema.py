@@ -38,8 +38,9 @@ def misfit(written: Schema, wanted: Schema) -> str | None:
         # Without logical types a time in µs or an amount of scale 2 would be read as one in ms or of scale 4.
         if meanings.get(name, meaning) != meaning:
             return f"means something else by {name}"
-    if _is_bottomless(parsed):
-        return "has a recursive type or an array of nothing, of which a few bytes could hold millions"
+    named = parsed.get("__named_schemas", {})
+    if _is_bottomless(parsed, {name for name, kind in named.items() if _has_no_bytes(kind)}):
+        return "has a recursive type, or repeats one that has no bytes: a few bytes could hold millions"
     return None
 
 
@@ -58,22 +59,31 @@ def _logical_type(kind: Any) -> tuple[Any, Any]:
     return None, None
 
 
-def _is_bottomless(kind: Any, inside: frozenset[str] = frozenset()) -> bool:
-    """Whether *kind*, parsed, has a type within itself (*inside*: the ones around it) or an array of nothing."""
+def _is_bottomless(kind: Any, empty: set[str], inside: frozenset[str] = frozenset()) -> bool:
+    """
+    Whether *kind*, parsed, has a type within itself, or one without bytes (*empty*) in an array or used again.
+
+    *inside* are the types around it. Of 40 records, each with two of the one before, the last has the first 2⁴⁰ times.
+    """
     if isinstance(kind, str):
-        return kind in inside
+        return kind in inside or kind in empty
     if isinstance(kind, list):
-        return any(_is_bottomless(branch, inside) for branch in kind)
+        return any(_is_bottomless(branch, empty, inside) for branch in kind)
     inside = inside | {kind["name"]} if "name" in kind else inside
     within = [field["type"] for field in kind.get("fields", ())] + [
         kind[part] for part in ("items", "values") if part in kind
     ]
     is_of_nothing = kind["type"] == "array" and _has_no_bytes(kind["items"])
-    return is_of_nothing or any(_is_bottomless(part, inside) for part in within)
+    return is_of_nothing or any(_is_bottomless(part, empty, inside) for part in within)
 
 
 def _has_no_bytes(kind: Any) -> bool:
-    return kind == "null" or (isinstance(kind, dict) and (kind["type"] == "null" or kind.get("fields") == []))
+    """Whether values of *kind* have none; of a type used again ``_is_bottomless`` knows."""
+    if not isinstance(kind, dict):  # a union has its branch's number
+        return bool(kind == "null")
+    if "fields" in kind:
+        return all(_has_no_bytes(field["type"]) for field in kind["fields"])
+    return bool(kind["type"] == "null" or kind.get("size") == 0)
 
 
 def _without_logical_types(kind: Any) -> Any:

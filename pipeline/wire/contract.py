@@ -89,11 +89,13 @@ class Contract:
     """
     Topics by name (dead letters included), registered schemas by id, and schema versions by folder, oldest first.
 
-    With a *prefix* every topic and subject name opens with it, so that several pipelines share a broker.
+    The topic of an input's dead letters is named like it, with *dead_letter_suffix* behind. With a *prefix* every topic
+    and subject name opens with it, so that several pipelines share a broker.
     """
 
     prefix: str
     topics: Mapping[str, Topic]
+    dead_letter_suffix: str
     registered: Mapping[int, RegisteredSchema]
     versions: Mapping[str, tuple[Schema, ...]]
 
@@ -113,6 +115,7 @@ class Contract:
         return cls(
             prefix=prefix,
             topics=topics | letters,
+            dead_letter_suffix=dead["suffix"],
             registered={
                 line["id"]: RegisteredSchema(
                     schema_id=line["id"],
@@ -143,7 +146,7 @@ class Contract:
 
     def dead_letter(self, topic: Topic) -> Topic:
         """Where records of input *topic* go that cannot be used."""
-        return self.topic(f"{topic.name}.dlq")
+        return self.topic(topic.name + self.dead_letter_suffix)
 
     @property
     def inputs(self) -> tuple[Topic, ...]:

@@ -69,7 +69,8 @@ def read(headers: Headers) -> Letter | Mark:
     What a record with these *headers* is; one without any of ours, which a stranger wrote, is a letter without a code.
 
     A sender can put what it likes into the headers of its record. Ours stand behind them and are the ones that count,
-    and what bears a code is a letter: no input record can pass for a mark.
+    and what bears a code is a letter: no input record can pass for a mark. The replays alone are counted by the record,
+    which carries them from its last letter: a sender that makes a number up keeps its own record from being sent again.
     """
     ours = {name: (value or b"").decode(errors="replace") for name, value in headers}
     if _DONE in ours and _CODE not in ours:

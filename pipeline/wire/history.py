@@ -12,8 +12,8 @@ look for faults before: unchecked, a history is read once less, and ends at the 
 
 A file is one source partition: ``file:`` and the first 16 digits of its SHA-256, partition 0. The offset is the
 event's number in the order of ``observed_at`` (at one time: in the order of the file), from 1, because offsets of
-a source must rise in the log; in a file that is in order it is the line. Lines that are left out keep their
-number, so that loading a file again gives the same offsets whatever the directory knows by then.
+a source must rise in the log; in a file that is in order and has no blank line it is the line. Lines that are left
+out keep their number, so that loading a file again gives the same offsets whatever the directory knows by then.
 
     TelltaleError
     └── BadHistory      no event, or lines that cannot be used
@@ -184,6 +184,8 @@ class History:
         if isinstance(received, Rejected):
             return None
         account_id = self._account_of(received)
+        if isinstance(account_id, Rejected) and account_id.code not in LEFT_OUT:
+            return None  # it is refused anyway, and its time may be no time
         return received.timestamp, account_id.encode() if isinstance(account_id, str) else b""
 
     def _account_of(self, received: Received) -> str | Rejected:

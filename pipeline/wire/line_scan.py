@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from pipeline.intake.checks import EARLIEST, LATEST
 from pipeline.intake.directory import AccountDirectory
 from pipeline.wire.json_fields import read_time
 
@@ -47,6 +48,8 @@ class LineScan:
             seen = self._parse(line)
             observed_at = read_time(seen.occurred_at if seen.observed_at is None else seen.observed_at)
         except (msgspec.DecodeError, ValueError, RecursionError):
+            return None
+        if not EARLIEST <= observed_at < LATEST:
             return None
         if seen.account_id is not None:
             return observed_at, seen.account_id.encode()

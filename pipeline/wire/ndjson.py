@@ -6,7 +6,8 @@ an offset, or ms; dates ISO, or days since 1970-01-01; money a number or a text;
 default may be missing. ``observed_at`` says when the event became known, ``occurred_at`` unless given.
 ``{"type": "account", "account_id": "acme", "occurred_at": …, "closed": true}`` closes an account.
 
-Whether the values can be is decided by ``pipeline/intake`` afterwards; files and their order are ``history.py``'s.
+Here it is seen to that an event became known between 2000 and 2100. Whether its values can be is decided by
+``pipeline/intake`` afterwards; files and their order are ``history.py``'s.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.intake.checks import Fault, verdict
+from pipeline.intake.checks import EARLIEST, LATEST, Fault, no_time, verdict
 from pipeline.intake.event_types import BY_NAME, EVENT_TYPES
 from pipeline.intake.received import Received, Rejected
 from pipeline.wire.contract import Contract
@@ -94,12 +95,18 @@ def _closing(fields: dict[str, Any], source: str, offset: int) -> Received | Rej
 
 
 def _read_time(name: str, item: Any, faults: list[Fault]) -> int | None:
-    """The time in *item*, which may be missing."""
+    """The time in *item*, which may be missing; ``None`` too where *faults* gets one."""
+    if item is None:
+        return None
     try:
-        return None if item is None else read_time(item)
+        at = read_time(item)
     except WrongField as wrong:
         faults.append(Fault("schema_mismatch", f"{name} {wrong}"))
         return None
+    if not EARLIEST <= at < LATEST:
+        faults.append(no_time(name, at))
+        return None
+    return at
 
 
 def _rejected(faults: list[Fault], source: str, offset: int) -> Rejected:

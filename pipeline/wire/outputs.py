@@ -5,7 +5,7 @@ What health hands out ⇄ bytes: snapshots, changes and alert events.
     encoder.snapshot(snapshot), encoder.change(change), encoder.alert(alert)   # for contract.current, .change, .alert
     OutputDecoder(contract, registry).decode(topic, value)                     # dict; Undecodable
 
-Writers have the core's frozen values; readers (sinks, command line, anybody) get dicts with the schema's names,
+Writers have the core's classes; readers (sinks, command line, anybody) get dicts with the schema's names,
 times in ms UTC, dates in days since 1970-01-01, money as ``Decimal``.
 """
 

@@ -146,6 +146,34 @@ def test_output_without_a_file_is_passed_on_with_the_name_in_front() -> None:
     assert output.getvalue() == "worker | out\nworker | err\nworker | \N{REPLACEMENT CHARACTER}\n"
 
 
+@pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("I/O operation on closed file")])
+def test_an_output_that_cannot_be_written_stops_nothing(error: Exception) -> None:
+    """`telltale run 2>&1 | head`: more than a pipe holds is taken from the process, and its death is noticed."""
+
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise error
+
+    with ProcessTree(output=Closed()) as tree:
+        tree.start(shell("worker", "seq 100000; exit 4"))
+
+        with pytest.raises(ProcessDied, match=r"^process worker exited with 4$"):
+            tree.wait(10)
+
+
+def test_who_cannot_be_restarted_ends_the_tree(tmp_path: Path) -> None:
+    """Its log's folder is a file by now; whoever waits for the tree is told so, and waits no longer."""
+    folder = tmp_path / "logs"
+    with capture_logs() as logs, ProcessTree(back_off=AT_ONCE) as tree:
+        script = f"mv {folder} {tmp_path}/old; touch {folder}"
+        tree.start(shell("worker", script, log_file=folder / "worker.log", restarts=5))
+
+        with pytest.raises(ProcessDied, match=r"^process worker cannot be kept running: FileExistsError\("):
+            tree.wait(10)
+
+    assert [entry["event"] for entry in logs] == ["process.died", "process.unwatched"]
+
+
 def test_the_environment_is_ours_and_what_the_command_adds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers find PATH and settings as we do, and what only we know, such as the embedded broker's address."""
     monkeypatch.setenv("FROM_US", "1")

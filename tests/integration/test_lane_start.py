@@ -130,3 +130,31 @@ def test_a_stop_that_hangs_ends_the_process(broker: str) -> None:
 
     assert ended.returncode == Exit.SHUTDOWN
     assert "stuck has not stopped in" in ended.stderr
+
+
+def test_a_request_that_hangs_during_the_preparation_does_not_keep_the_process(broker: str) -> None:
+    """The loop waits for its threads when it ends, so the deadline of a stop holds until then."""
+    script = f"""if True:
+        import asyncio, os, signal, sys, time
+        from contextlib import asynccontextmanager
+        import agents.worker
+        from agents.app import LaneApp
+        from agents.lane.transport import LaneOptions
+
+        @asynccontextmanager
+        async def prepared():
+            asyncio.get_running_loop().call_later(0.2, os.kill, os.getpid(), signal.SIGTERM)
+            await asyncio.to_thread(time.sleep, 15)
+            yield
+
+        agents.worker.STOP_SECONDS = 0.5
+        app = LaneApp("stuck", broker="kafka://{broker}", session_seconds=10, lane_options=LaneOptions())
+        sys.exit(agents.worker.run_worker(app, prepared=prepared))
+    """
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=12
+    )
+
+    assert ended.returncode == Exit.SHUTDOWN
+    assert "stuck has not stopped in" in ended.stderr

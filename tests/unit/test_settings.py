@@ -140,6 +140,36 @@ def test_the_database_address_names_its_driver(monkeypatch: pytest.MonkeyPatch) 
     assert settings.pseudonym_key.get_secret_value() == KEY
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host=db user=u password=canary",
+        "postgresql://u:p@canary@127.0.0.1:5432/t",
+        "postgresql://u:canary/x@127.0.0.1:5432/t",
+        "postgresql://u:p@127.0.0.1:54x/canary",
+        "postgresql://u:p@127.0.0.1:70000/canary",
+    ],
+)
+def test_a_database_address_that_a_driver_would_misread_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take a part of the password for the host and name it in its error; the way out is escaping."""
+    monkeypatch.setenv("TELLTALE_DATABASE_URL", url)
+
+    with pytest.raises(InvalidSettings, match="TELLTALE_DATABASE_URL: must be") as refused:
+        load_settings("database_url")
+
+    assert "canary" not in f"{refused.value} {refused.value.hint}"
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p%40x@[::1]:5432/t", "postgresql:///t?host=/run/postgresql"])
+def test_escapes_and_sockets_are_good_addresses(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the driver knows them."""
+    monkeypatch.setenv("TELLTALE_DATABASE_URL", url)
+
+    assert load_settings("database_url").database_url.get_secret_value().endswith(url.partition("://")[2])
+
+
 @pytest.mark.parametrize("length", [31, 65])
 def test_a_key_of_the_wrong_length_is_refused_at_once(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A short one can be tried out, and the hash takes no longer one."""

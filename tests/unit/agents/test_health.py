@@ -18,6 +18,8 @@ from health_in_memory import (
 )
 from workers_in_memory import until
 
+from agents.app import STUCK_SECONDS
+from pipeline.health.fold import PartitionFold
 from pipeline.wire.state import (
     PARTITION_RECORD,
     POSITION_SIZE,
@@ -185,3 +187,25 @@ async def turns_while_folding(entries: int) -> int:
     await health.process(health.worker)
     other.cancel()
     return turns
+
+
+async def test_a_worker_that_restores_many_partitions_is_not_taken_for_stuck(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No partition takes longer than the loop may stand still, all of them together do."""
+    now, told = 0.0, []
+    monkeypatch.setattr("agents.app.monotonic", lambda: now)
+    health = Health()
+
+    def build(partition: int) -> PartitionFold:
+        nonlocal now
+        now += 0.9 * STUCK_SECONDS
+        told.append(health.lane.app.liveness())
+        return PartitionFold(partition)
+
+    monkeypatch.setattr(health.worker, "_build", build)
+    health.store.recovered = {0, 1, 2}
+
+    await health.worker._state_offsets(dict.fromkeys(TP(LOG.topic, number) for number in range(3)))
+
+    assert told == [(True, "the event loop turns")] * 3

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import structlog
 
+from agents.health import STEP_BYTES
 from agents.health_figures import BANDS, HealthFigures
 from pipeline import metrics
 from pipeline.health.events import AccountClosed, LogEntry, Login, Scorecards, SupportTicket, Tick
@@ -158,3 +159,10 @@ def test_every_sign_transition_and_band_starts_at_zero() -> None:
         (labels["sign"], labels["transition"]) for labels, _ in series(metrics.ALERTS)
     }
     assert {labels["band"] for labels, _ in series(metrics.ACCOUNTS)} == set(BANDS)
+
+
+def test_what_a_step_holds_is_what_the_worker_puts_into_one() -> None:
+    """Metrics may not import the worker, so the figure stands in both."""
+    [family] = metrics.STATE_BYTES_MAX.collect()
+
+    assert f"holds {STEP_BYTES // 2**20} MiB." in family.documentation

@@ -8,6 +8,7 @@ from msgspec import msgpack
 from workers_in_memory import until
 
 from agents.lane.fences import Exit
+from pipeline.health.events import Scorecards
 from pipeline.wire.state import (
     EPOCH_MARK,
     PARTITION_RECORD,
@@ -86,6 +87,27 @@ async def test_a_value_of_a_newer_version_is_refused(key: bytes) -> None:
             fields = [STATE_VERSION + 1, *msgpack.decode(record.value[POSITION_SIZE:])[1:]]
             value = record.value[:POSITION_SIZE] + msgpack.encode(fields)
             changelog[number] = ConsumerRecord("", 0, 0, 0, 0, key, value, None, 0, 0, ())
+
+    with ends_with(Exit.NEWER_STATE):
+        await Health().recover(changelog)
+
+
+async def test_scorecards_of_a_newer_release_are_refused_in_the_log() -> None:
+    """By all workers at once; a restart of the same release does not help, and says so."""
+    health = await folded()
+    health.log(START, Scorecards(["format = 2"]))
+
+    with ends_with(Exit.NEWER_STATE):
+        await health.process(health.worker)
+
+
+async def test_scorecards_of_a_newer_release_are_refused_in_the_state() -> None:
+    """As they stand there when a worker of the older release takes over."""
+    changelog = (await folded()).changelog()
+    for number, record in enumerate(changelog):
+        if record.key == SCORECARDS_RECORD:
+            value = record.value[:POSITION_SIZE] + msgpack.encode([STATE_VERSION, ["format = 2"]])
+            changelog[number] = ConsumerRecord("", 0, 0, 0, 0, record.key, value, None, 0, 0, ())
 
     with ends_with(Exit.NEWER_STATE):
         await Health().recover(changelog)

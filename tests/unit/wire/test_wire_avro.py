@@ -181,9 +181,42 @@ def empty_records(schema: Schema) -> dict[str, Any]:
     return changed(schema, nothing={"type": "array", "items": {"type": "record", "name": "E", "fields": []}})
 
 
+def records_of_null(schema: Schema) -> dict[str, Any]:
+    inner = {"type": "record", "name": "I", "fields": [{"name": "x", "type": "null"}]}
+    items = {"type": "record", "name": "E", "fields": [{"name": "i", "type": inner}]}
+    return changed(schema, nothing={"type": "array", "items": items})
+
+
+def fixed_of_nothing(schema: Schema) -> dict[str, Any]:
+    return changed(schema, nothing={"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}})
+
+
+def named_elsewhere(schema: Schema) -> dict[str, Any]:
+    fixed = {"type": "fixed", "name": "F", "size": 0}
+    return changed(schema, one=fixed, nothing={"type": "array", "items": "F"})
+
+
+def doubled(schema: Schema) -> dict[str, Any]:
+    types: dict[str, Any] = {
+        "a0": {"type": "record", "name": "A0", "fields": [{"name": "x", "type": "null"}]}
+    }
+    for n in range(1, 3):
+        twice = [{"name": name, "type": f"A{n - 1}"} for name in "xy"]
+        types[f"a{n}"] = {"type": "record", "name": f"A{n}", "fields": twice}
+    return changed(schema, **types)
+
+
+def recursive_items(schema: Schema) -> dict[str, Any]:
+    node = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": "Node"}]}
+    return changed(schema, nothing={"type": "array", "items": node})
+
+
 def recursive(schema: Schema) -> dict[str, Any]:
     node = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}
     return changed(schema, chain=["null", node])
+
+
+PAIR = {"x": {"x": None}, "y": {"x": None}}
 
 
 def other_type(schema: Schema) -> dict[str, Any]:
@@ -197,6 +230,11 @@ def other_type(schema: Schema) -> dict[str, Any]:
         (other_record, {}),
         (bottomless, {"nothing": [None] * 1000}),
         (empty_records, {"nothing": [{}] * 1000}),
+        (records_of_null, {"nothing": [{"i": {"x": None}}] * 1000}),
+        (fixed_of_nothing, {"nothing": [b""] * 1000}),
+        (named_elsewhere, {"one": b"", "nothing": [b""] * 1000}),
+        (doubled, {"a0": {"x": None}, "a1": PAIR, "a2": {"x": PAIR, "y": PAIR}}),
+        (recursive_items, {"nothing": []}),
         (recursive, {"chain": None}),
         (other_type, {"user_id": 17}),
     ],
@@ -208,6 +246,19 @@ def test_a_schema_that_means_something_else_is_refused(
     decoder, payload = as_written_with(change(LOGIN_SCHEMA), LOGIN | value)
 
     assert outcome(decoder, payload) == "schema_mismatch"
+
+
+def test_a_list_of_records_with_bytes_is_read() -> None:
+    """Though a field of theirs has none, and the records are used again."""
+    fields = [{"name": "x", "type": "null"}, {"name": "n", "type": ["null", "int"]}]
+    items = {"type": "record", "name": "E", "fields": fields}
+    some = {"x": None, "n": None}
+    decoder, payload = as_written_with(
+        changed(LOGIN_SCHEMA, one=items, more={"type": "array", "items": "E"}),
+        LOGIN | {"one": some, "more": [some] * 3},
+    )
+
+    assert decoder.decode(payload) == LOGIN
 
 
 def test_a_schema_that_refers_to_another_is_refused() -> None:

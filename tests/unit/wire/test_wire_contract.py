@@ -1,5 +1,8 @@
 """Topics as ``schemas/topics.yaml`` declares them."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from pipeline.wire.contract import Contract, UnknownTopic
@@ -28,6 +31,18 @@ def test_a_dead_letter_topic_keeps_bytes_as_received() -> None:
     assert (letters.name, letters.schema, letters.retention_days) == ("customer.login.v1.dlq", None, 30)
     with pytest.raises(UnknownTopic, match="bytes as received"):
         contract.newest(letters)
+
+
+def test_topics_yaml_says_how_dead_letter_topics_end(tmp_path: Path) -> None:
+    """And nothing else does."""
+    folder = shutil.copytree(Path(__file__).parents[3] / "schemas", tmp_path / "schemas")
+    declared = (folder / "topics.yaml").read_text("utf-8")
+    (folder / "topics.yaml").write_text(declared.replace("suffix: .dlq", "suffix: .dead"), "utf-8")
+    contract = Contract.load(folder=folder)
+
+    letters = contract.dead_letter(contract.input("login"))
+
+    assert letters.name == "customer.login.v1.dead"
 
 
 def test_a_prefix_opens_every_name() -> None:

@@ -33,6 +33,17 @@ def test_a_line_without_a_time_is_refused_unchecked(tmp_path: Path) -> None:
         history.shares(1)
 
 
+@pytest.mark.parametrize("name", ["observed_at", "occurred_at"])
+def test_a_time_in_microseconds_is_refused_unchecked(tmp_path: Path, name: str) -> None:
+    """The shares that do not have the line would tick up to it first."""
+    line = login(NINE, "b", account_id="beta") | {name: NINE * 1000}
+    path = file_of(tmp_path, login(NINE, "a"), line)
+    history = open_history([path], contract=CONTRACT, pseudonyms=PEOPLE, checked=False)
+
+    with pytest.raises(BadHistory, match=f"{path}:2: range: {name} is {NINE}000, which is no time"):
+        history.shares(2)
+
+
 def test_shares_make_the_entries_of_the_whole(tmp_path: Path) -> None:
     """Each account with its offsets in one of them, all ticks in all of them; any process can read one."""
     domain, lone = (

@@ -125,6 +125,32 @@ def test_a_closing_line_closes_an_account() -> None:
     assert refusal(line | {"occurred_at": None})[0] == "missing_field"
 
 
+NO_TIME = "which is no time in ms between 2000 and 2100"
+
+
+@pytest.mark.parametrize("name", ["observed_at", "occurred_at"])
+@pytest.mark.parametrize(
+    ("time", "ms"), [(5, 5), (NOW * 1000, NOW * 1000), ("2100-01-01T00:00:00Z", 4_102_444_800_000)]
+)
+def test_a_closing_line_has_a_time_of_this_century(name: str, time: int | str, ms: int) -> None:
+    """Nothing after it looks at the time of a record without a value."""
+    line = {"type": "account", "account_id": "acme", "occurred_at": NOW, "closed": True}
+
+    assert refusal(line | {name: time}) == ("range", f"{name} is {ms}, {NO_TIME}")
+
+
+@pytest.mark.parametrize("time", [5, NOW // 1000, NOW * 1000, -1])
+def test_a_line_becomes_known_in_this_century(time: int) -> None:
+    """An observation in µs would let 500 million hours pass in a history."""
+    assert refusal(LOGIN_LINE | {"observed_at": time}) == ("range", f"observed_at is {time}, {NO_TIME}")
+
+
+@pytest.mark.parametrize("time", ["2000-01-01T00:00:00Z", "2099-12-31T23:59:59.999Z"])
+def test_the_whole_century_is_taken(time: str) -> None:
+    """From its first millisecond to its last."""
+    read(LOGIN_LINE | {"observed_at": time})
+
+
 def test_half_a_character_is_refused() -> None:
     """JSON can name one, UTF-8 cannot."""
     assert refusal(LOGIN_LINE | {"account_id": "ac\ud800me"})[0] == "decode"
