@@ -63,19 +63,26 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One record as read; *timestamp* is Kafka's, ms UTC, None if the broker gave none."""
+    """
+    One record as read; *timestamp* is Kafka's, ms UTC, None if the broker gave none.
+
+    *headers* stand in the record's order: a name may come twice, and a value may be null.
+    """
 
     partition: Partition
     offset: int
     timestamp: int | None
     key: bytes | None
     value: bytes | None
-    headers: Mapping[str, bytes]
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 class Target(Protocol):
     """
-    Where records go. Called from one thread; no call outlasts a minute.
+    Where records go. Called from one thread, which does not poll meanwhile.
+
+    A call may take minutes: a transaction is tried again after a conflict, and a batch with refused rows takes many. After
+    five (librdkafka's ``max.poll.interval.ms``) the group gives the partitions away: whoever claims them fences the call.
 
     Each but ``way_back`` may raise ``TargetAway``, and each but ``claim`` of those ``Fenced`` and ``TargetRestored``.
     """

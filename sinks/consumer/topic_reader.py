@@ -250,6 +250,6 @@ def _record(message: Message) -> Record:
         timestamp=None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
         key=message.key(),
         value=message.value(),
-        # Always pairs of a name and bytes; the stubs also allow what a producer may be given.
-        headers=dict(message.headers() or ()),  # type: ignore[arg-type]
+        # Always pairs of a name and bytes or None; the stubs also allow what a producer may be given.
+        headers=tuple(message.headers() or ()),  # type: ignore[arg-type]
     )

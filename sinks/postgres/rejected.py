@@ -46,7 +46,10 @@ class RejectedRecords:
                     "key": rejection.record.key,
                     "value": rejection.record.value,
                     "headers": json.dumps(
-                        {storable_text(name): value.hex() for name, value in rejection.record.headers.items()}
+                        [
+                            (storable_text(name), None if value is None else value.hex())
+                            for name, value in rejection.record.headers
+                        ]
                     ),
                     "code": rejection.code,
                     "detail": rejection.detail,

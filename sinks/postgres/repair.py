@@ -146,5 +146,5 @@ def _record(row: Row[Any]) -> Record:
         timestamp=row.timestamp,
         key=row.key,
         value=row.value,
-        headers={name: bytes.fromhex(value) for name, value in row.headers.items()},
+        headers=tuple((name, None if value is None else bytes.fromhex(value)) for name, value in row.headers),
     )

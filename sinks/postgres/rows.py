@@ -41,7 +41,7 @@ CODES: Final[tuple[Code, ...]] = (
 """The codes that occur, for the metric's labels."""
 
 SCORED_AT_HEADER: Final = "telltale-scored-at"
-"""Wall clock when a worker made the record, ms UTC in ASCII digits."""
+"""Wall clock when a worker made the record, ms UTC in ASCII digits; the last one that is not null counts."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY: Final = date(1970, 1, 1).toordinal()
@@ -124,7 +124,10 @@ class RowMaker:
         if record.value is None:
             raise ValueError("its value is null, which only the topic of latest health may have")
         value = self._decoder.decode(record.partition.topic, record.value)
-        scored_at = record.headers.get(SCORED_AT_HEADER)
+        scored_at = None
+        for name, content in record.headers:
+            if name == SCORED_AT_HEADER and content is not None:
+                scored_at = content
         if scored_at is not None and not scored_at.isdigit():
             raise ValueError(f"the header {SCORED_AT_HEADER} is no number")
         return value | {

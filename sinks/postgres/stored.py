@@ -123,7 +123,7 @@ class ExpectedRows:
     def of(self, topic: str, value: bytes) -> dict[str, Row]:
         """Rows by table, as ``RowReader`` would read them; none of a record that no row can be made of."""
         record = Record(
-            partition=Partition(topic, 0), offset=0, timestamp=None, key=None, value=value, headers={}
+            partition=Partition(topic, 0), offset=0, timestamp=None, key=None, value=value, headers=()
         )
         return {
             table.name: _as_read(table, row)

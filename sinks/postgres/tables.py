@@ -218,7 +218,12 @@ sink_rejected: Final = Table(
     Column("timestamp", BigInteger, comment="Kafka's, ms UTC: any number, it may be what is wrong."),
     Column("key", LargeBinary),
     Column("value", LargeBinary),
-    Column("headers", _JSON, nullable=False, comment="Name to value in hexadecimal."),
+    Column(
+        "headers",
+        _JSON,
+        nullable=False,
+        comment="List of [name, value in hexadecimal or null], in the record's order.",
+    ),
     Column("code", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("first_seen", _TIME, nullable=False, server_default=func.clock_timestamp()),

@@ -142,13 +142,20 @@ class PostgresTarget:
             _report(rejection)
 
     def _have_months(self, months: set[date]) -> None:
-        """Make partitions in a transaction of their own, before the one that locks rows."""
+        """Make or attach partitions in a transaction of their own, before the one that locks rows."""
         if months <= self._months:
             return
-        made = self._in_transaction(lambda connection: ensure_partitions(connection, months))
+        ensured = self._in_transaction(lambda connection: ensure_partitions(connection, months))
         self._months |= months
-        for month in made:
+        for month in ensured.made:
             _log.info("sink.partition_made", table="health_change", month=f"{month:%Y-%m}")
+        for month in ensured.attached:
+            _log.warning(
+                "sink.partition_attached",
+                table="health_change",
+                month=f"{month:%Y-%m}",
+                hint="It had been detached, and a change of that month came. Under another name a table stays apart.",
+            )
 
     def _next_offsets(self) -> dict[Partition, int]:
         return {partition: claim.next_offset for partition, claim in self._claims.items()}

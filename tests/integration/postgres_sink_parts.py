@@ -180,7 +180,7 @@ def record(output: Output, *, offset: int | None = None, scored_at: int = NOW + 
         timestamp=NOW + 50,
         key=output.account_id.encode(),
         value=value,
-        headers={SCORED_AT_HEADER: str(scored_at).encode()},
+        headers=((SCORED_AT_HEADER, str(scored_at).encode()),),
     )
 
 

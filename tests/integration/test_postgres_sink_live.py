@@ -80,15 +80,20 @@ def test_sinks_share_the_work_and_take_it_over_from_each_other(broker: str, post
 
 
 def test_rubbish_in_a_topic_is_set_aside_and_the_sink_goes_on(broker: str, postgres: str) -> None:
-    """What stands before, beside and behind it is stored, and the group's position is behind all."""
+    """
+    What stands before, beside and behind it is stored, and the group's position is behind all.
+
+    Its headers are kept as they came: a name twice, a value null.
+    """
     migrations.upgrade(postgres)
     parts = [history(range(n, n + 1)) for n in (1, 2)]
     producer = Producer({"bootstrap.servers": broker, "log_level": 0})
+    headers = [("x", None), ("y", b"1"), ("y", b"2")]
 
     with sink_thread(broker, postgres) as readiness:
         produce(broker, parts[0])
         for partition in range(4):
-            producer.produce(CHANGE, b"rubbish", b"somebody", partition=partition)
+            producer.produce(CHANGE, b"rubbish", b"somebody", partition=partition, headers=headers)
         assert producer.flush(20) == 0
         produce(broker, parts[1])
         until(lambda: read(postgres) == 2 * len(parts[0]) + 4, what="all to be read")
@@ -98,6 +103,8 @@ def test_rubbish_in_a_topic_is_set_aside_and_the_sink_goes_on(broker: str, postg
     assert rows(
         postgres, "SELECT code, count(*), count(DISTINCT partition) FROM sink_rejected GROUP BY 1"
     ) == [("decode", 4, 4)]
+    [[kept]] = rows(postgres, "SELECT DISTINCT headers FROM sink_rejected")
+    assert kept == [["x", None], ["y", "31"], ["y", "32"]]
 
 
 def test_a_sink_without_a_broker_says_so_and_waits(postgres: str) -> None:

@@ -29,6 +29,7 @@ from pipeline.health.outputs import Evidence
 from sinks.postgres import rejected, writer
 from sinks.postgres.rejected import AMONG_OFFSETS
 from sinks.postgres.repair import Retried, sink_repair
+from sinks.postgres.rows import SCORED_AT_HEADER
 from sinks.postgres.writer import PostgresTarget
 from sinks.target import Partition, Record, RejectedFlood, TargetAway, TargetUnfit
 
@@ -63,15 +64,16 @@ BAD: dict[str, tuple[str, Callable[[], Record]]] = {
     "unknown schema": ("unknown_schema", lambda: replace(record(snapshot()), value=b"\0\0\0\x63\x63")),
     "null": ("sink_value", lambda: replace(record(alert()), value=None)),
     "not a number": ("sink_value", lambda: record(alert(evidence=(Evidence(fact="x", value=float("nan")),)))),
-    "header": ("sink_value", lambda: replace(record(change()), headers={"telltale-scored-at": b"soon"})),
+    "header": ("sink_value", lambda: replace(record(change()), headers=(("telltale-scored-at", b"soon"),))),
     "a timestamp beyond all years": ("sink_value", lambda: replace(record(change()), timestamp=2**62)),
     "year 9999": ("sink_value", lambda: record(change(as_of=253_402_300_799_000))),
     "no such day": ("sink_value", lambda: record(snapshot(renewal_date=2_000_000_000))),
     "too long for the index": ("sink_constraint", lambda: record(snapshot(LONG))),
     "a header's name": (
         "sink_value",
-        lambda: replace(record(change()), headers={"telltale-scored-at": b"soon", "a\0b": b"\xff"}),
+        lambda: replace(record(change()), headers=(("telltale-scored-at", b"soon"), ("a\0b", b"\xff"))),
     ),
+    "a header's null": ("decode", lambda: replace(record(change()), value=b"cut", headers=(("x", None),))),
 }
 
 
@@ -238,7 +240,8 @@ def test_the_log_and_the_figures_tell_of_it_and_show_no_contents(sink: PostgresT
 def test_what_was_set_aside_is_stored_when_its_cause_is_mended(sink: PostgresTarget, migrated: str) -> None:
     """While the cause stands nothing changes; a newer version that was stored meanwhile is not overwritten."""
     bad = {"account_name": "Bad"}
-    late = record(change("late"), scored_at=1_700_000_000_000)
+    scored = (("x", None), (SCORED_AT_HEADER, b"1"), (SCORED_AT_HEADER, b"1700000000000"))
+    late = replace(record(change("late")), headers=scored)
     with refusing(migrated), refusing(migrated, "account_id <> 'late'", "health_change"):
         sink.write([record(snapshot("old", **bad)), record(snapshot("new", **bad)), late])
         sink.write([record(snapshot("old", version=2))])

@@ -20,6 +20,7 @@ from pipeline.health.outputs import ComponentScore
 from sinks.postgres import statements
 from sinks.postgres.connection import make_engine
 from sinks.postgres.partitions import ensure_partitions
+from sinks.postgres.rows import SCORED_AT_HEADER
 from sinks.postgres.statements import COPY_FROM
 from sinks.postgres.writer import PostgresTarget
 from sinks.target import Record
@@ -57,6 +58,15 @@ def test_outputs_become_rows_of_the_same_names(sink: PostgresTarget, migrated: s
     assert (topic, points) == ("customer.login.v1", "-10.0")
     assert (scored.total_seconds(), produced.total_seconds()) == (0.04, 0.05)
     assert value(migrated, "SELECT committed_at > now() - interval '1 minute' FROM alert_event")
+
+
+def test_of_several_scoring_times_the_last_that_is_one_counts(sink: PostgresTarget, migrated: str) -> None:
+    """A header may come twice, when a record was copied, and may be null."""
+    times = tuple((SCORED_AT_HEADER, content) for content in (b"1000", b"2000", None))
+
+    sink.write([replace(record(change()), headers=times)])
+
+    assert value(migrated, "SELECT scored_at FROM health_change") == datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)
 
 
 def test_a_repeat_changes_nothing(sink: PostgresTarget, migrated: str) -> None:
@@ -159,7 +169,7 @@ def test_sinks_that_need_the_same_month_make_it_once(migrated: str) -> None:
         engine = make_engine(migrated, application="test")
         try:
             with engine.begin() as connection:
-                return ensure_partitions(connection, [date(2027, 2, 1)])
+                return ensure_partitions(connection, [date(2027, 2, 1)]).made
         finally:
             engine.dispose()
 

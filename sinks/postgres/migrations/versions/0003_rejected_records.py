@@ -24,7 +24,12 @@ def upgrade() -> None:
         ),
         sa.Column("key", sa.LargeBinary),
         sa.Column("value", sa.LargeBinary),
-        sa.Column("headers", JSONB, nullable=False, comment="Name to value in hexadecimal."),
+        sa.Column(
+            "headers",
+            JSONB,
+            nullable=False,
+            comment="List of [name, value in hexadecimal or null], in the record's order.",
+        ),
         sa.Column("code", sa.Text, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
         sa.Column(
