@@ -11,7 +11,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,7 +84,10 @@ def _play(parts: ExitStack, screen: DemoScreen, *, once: bool, seed: int) -> boo
     client = client_configuration(settings.brokers, settings.security)
     before_history = datetime.now(UTC) - timedelta(days=HISTORY_DAYS)
     prepare_pipeline(settings, say=screen.say, scored_from=_ms(before_history))
-    sink, health, intake = pipeline_commands(settings, logs=settings.run_directory / "demo")
+    logs = settings.run_directory / "demo"
+    sink, health, intake = pipeline_commands(settings, logs=logs)
+    _forget_logs(logs, lambda _: True)
+    parts.callback(_forget_logs, logs, lambda log: not log.stat().st_size)
     tree = parts.enter_context(ProcessTree())
     tree.start(sink)
     tree.start(health)
@@ -105,6 +108,7 @@ def _play(parts: ExitStack, screen: DemoScreen, *, once: bool, seed: int) -> boo
         unstored = _unstored(reader, stage.told)
     screen.summary(stage.told, missing, unstored)
     if not once:
+        screen.way_on(stage.told)
         tree.wait()  # until Ctrl-C; later alerts are told as they come
     return not missing and not unstored
 
@@ -197,6 +201,13 @@ def _unstored(reader: HealthReader, told: Collection[Told]) -> set[str]:
         if not left or time.monotonic() > give_up_at:
             return left
         time.sleep(0.1)
+
+
+def _forget_logs(folder: Path, which: Callable[[Path], bool]) -> None:
+    """Remove what processes said in an earlier demo, or the files of those that said nothing."""
+    for log in folder.glob("*.log"):
+        if which(log):
+            log.unlink()
 
 
 def _ms(moment: datetime) -> int:

@@ -106,7 +106,7 @@ class DemoScreen:
     def summary(
         self, told: "Sequence[Told]", missing: Sequence[ToldStory], unstored: Collection[str]
     ) -> None:
-        """Show how each story was told, what is missing, and where to look next."""
+        """Show how each story was told, and what is missing."""
         self.say("Stories")
         for story, alert, seconds in told:
             where = "NOT in Postgres" if alert["alert_id"] in unstored else "in Postgres"
@@ -116,6 +116,9 @@ class DemoScreen:
             self.say(f"  {story.story:<20}{self._names[story.account_id]:<32}NO ALERT CAME")
         if self._first_alert is not None:
             self.say(f"  the first alert came {self._first_alert:.1f} s after the start")
+
+    def way_on(self, told: "Sequence[Told]") -> None:
+        """Say where to look further while the demo runs."""
         example = told[0].story.account_id if told else "ACCOUNT"
         self.say(
             "",

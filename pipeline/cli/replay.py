@@ -53,9 +53,11 @@ def replay(
     code 1 if anything differs.
     """
     if from_log == bool(files):
-        raise click.UsageError("Give files, or --log.")
+        raise click.UsageError("Give files or --log, not both." if files else "Give files, or --log.")
     if from_log:
         sys.exit(_replay_log())
+    for output in (scores, alerts):
+        _refuse_as_output(output, files)
     scored = score_files(
         files,
         scorecards=load_scorecards(folder).documents,
@@ -100,6 +102,16 @@ def _moment(text: str | None) -> int | None:
     except ValueError:
         raise click.BadParameter(f"{text!r} is no ISO 8601 time and no ms", param_hint="--until") from None
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _refuse_as_output(output: Path | None, files: Iterable[Path]) -> None:
+    """Before a million events are folded."""
+    if output is None:
+        return
+    if not output.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {output.parent}")
+    if any(output.exists() and output.samefile(file) for file in files):
+        raise click.BadParameter(f"{output} is one of the files to read; it would be lost")
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:

@@ -10,10 +10,12 @@ import click
 
 from pipeline.cli.preparation import prepare_pipeline
 from pipeline.embedded.processes import Command, ProcessTree
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import InvalidSettings, Settings, load_settings
 from pipeline.structured_logs import configure
 
 _RESTARTS = 10
+
+_LAST_PORT = 65535
 
 _STOP_SECONDS = 20.0
 """As long as a worker takes at most; they do not wait for each other, since none needs another to stop."""
@@ -47,10 +49,16 @@ def pipeline_commands(
     """
     The pipeline's processes, readers first, so that what is written finds its reader.
 
-    Their figures are on ``metrics_port`` and the two ports after it, or on free ones if that is 0. With *logs* each
-    writes into a file of its own there.
+    Their figures are on ``metrics_port`` and the two ports after it, or on free ones if that is 0; InvalidSettings where
+    there are no two after it. With *logs* each writes into a file of its own there.
     """
     processes = (("sink", "sink postgres"), ("health", "worker health"), ("intake", "worker intake"))
+    first, highest = settings.metrics_port, _LAST_PORT - len(processes) + 1
+    if first > highest:
+        raise InvalidSettings(
+            f"TELLTALE_METRICS_PORT is {first}, and each of the {len(processes)} processes takes one port from there on",
+            hint=f"Set it to {highest} at most, or to 0 for free ones.",
+        )
     return tuple(
         Command(
             name=name,

@@ -20,7 +20,7 @@ out keep their number, so that loading a file again gives the same offsets whate
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -38,6 +38,12 @@ from pipeline.wire.line_scan import Glance, LineScan
 from pipeline.wire.ndjson import EventLines
 
 _SHOWN: Final = 20
+
+_WAYS_OUT: Final[Mapping[Code, str]] = {
+    "decode": "Write one JSON object a line, in UTF-8.",
+    "schema_mismatch": "Use the types and fields that docs/events.md shows; schemas/ has a sentence on each field.",
+}
+"""Of a line that is not right, where it differs from that of a record in a topic."""
 
 
 class LineFault(NamedTuple):
@@ -57,7 +63,8 @@ class BadHistory(TelltaleError):  # noqa: N818 - reads as what happened
         self.count = count
         lines = [f"{path}:{line}: {code}: {detail}" for path, line, code, detail in faults]
         more = [f"… and {count - len(faults)} more"] if count > len(faults) else []
-        ways = [f"{code}: {CODES[code].way_out}" for code in dict.fromkeys(fault.code for fault in faults)]
+        codes = dict.fromkeys(fault.code for fault in faults)
+        ways = [f"{code}: {_WAYS_OUT.get(code, CODES[code].way_out)}" for code in codes]
         super().__init__(
             "\n".join([f"{count} lines cannot be used, so none is.", *lines, *more]), hint="\n".join(ways)
         )

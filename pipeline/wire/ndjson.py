@@ -49,7 +49,7 @@ class EventLines:
             return _rejected([Fault("decode", "the line is no JSON in UTF-8")], source, offset)
         event = fields.pop("type", None) if isinstance(fields, dict) else None
         if not isinstance(event, str) or event not in BY_NAME:
-            says = f"the line is no JSON object with a type: one of {', '.join(BY_NAME)}"
+            says = f"the line is no JSON object whose type is one of {', '.join(BY_NAME)}"
             return _rejected([Fault("schema_mismatch", says)], source, offset)
         if event == "account" and fields.pop("closed", False) is True:
             return _closing(fields, source, offset)

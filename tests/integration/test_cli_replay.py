@@ -69,3 +69,24 @@ def test_of_a_file_with_faults_all_are_told_and_no_row_is_written(tmp_path: Path
         f"{file}:2: range: source is empty\n{file}:3: missing_field: source is missing\nhint: "
     )
     assert scores.read_text() == "earlier"
+
+
+def test_where_nothing_can_be_written_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    """A million events would be folded for nothing."""
+    answer = telltale("replay", str(HISTORY), "--scores", str(tmp_path / "away" / "scores.csv"))
+
+    assert answer.code == 2
+    assert f"there is no folder {tmp_path / 'away'}" in answer.err
+
+
+def test_a_file_that_is_read_is_not_written(tmp_path: Path) -> None:
+    """However it is named."""
+    file = tmp_path / "history.ndjson"
+    file.write_bytes(HISTORY.read_bytes())
+    (tmp_path / "same").symlink_to(file)
+
+    answer = telltale("replay", str(file), "--alerts", str(tmp_path / "same"))
+
+    assert answer.code == 2
+    assert "is one of the files to read" in answer.err
+    assert file.read_bytes() == HISTORY.read_bytes()

@@ -29,3 +29,5 @@ def test_the_demo_tells_every_story_and_cleans_up(tmp_path: Path) -> None:
     told = {line.split()[0] for line in played.stdout.splitlines() if "in Postgres" in line}
     assert told == STORIES
     assert not (tmp_path / ".run" / "demo.env").exists()
+    assert all(log.stat().st_size for log in (tmp_path / ".run" / "demo").iterdir())
+    assert "in another terminal" not in played.stdout

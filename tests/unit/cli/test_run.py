@@ -1,0 +1,25 @@
+"""The processes of `telltale run`."""
+
+import pytest
+
+from pipeline.cli.run import pipeline_commands
+from pipeline.settings import InvalidSettings, Settings
+
+
+def ports(first: int) -> list[str]:
+    commands = pipeline_commands(Settings(metrics_port=first))
+    return [command.environment["TELLTALE_METRICS_PORT"] for command in commands]
+
+
+def test_each_process_has_a_metrics_port_of_its_own() -> None:
+    """The setting's and the two after it; 0 is a free one for each."""
+    assert ports(65533) == ["65533", "65534", "65535"]
+    assert ports(0) == ["0", "0", "0"]
+
+
+def test_a_metrics_port_with_no_two_after_it_is_refused() -> None:
+    """Before a process is started: its own refusal would be one of ten restarts' in the log."""
+    with pytest.raises(InvalidSettings, match="TELLTALE_METRICS_PORT is 65534, and each of the 3") as refused:
+        ports(65534)
+
+    assert refused.value.hint == "Set it to 65533 at most, or to 0 for free ones."

@@ -1,0 +1,29 @@
+"""The lines of docs/events.md: each is read, and none is rejected."""
+
+from pathlib import Path
+
+from wire_builders import CONTRACT
+
+from pipeline.intake.event_types import BY_NAME
+from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.wire.history import open_history
+from pipeline.wire.ndjson import EventLines
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "events.md"
+
+
+def test_the_documented_lines_make_a_history(tmp_path: Path) -> None:
+    """One of each type, every one of them placed at its account, and the last closes it."""
+    _, block, _ = DOCUMENT.read_text().split("```")
+    lines = block.removeprefix("json\n")
+    file = tmp_path / "events.ndjson"
+    file.write_text(lines)
+
+    history = open_history([file], contract=CONTRACT, pseudonyms=Pseudonyms(b"k" * 32))
+    entries = [(account_id, entry) for account_id, entry in history.entries() if account_id]
+
+    assert history.left_out == {}
+    assert {account_id for account_id, _ in entries} == {"acme"}
+    assert len(entries) == 7
+    read = EventLines(CONTRACT).read
+    assert {read(line.encode()).event for line in lines.splitlines()} == set(BY_NAME)
