@@ -27,9 +27,9 @@ from pipeline.wire.compatibility import incompatibilities
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import open_registry
 from sinks.postgres import migrations
+from sinks.postgres.group import GROUP as SINK_GROUP
 from sinks.postgres.reading import HealthReader
 from sinks.postgres.repair import sink_repair
-from sinks.postgres.sink import GROUP as SINK_GROUP
 
 State = Literal["ok", "warn", "FAIL"]
 

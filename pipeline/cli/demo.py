@@ -40,8 +40,8 @@ from pipeline.simulate.portfolio import ndjson
 from pipeline.wire.contract import Contract
 from pipeline.wire.history import open_history
 from pipeline.wire.registry import open_registry
+from sinks.postgres.group import GROUP as SINK_GROUP
 from sinks.postgres.reading import HealthReader
-from sinks.postgres.sink import GROUP as SINK_GROUP
 
 _TICK_SECONDS = 1.0
 _LOADING_TAKES_PLANS = 7

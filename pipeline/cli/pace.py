@@ -13,7 +13,7 @@ from pipeline.cli.topics import HEALTH_GROUP, INTAKE_GROUP
 from pipeline.kafka.client import Configuration, is_embedded
 from pipeline.kafka.records import Appender, group_lag
 from pipeline.wire.contract import Contract
-from sinks.postgres.sink import GROUP as SINK_GROUP
+from sinks.postgres.group import GROUP as SINK_GROUP
 
 UNREAD_BYTES: Final = 3_000_000
 """Most that may be unread in one partition of a topic we write."""

@@ -17,9 +17,10 @@ from pipeline.settings import Settings, load_settings
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import open_registry
 from sinks.consumer.readiness import Readiness
+from sinks.postgres.group import GROUP
 from sinks.postgres.repair import SinkRepair, sink_repair
 from sinks.postgres.rows import RowMaker
-from sinks.postgres.sink import GROUP, run_postgres_sink, stored_topics
+from sinks.postgres.sink import run_postgres_sink, stored_topics
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 

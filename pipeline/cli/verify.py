@@ -25,7 +25,7 @@ from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import Registry, open_registry
-from sinks.postgres.sink import GROUP
+from sinks.postgres.group import GROUP
 from sinks.postgres.stored import ExpectedRows, RowReader
 
 _COMPARED: Final = ("states", "snapshots", "changes", "alert events", "rows")

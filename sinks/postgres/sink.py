@@ -10,11 +10,11 @@ from pipeline.wire.registry import Registry
 from sinks.consumer.consumer import SinkConsumer
 from sinks.consumer.readiness import Readiness
 from sinks.postgres.connection import make_engine
+from sinks.postgres.group import GROUP
 from sinks.postgres.rows import CODES, RowMaker
 from sinks.postgres.statements import STORING
 from sinks.postgres.writer import PostgresTarget
 
-GROUP: Final = "telltale-sink-postgres"
 TRANSACTION_SECONDS: Final = 10
 """Most the server lets a batch take: so long a sink that is frozen in a transaction keeps its partitions from others."""
 

@@ -21,7 +21,7 @@ from postgres_sink_running import ACCOUNTS, history, produce, sink_thread, store
 from sinks.consumer import consumer
 from sinks.consumer.topic_reader import PositionLost
 from sinks.postgres import migrations
-from sinks.postgres.sink import GROUP
+from sinks.postgres.group import GROUP
 
 
 @pytest.fixture

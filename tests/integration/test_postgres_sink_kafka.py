@@ -16,8 +16,8 @@ from pipeline.kafka.topics import TopicPlan, apply_topics
 from pipeline.settings import Security
 from sinks.consumer.topic_reader import PositionLost
 from sinks.postgres import migrations
+from sinks.postgres.group import GROUP
 from sinks.postgres.repair import sink_repair
-from sinks.postgres.sink import GROUP
 from sinks.target import TopicRecreated
 
 pytestmark = pytest.mark.kafka

@@ -26,8 +26,8 @@ from pipeline.wire.contract import Contract
 from pipeline.wire.inputs import InputEncoder
 from pipeline.wire.registry import EmbeddedRegistry
 from sinks.postgres import migrations
+from sinks.postgres.group import GROUP as SINK_GROUP
 from sinks.postgres.reading import HealthReader
-from sinks.postgres.sink import GROUP as SINK_GROUP
 
 RATE: Final = 1_000
 SECONDS: Final = 30
