@@ -2,7 +2,7 @@
 ``telltale ingest``: a file of events, sent to the input topics as of now, or written into the log as history.
 
 Live, Kafka's timestamps are those of the sending, and events keep the times they tell. History goes straight into
-the account log, in the order in which it became known, with a tick an hour; the file is its own source there, so a
+the account log, in the order in which it became known, with ticks at full hours; the file is its own source there, so a
 load that broke off is started again and what is there already is dropped.
 """
 

@@ -5,7 +5,7 @@ Of a line some numbers are held, 42 bytes at most, so the size of the files does
 """
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from mmap import ACCESS_READ, mmap
@@ -60,14 +60,19 @@ class HistoryFile:
 
 
 class OrderedLines:
-    """Lines by the time when they were observed: in which file and where they are, and their numbers there."""
+    """
+    Lines by the time when they were observed: in which file and where they are, their numbers there, and a bucket each.
 
-    __slots__ = ("_file_numbers", "_numbers", "_places")
+    All lines of an account are in one bucket.
+    """
+
+    __slots__ = ("_buckets", "_file_numbers", "_numbers", "_places")
 
     def __init__(self) -> None:
         self._file_numbers = array("H")
         self._places = array("Q")
         self._numbers = array("I")
+        self._buckets = array("H")
 
     def __len__(self) -> int:
         return len(self._places)
@@ -78,11 +83,23 @@ class OrderedLines:
             file = files[file_number]
             yield file.source, number, file.line(place)
 
-    def append(self, file_number: int, place: int, number: int) -> None:
+    def append(self, file_number: int, place: int, number: int, bucket: int) -> None:
         """Add the next line."""
         self._file_numbers.append(file_number)
         self._places.append(place)
         self._numbers.append(number)
+        self._buckets.append(bucket)
+
+    def by_bucket(self) -> Iterator["OrderedLines"]:
+        """The lines of each bucket by themselves."""
+        indexes: defaultdict[int, array[int]] = defaultdict(lambda: array("I"))
+        for index, bucket in enumerate(self._buckets):
+            indexes[bucket].append(index)
+        for bucket, chosen in indexes.items():
+            lines = OrderedLines()
+            for index in chosen:
+                lines.append(self._file_numbers[index], self._places[index], self._numbers[index], bucket)
+            yield lines
 
 
 class LineIndex:
@@ -123,7 +140,8 @@ class LineIndex:
         for index in sorted(range(len(self)), key=self._observed.__getitem__):
             file_number = self._file_numbers[index]
             counts[file_number] += 1
-            made[share_of[self._buckets[index]]].append(file_number, self._places[index], counts[file_number])
+            bucket = self._buckets[index]
+            made[share_of[bucket]].append(file_number, self._places[index], counts[file_number], bucket)
         return made
 
 

@@ -7,7 +7,7 @@ by itself: its ticks are those of the whole history.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.health.events import LogEntry, Tick
@@ -20,7 +20,7 @@ from pipeline.wire.history_lines import HistoryFile, OrderedLines
 from pipeline.wire.ndjson import EventLines
 
 TICK_INTERVAL: Final = 3_600_000
-"""A tick at every full hour, ms."""
+"""Ticks come at full hours, ms."""
 
 LEFT_OUT: Final[frozenset[Code]] = frozenset({"unresolved_account", "ambiguous_account"})
 """Live, such a record waits in the dead-letter topic for its account; a history without it is still a history."""
@@ -44,6 +44,10 @@ class HistoryShare:
     first: int
     last: int
 
+    def by_account(self) -> Iterator["HistoryShare"]:
+        """The share in the smallest shares there are, of one account each or a few."""
+        return (replace(self, lines=lines) for lines in self.lines.by_bucket())
+
 
 class ShareReader:
     """
@@ -63,12 +67,13 @@ class ShareReader:
         """
         Account id and log entry of every event observed up to *until* (ms UTC; of all, unless given), with ticks.
 
-        A tick at every full hour follows what was observed up to then, and one at the end, *until* or the last
-        event's time, is the last entry. A tick's account id is empty. Raises ``FaultyLine``, for later lines too.
+        What was observed is followed by a tick at the last full hour before the next; one at the end, *until* or the last
+        event's time, is the last entry. A tick fires all that was due up to it, each as of its own time, so one for many
+        hours is as good as one at each. A tick's account id is empty. Raises ``FaultyLine``, for later lines too.
         """
         share = self._share
         end = share.last if until is None else until
-        hour = -(-share.first // TICK_INTERVAL) * TICK_INTERVAL
+        ticked = share.first - 1
         for source, number, line in share.lines.read(share.files):
             self.events += 1
             received = self._read(line, source, number)
@@ -81,14 +86,18 @@ class ShareReader:
                     raise FaultyLine
                 self.left_out[decision.code] += 1
             elif observed_at <= end:
-                while hour < observed_at:
+                if (hour := _hour_before(observed_at)) > ticked:
                     yield "", _tick(hour)
-                    hour += TICK_INTERVAL
+                    ticked = hour
                 yield decision
-        while hour < end:
+        if (hour := _hour_before(end)) > ticked:
             yield "", _tick(hour)
-            hour += TICK_INTERVAL
         yield "", _tick(end)
+
+
+def _hour_before(at: int) -> int:
+    """The last full hour before *at*, ms UTC."""
+    return (at - 1) // TICK_INTERVAL * TICK_INTERVAL
 
 
 def _tick(at: int) -> LogEntry:

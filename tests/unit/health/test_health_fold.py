@@ -1,5 +1,6 @@
 """The fold of a partition: marks, duplicates, ticks, versions, facts, overrides and the end of an account."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,7 @@ from health_builders import (
 from pipeline.health.events import AccountClosed, Action, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.windows import DAY, HOUR, MINUTE
+from pipeline.wire.account_state import account_fields
 
 
 def test_a_login_becomes_a_snapshot_and_a_change() -> None:
@@ -277,6 +279,20 @@ def test_what_time_did_is_not_said_of_the_next_event() -> None:
     assert moved_by_ticket.kind == "EVENT"
     assert moved_by_ticket.causes_count == 1
     assert moved_by_ticket.points[0].before == moved_by_ticket.points[0].after
+
+
+def test_one_tick_for_many_hours_is_as_good_as_one_at_each() -> None:
+    """What was due fires in its order and as of its own time."""
+    hourly = living_account()
+    late = deepcopy(hourly)
+    until = hourly.fold.clock + 30 * DAY
+
+    hourly.run_until(until)
+    late.tick(until)
+
+    assert len(hourly.alerts) > 1
+    assert (hourly.snapshots, hourly.changes, hourly.alerts) == (late.snapshots, late.changes, late.alerts)
+    assert account_fields(hourly.state()) == account_fields(late.state())
 
 
 def test_two_systems_may_number_their_events_alike() -> None:

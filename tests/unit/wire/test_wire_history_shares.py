@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,23 @@ def test_a_line_that_a_glance_cannot_place_is_read(tmp_path: Path) -> None:
         ("acme", 1), ("acme", 2), ("acme", 3),
     ]  # fmt: skip
     assert [entry.body.event_id for account_id, entry in entries if account_id] == ["a", "c", "b"]
+
+
+def test_a_share_of_one_account_makes_what_the_whole_makes_of_it(tmp_path: Path) -> None:
+    """The same entries in the same order; ticks only where it needs them."""
+    lines = [account(NINE, f"a-{number}") for number in range(5)]
+    lines += [
+        login(NINE + number * 7 * MINUTE, str(number), account_id=f"a-{number % 5}") for number in range(90)
+    ]
+    [share] = opened(file_of(tmp_path, *lines)).shares(1)
+
+    readers = [ShareReader(part, contract=CONTRACT, pseudonyms=PEOPLE) for part in share.by_account()]
+    found = [list(reader.entries()) for reader in readers]
+
+    whole = list(ShareReader(share, contract=CONTRACT, pseudonyms=PEOPLE).entries())
+    accounts = [{account_id for account_id, _ in entries if account_id} for entries in found]
+    assert sorted(chain.from_iterable(accounts)) == [f"a-{number}" for number in range(5)]
+    for names, entries in zip(accounts, found, strict=True):
+        assert [e for e in entries if e[0]] == [e for e in whole if e[0] in names]
+        assert len(entries) < 3 * len([e for e in entries if e[0]])
+    assert sum(reader.events for reader in readers) == 95
