@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from agents.health_figures import HealthFigures
 from agents.lane.writer import Record
@@ -17,7 +17,7 @@ from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.versions import Output
 from pipeline.wire.contract import Contract
-from pipeline.wire.outputs import OutputEncoder
+from pipeline.wire.outputs import SCORED_AT, OutputEncoder
 from pipeline.wire.registry import Registry
 from pipeline.wire.state import (
     PARTITION_RECORD,
@@ -27,9 +27,6 @@ from pipeline.wire.state import (
     encode_scorecards,
     position_of,
 )
-
-SCORED_AT: Final = "telltale-scored-at"
-"""Header of every output: wall-clock time of the scoring, ms UTC, in decimal digits. Values hold log time only."""
 
 _FRAMING_BYTES = 40
 """What a record takes around its key and value, rounded up."""

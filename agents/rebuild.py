@@ -17,7 +17,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from agents.health_steps import SCORED_AT
 from agents.rebuilt_partition import Kept, Kind, RebuiltPartition
 from pipeline.health.events import LogEntry, Tick
 from pipeline.health.fold import PartitionFold
@@ -26,7 +25,7 @@ from pipeline.kafka.groups import may_have_members
 from pipeline.kafka.records import Appender, partitions_of, read_topic
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
-from pipeline.wire.outputs import OutputDecoder
+from pipeline.wire.outputs import SCORED_AT, OutputDecoder
 from pipeline.wire.registry import Registry
 from pipeline.wire.state import EPOCH_MARK, encode_epoch_mark, unpack_position
 

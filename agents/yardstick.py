@@ -23,7 +23,7 @@ from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
-from pipeline.wire.outputs import OutputEncoder
+from pipeline.wire.outputs import SCORED_AT, OutputEncoder
 from pipeline.wire.registry import EmbeddedRegistry
 from pipeline.wire.state import encode_account, position_of
 
@@ -32,7 +32,6 @@ TABLE: Final = "state"
 CHANGELOG: Final = f"{GROUP}-{TABLE}-changelog"
 """The topic Faust keeps the table in, without the prefix."""
 
-_SCORED_AT: Final = "telltale-scored-at"
 _UNLIMITED: Final = 1 << 62
 """A tick is one event, and one event is one step."""
 
@@ -83,7 +82,7 @@ def make_yardstick(contract: Contract, *, brokers: str, partitions: int, data_di
                     key=account_id.encode(),
                     value=encode(output),
                     partition=message.partition,
-                    headers={_SCORED_AT: str(int(time.time() * 1000)).encode()},
+                    headers={SCORED_AT: str(int(time.time() * 1000)).encode()},
                 )
 
     return app

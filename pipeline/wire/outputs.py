@@ -10,13 +10,16 @@ times in ms UTC, dates in days since 1970-01-01, money as ``Decimal``.
 """
 
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from pipeline.health.outputs import AlertEvent, Cause, HealthChange, HealthSnapshot
 from pipeline.wire.avro import Decoder
 from pipeline.wire.avro_values import Getters, ValueEncoder
 from pipeline.wire.contract import INCARNATION, Contract
 from pipeline.wire.registry import Registry
+
+SCORED_AT: Final = "telltale-scored-at"
+"""Header of every output: wall clock when a worker made the record, ms UTC in ASCII digits. The last that is not null counts."""
 
 
 class OutputEncoder:

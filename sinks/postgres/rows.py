@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from pipeline.intake.received import Code as DecodeCode
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.contract import Contract
-from pipeline.wire.outputs import OutputDecoder
+from pipeline.wire.outputs import SCORED_AT, OutputDecoder
 from pipeline.wire.registry import Registry, RegistryUnavailable
 from sinks.postgres.tables import account, alert, alert_event, health_change, health_snapshot
 from sinks.target import Record, TargetAway
@@ -39,9 +39,6 @@ CODES: Final[tuple[Code, ...]] = (
     "sink_constraint",
 )
 """The codes that occur, for the metric's labels."""
-
-SCORED_AT_HEADER: Final = "telltale-scored-at"
-"""Wall clock when a worker made the record, ms UTC in ASCII digits; the last one that is not null counts."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY: Final = date(1970, 1, 1).toordinal()
@@ -126,10 +123,10 @@ class RowMaker:
         value = self._decoder.decode(record.partition.topic, record.value)
         scored_at = None
         for name, content in record.headers:
-            if name == SCORED_AT_HEADER and content is not None:
+            if name == SCORED_AT and content is not None:
                 scored_at = content
         if scored_at is not None and not scored_at.isdigit():
-            raise ValueError(f"the header {SCORED_AT_HEADER} is no number")
+            raise ValueError(f"the header {SCORED_AT} is no number")
         return value | {
             "scored_at": None if scored_at is None else int(scored_at),
             "produced_at": record.timestamp,

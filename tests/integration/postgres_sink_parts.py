@@ -25,11 +25,11 @@ from pipeline.health.outputs import (
     HealthSnapshot,
 )
 from pipeline.wire.contract import Contract
-from pipeline.wire.outputs import OutputEncoder
+from pipeline.wire.outputs import SCORED_AT, OutputEncoder
 from pipeline.wire.registry import open_registry
 from sinks.postgres import migrations
 from sinks.postgres.connection import make_engine
-from sinks.postgres.rows import SCORED_AT_HEADER, RowMaker
+from sinks.postgres.rows import RowMaker
 from sinks.postgres.tables import metadata
 from sinks.postgres.writer import PostgresTarget
 from sinks.target import Partition, Record
@@ -180,7 +180,7 @@ def record(output: Output, *, offset: int | None = None, scored_at: int = NOW + 
         timestamp=NOW + 50,
         key=output.account_id.encode(),
         value=value,
-        headers=((SCORED_AT_HEADER, str(scored_at).encode()),),
+        headers=((SCORED_AT, str(scored_at).encode()),),
     )
 
 

@@ -17,9 +17,9 @@ from postgres_sink_parts import NOW, Output, alert, change, encoded, snapshot, v
 from sqlalchemy import make_url
 
 from pipeline.wire.contract import Contract
+from pipeline.wire.outputs import SCORED_AT
 from pipeline.wire.registry import open_registry
 from sinks.consumer.readiness import Readiness
-from sinks.postgres.rows import SCORED_AT_HEADER
 from sinks.postgres.sink import run_postgres_sink
 
 SESSION_SECONDS = 4.0
@@ -127,7 +127,7 @@ def produce(brokers: str, outputs: Iterable[Output], *, prefix: str = "") -> Non
     for output in outputs:
         topic, content = encoded(output)
         scored = str(int(time.time() * 1000)).encode()
-        producer.produce(prefix + topic, content, output.account_id, headers={SCORED_AT_HEADER: scored})
+        producer.produce(prefix + topic, content, output.account_id, headers={SCORED_AT: scored})
     assert producer.flush(20) == 0
 
 

@@ -26,10 +26,10 @@ from structlog.testing import capture_logs
 
 from pipeline import metrics
 from pipeline.health.outputs import Evidence
+from pipeline.wire.outputs import SCORED_AT
 from sinks.postgres import rejected, writer
 from sinks.postgres.rejected import AMONG_OFFSETS
 from sinks.postgres.repair import Retried, sink_repair
-from sinks.postgres.rows import SCORED_AT_HEADER
 from sinks.postgres.writer import PostgresTarget
 from sinks.target import Partition, Record, RejectedFlood, TargetAway, TargetUnfit
 
@@ -240,7 +240,7 @@ def test_the_log_and_the_figures_tell_of_it_and_show_no_contents(sink: PostgresT
 def test_what_was_set_aside_is_stored_when_its_cause_is_mended(sink: PostgresTarget, migrated: str) -> None:
     """While the cause stands nothing changes; a newer version that was stored meanwhile is not overwritten."""
     bad = {"account_name": "Bad"}
-    scored = (("x", None), (SCORED_AT_HEADER, b"1"), (SCORED_AT_HEADER, b"1700000000000"))
+    scored = (("x", None), (SCORED_AT, b"1"), (SCORED_AT, b"1700000000000"))
     late = replace(record(change("late")), headers=scored)
     with refusing(migrated), refusing(migrated, "account_id <> 'late'", "health_change"):
         sink.write([record(snapshot("old", **bad)), record(snapshot("new", **bad)), late])

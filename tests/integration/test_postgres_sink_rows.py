@@ -17,10 +17,10 @@ from sqlalchemy import true
 
 from pipeline import metrics
 from pipeline.health.outputs import ComponentScore
+from pipeline.wire.outputs import SCORED_AT
 from sinks.postgres import statements
 from sinks.postgres.connection import make_engine
 from sinks.postgres.partitions import ensure_partitions
-from sinks.postgres.rows import SCORED_AT_HEADER
 from sinks.postgres.statements import COPY_FROM
 from sinks.postgres.writer import PostgresTarget
 from sinks.target import Record
@@ -62,7 +62,7 @@ def test_outputs_become_rows_of_the_same_names(sink: PostgresTarget, migrated: s
 
 def test_of_several_scoring_times_the_last_that_is_one_counts(sink: PostgresTarget, migrated: str) -> None:
     """A header may come twice, when a record was copied, and may be null."""
-    times = tuple((SCORED_AT_HEADER, content) for content in (b"1000", b"2000", None))
+    times = tuple((SCORED_AT, content) for content in (b"1000", b"2000", None))
 
     sink.write([replace(record(change()), headers=times)])
 

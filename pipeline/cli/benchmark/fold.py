@@ -17,7 +17,7 @@ from agents.yardstick import GROUP as YARDSTICK_GROUP
 from pipeline.cli.benchmark.figures import Figure, figure, ratio
 from pipeline.cli.benchmark.load import Customers, log_entries
 from pipeline.cli.benchmark.machine import Usage
-from pipeline.cli.benchmark.stage import PARTITIONS, BenchFailed, Stage, Worker, health_changelog
+from pipeline.cli.benchmark.stage import PARTITIONS, BenchFailed, Stage, Worker
 from pipeline.cli.benchmark.written import (
     Changelog,
     Stretch,
@@ -25,7 +25,7 @@ from pipeline.cli.benchmark.written import (
     read_changelog,
     read_outputs,
 )
-from pipeline.cli.topics import HEALTH_GROUP
+from pipeline.cli.topics import HEALTH_GROUP, changelog_name
 from pipeline.health.events import LogEntry, Scorecards
 from pipeline.kafka.records import Appender, offsets
 from pipeline.kafka.topics import TopicPlan
@@ -133,7 +133,7 @@ def measure_fold(
 def run_health(stage: Stage, entries: Sequence[tuple[bytes, bytes]]) -> Run:
     """The health worker, as ``telltale worker health`` starts it, over a log of *entries*."""
     contract = stage.contract()
-    changelog = health_changelog(contract)
+    changelog = changelog_name(contract)
     stage.make_topics(contract, {*_topics(contract), changelog})
     append_log(stage, contract, entries)
     with stage.start("pipeline.cli", "worker", "health", prefix=contract.prefix) as worker:

@@ -6,9 +6,9 @@ from statistics import fmean
 
 from pipeline.cli.benchmark.figures import Figure, figure
 from pipeline.cli.benchmark.fold import append_log, make_log
-from pipeline.cli.benchmark.stage import BenchFailed, Stage, Worker, health_changelog
+from pipeline.cli.benchmark.stage import BenchFailed, Stage, Worker
 from pipeline.cli.benchmark.written import Changelog, read_changelog
-from pipeline.cli.topics import HEALTH_GROUP
+from pipeline.cli.topics import HEALTH_GROUP, changelog_name
 from pipeline.wire.contract import Contract
 
 _EVENTS_AN_ACCOUNT = 3
@@ -29,7 +29,7 @@ def measure_restore(stage: Stage, *, accounts: int, rounds: int) -> list[Figure]
     append_log(stage, contract, log.entries)
     worker = _start(stage, contract)
     stage.wait_until_read(contract.prefix + HEALTH_GROUP, [contract.log.name], worker)
-    changelog = read_changelog(stage.client, health_changelog(contract))
+    changelog = read_changelog(stage.client, changelog_name(contract))
 
     seconds, memory = [], []
     for number in range(1, rounds + 1):

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from pipeline.cli.benchmark.machine import Sampler, Usage, only_child
-from pipeline.cli.topics import HEALTH_GROUP, planned_topics
+from pipeline.cli.topics import planned_topics
 from pipeline.embedded.guard import GuardedProcess
 from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.embedded.ports import LOOPBACK, free_port
@@ -132,11 +132,6 @@ class Stage:
     def close(self) -> None:
         """Stop every worker."""
         self._workers.close()
-
-
-def health_changelog(contract: Contract) -> str:
-    """Name of the topic that keeps the health worker's state."""
-    return f"{contract.prefix}{HEALTH_GROUP}-state-changelog"
 
 
 class Worker:

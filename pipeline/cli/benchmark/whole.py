@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pipeline.cli.account_log import AccountLog
 from pipeline.cli.benchmark.figures import Figure, figure
 from pipeline.cli.benchmark.load import Customers
-from pipeline.cli.benchmark.stage import PARTITIONS, Stage, health_changelog
+from pipeline.cli.benchmark.stage import PARTITIONS, Stage
 from pipeline.cli.benchmark.written import read_changelog
 from pipeline.cli.live_input import LiveInput
-from pipeline.cli.topics import HEALTH_GROUP, INTAKE_GROUP
+from pipeline.cli.topics import HEALTH_GROUP, INTAKE_GROUP, changelog_name
 from pipeline.intake.received import Received
 from pipeline.kafka.records import offsets
 from pipeline.scorecards import load_scorecards
@@ -38,7 +38,7 @@ def measure_whole(stage: Stage, *, accounts: int, events: int, skew: float) -> l
     stage.wait_until_read(contract.prefix + INTAKE_GROUP, inputs, intake, health)
     ends = {partition: end for (_, partition), (_, end) in offsets(stage.client, [contract.log.name]).items()}
     stage.wait_until_read(contract.prefix + HEALTH_GROUP, [contract.log.name], intake, health)
-    end = read_changelog(stage.client, health_changelog(contract)).reached(ends)
+    end = read_changelog(stage.client, changelog_name(contract)).reached(ends)
 
     taken = accounts + events
     stage.say(f"whole: {taken / (end - begin):,.0f} events/s")
