@@ -24,6 +24,14 @@ from agents.lane.transport import LaneOptions, LaneTransport
 PRODUCER_MAX_BATCH_BYTES = 1_000_000
 """Below Kafka's default message.max.bytes (1,048,588); a step of states has a limit of its own."""
 
+_METADATA_MS = 10_000
+"""
+How old the consumer's picture of the topics may get; aiokafka's default is five minutes.
+
+A broker that was started a moment ago may not know its topics yet. The leader of a group then shares out none, and all of it
+idles until the picture is another one.
+"""
+
 STUCK_SECONDS = 30.0
 """
 A worker whose event loop has not turned for as long is taken for stuck.
@@ -148,6 +156,7 @@ def make_app(
         broker_rebalance_timeout=max(session_seconds, 20.0),
         broker_request_timeout=max(session_seconds, 30.0),  # Faust: not below the session
         broker_commit_interval=commit_seconds,
+        consumer_metadata_max_age_ms=_METADATA_MS,
         broker_max_poll_records=5000,
         consumer_auto_offset_reset="earliest",  # recovery starts one before the log start, and relies on the reset
         producer_max_batch_size=PRODUCER_MAX_BATCH_BYTES,
