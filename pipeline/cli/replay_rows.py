@@ -121,7 +121,7 @@ def _fold(task: _Task) -> Scored | None:
     alerts: dict[str, AlertRow] = {}
     events, left_out = 0, Counter[Code]()
     with _without_collecting():
-        # One account after the other, for what is of one account is near by in the processor's memory: a seventh less.
+        # One account after the other, for what is of one account is near by in the processor's memory: a tenth less.
         for share in task.share.by_account():
             reader = ShareReader(share, contract=contract, pseudonyms=pseudonyms)
             try:

@@ -19,8 +19,9 @@ def find_silence(
     alone, not with other seats that allow a longer silence.
     """
     dark_at = state.dark_at
-    is_silent_still = alert is not None and state.last_login_heard_at < alert.opened_at
-    if not is_silent_still and not 0 < dark_at <= state.clock:
+    if alert is not None and state.last_login_heard_at < alert.opened_at:
+        dark_at = alert.opened_at  # still the same silence, whatever would be allowed now
+    if not 0 < dark_at <= state.clock:
         return None
     numbers = scorecard.went_dark
     silent_days = (state.clock - state.last_login_at) // DAY

@@ -93,12 +93,14 @@ def test_fewer_seats_do_not_end_a_silence() -> None:
     partition = dark_account()
     partition.run_until(LAST_LOGIN + 6 * DAY + HOUR)
 
-    partition.hear(facts(LAST_LOGIN + 7 * DAY, seats=8))
+    renewal_day = LAST_LOGIN // DAY + 99
+    partition.hear(facts(LAST_LOGIN + 7 * DAY, seats=8, renewal_day=renewal_day))
     partition.run_until(LAST_LOGIN + 12 * DAY, every=6 * HOUR)
-    assert partition.turns("went_dark") == ["OPENED"]
+    assert partition.turns("went_dark") == ["OPENED", "ESCALATED"]
+    assert {alert.due_at for alert in partition.alerts if alert.sign == "went_dark"} == {LAST_LOGIN + 6 * DAY}
 
     partition.hear(login(LAST_LOGIN + 12 * DAY + HOUR))
-    assert partition.turns("went_dark") == ["OPENED", "RESOLVED"]
+    assert partition.turns("went_dark") == ["OPENED", "ESCALATED", "RESOLVED"]
 
 
 def test_sixty_days_past_due_are_told_when_they_are() -> None:
