@@ -28,7 +28,7 @@ from agents.lane.writer import Record, Writer, append
 from pipeline import metrics
 from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
-from pipeline.health.scorecard_reading import InvalidScorecards
+from pipeline.scorecards import InvalidScorecards, read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import Registry
@@ -142,9 +142,9 @@ class HealthWorker:
         try:
             with _collector_off():
                 fold = (
-                    PartitionFold(partition, incarnation=incarnation)
+                    PartitionFold(partition, read_documents, incarnation=incarnation)
                     if record is None
-                    else decode_fold(partition, record, states, scorecards)
+                    else decode_fold(partition, record, states, scorecards, read_documents)
                 )
         except StatesDiffer as exc:
             stop(Exit.ACCOUNTS_DIFFER, str(exc))

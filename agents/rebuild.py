@@ -23,6 +23,7 @@ from pipeline.health.fold import PartitionFold
 from pipeline.kafka.client import Configuration
 from pipeline.kafka.groups import may_have_members
 from pipeline.kafka.records import Appender, partitions_of, read_topic
+from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import SCORED_AT, OutputDecoder
@@ -91,7 +92,9 @@ class Rebuild:
         with ExitStack() as stack:
             waiting = []
             for partition in partitions:
-                fold = PartitionFold(partition, epoch=epoch, incarnation=self._table.incarnation)
+                fold = PartitionFold(
+                    partition, read_documents, epoch=epoch, incarnation=self._table.incarnation
+                )
                 rebuilt = stack.enter_context(
                     RebuiltPartition(
                         fold, contract=self._contract, registry=self._registry, skip_lost=skip_lost

@@ -18,6 +18,7 @@ from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.versions import Output
 from pipeline.kafka.records import Record
+from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import OutputEncoder
@@ -138,7 +139,7 @@ class RebuiltPartition:
         for kind, key, value in _read(self._parked):
             (self._snapshots if kind is Kind.SNAPSHOT else states)[key] = value
         record, scorecards = states.pop(PARTITION_RECORD), states.pop(SCORECARDS_RECORD, None)
-        self._fold = decode_fold(self.number, record, states, scorecards)
+        self._fold = decode_fold(self.number, record, states, scorecards, read_documents)
 
     def records(self) -> Iterator[Kept]:
         """All there is to write: changes and alerts as they came, the newest snapshots, the states, their record last."""

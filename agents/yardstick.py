@@ -21,6 +21,7 @@ import faust
 from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
+from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import SCORED_AT, OutputEncoder
@@ -62,7 +63,7 @@ def make_yardstick(contract: Contract, *, brokers: str, partitions: int, data_di
         AlertEvent: (app.topic(contract.alert.name), encoder.alert),
     }
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions)
-    folds = {partition: PartitionFold(partition) for partition in range(partitions)}
+    folds = {partition: PartitionFold(partition, read_documents) for partition in range(partitions)}
 
     @app.agent(account_log)
     async def health(stream: Any) -> None:

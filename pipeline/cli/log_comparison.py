@@ -17,6 +17,7 @@ from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.replay import fold_all
 from pipeline.kafka.client import Configuration
 from pipeline.kafka.records import partitions_of, read_topic
+from pipeline.scorecards import read_documents
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.contract import Contract, Topic
 from pipeline.wire.log import LogCodec
@@ -89,7 +90,7 @@ def compare_with_topics(
         for there in found_here:
             there.rise(epoch)
         entries = _entries(client, contract, registry, partition)
-        for account_id, output in fold_all(entries, epoch=epoch):
+        for account_id, output in fold_all(entries, read_documents, epoch=epoch):
             name, encode = places[type(output)]
             expected[name, partition].append(_digest(account_id.encode(), encode(output)))
     for topic in outputs:

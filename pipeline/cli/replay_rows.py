@@ -20,6 +20,7 @@ from pipeline.health.outputs import AlertEvent, HealthSnapshot
 from pipeline.health.replay import fold_all, with_scorecards
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Code
+from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.history import open_history
 from pipeline.wire.history_share import FaultyLine, HistoryShare, ShareReader
@@ -126,7 +127,7 @@ def _fold(task: _Task) -> Scored | None:
             reader = ShareReader(share, contract=contract, pseudonyms=pseudonyms)
             try:
                 for account_id, output in fold_all(
-                    with_scorecards(reader.entries(task.until), task.scorecards)
+                    with_scorecards(reader.entries(task.until), task.scorecards), read_documents
                 ):
                     if isinstance(output, HealthSnapshot):
                         scores.append(_score_row(account_id, output))

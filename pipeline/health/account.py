@@ -110,7 +110,7 @@ class AccountState:
         "volume",
     )
 
-    def __init__(self, roll_offset: int, components: int) -> None:
+    def __init__(self, roll_offset: int, components: tuple[str, ...]) -> None:
         self.as_of = self.clock = self.due_at = self.queued_at = self.size = 0
         self.roll_offset = roll_offset
         self.facts: AccountFacts | None = None
@@ -140,6 +140,15 @@ class AccountState:
     def dark_at(self) -> int:
         """When the account counts as dark unless somebody logs in; 0 if its rhythm is unknown."""
         return self.last_login_at + self.allowed_silence if self.allowed_silence else 0
+
+    def next_deadline(self) -> int:
+        """When, after ``clock``, an override expires or the account leaves, whichever is first; 0 if neither is ahead."""
+        ends = []
+        if self.override is not None and self.override.expires_at is not None:
+            ends.append(self.override.expires_at)
+        if self.facts is not None and self.facts.leaves_day is not None:
+            ends.append(self.facts.leaves_day * DAY)
+        return min([end for end in ends if end > self.clock], default=0)
 
     def has_left(self) -> bool:
         """Whether by the clock the account is no longer a customer, though its record is still there."""
@@ -234,7 +243,7 @@ class AccountState:
     def _closed(self, closed: AccountClosed) -> int:
         self.closed_by = closed
         self.override = None
-        self.standing.history = ScoreHistory(len(self.standing.scores))
+        self.standing.history = ScoreHistory(len(self.standing.components))
         self._know_nothing()
         return EVERYTHING | SHOWN
 

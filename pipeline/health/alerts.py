@@ -6,11 +6,11 @@ One alert per account and sign. Telling people is the sinks' work; acknowledging
 
 from base64 import b32encode
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pipeline.health.account import AccountState
 from pipeline.health.outputs import Evidence, Severity, Transition
-from pipeline.health.scorecard import Scorecard
+from pipeline.health.scorecard import USUAL_FALL, Scorecard
 from pipeline.health.signs import SIGNS, Finding, Sign
 from pipeline.health.standing import Alert
 from pipeline.health.trend import fall_within
@@ -29,7 +29,7 @@ class Turn(NamedTuple):
     *score_before* and *points* are those of the fall it stands for, None where only the last version can tell.
     """
 
-    sign: Sign
+    sign: Sign[Any]
     alert: Alert
     transition: Transition
     reason: str
@@ -57,10 +57,15 @@ def update_alerts(state: AccountState, account_id: str, scorecard: Scorecard) ->
         alert = alerts.get(sign.name)
         if alert is not None and alert.resolved_at:
             alert = None
-        finding = sign.detect(state, now, scorecard, alert, explained)
+        numbers = sign.numbers(scorecard)
+        if numbers is None:
+            if alert is not None:
+                turns.append(_resolve(sign, alert, now, "scorecard", "the scorecard has this sign no more"))
+            continue
+        finding = sign.detect(state, scorecard, numbers, alert, explained)
         if finding is None:
             if alert is not None:
-                turns.append(_resolve(sign, alert, now, "recovery", sign.recovered(state, now, scorecard)))
+                turns.append(_resolve(sign, alert, now, "recovery", sign.recovered(state)))
             continue
         explained += sign.explains
         severity = _severity(state, finding, scorecard)
@@ -112,7 +117,7 @@ def _severity(state: AccountState, finding: Finding, scorecard: Scorecard) -> in
 
 
 def _open(
-    state: AccountState, account_id: str, sign: Sign, severity: int, scorecard: Scorecard
+    state: AccountState, account_id: str, sign: Sign[Any], severity: int, scorecard: Scorecard
 ) -> tuple[Alert, Transition]:
     """A new episode; or the last one again, if it resolved so lately that people would take it for the same story."""
     now, alerts = state.as_of, state.standing.alerts
@@ -142,14 +147,16 @@ def _open(
 
 def _turn(
     state: AccountState,
-    sign: Sign,
+    sign: Sign[Any],
     alert: Alert,
     transition: Transition,
     finding: Finding,
     *,
     scorecard: Scorecard,
 ) -> Turn:
-    fall = fall_within(state, state.as_of, scorecard.score_drop.within_days, scorecard, _ANY_FALL)
+    fall = fall_within(
+        state, state.as_of, (scorecard.score_drop or USUAL_FALL).within_days, scorecard, _ANY_FALL
+    )
     if transition != "ESCALATED":
         alert.score_before = fall.before if fall is not None else state.standing.score
     alert.sequence += 1
@@ -170,7 +177,7 @@ def _turn(
     )
 
 
-def _resolve(sign: Sign, alert: Alert, now: int, resolved_by: str, reason: str) -> Turn:
+def _resolve(sign: Sign[Any], alert: Alert, now: int, resolved_by: str, reason: str) -> Turn:
     alert.resolved_at = now
     alert.sequence += 1
     return Turn(

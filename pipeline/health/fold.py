@@ -6,14 +6,13 @@ into steps shows neither in states nor in outputs.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from typing import Any, Final
 
 from pipeline.health.account import AccountState
-from pipeline.health.components import COMPONENTS
+from pipeline.health.components import COMPONENT_NAMES
 from pipeline.health.events import (
     NO_EVENT,
     AccountClosed,
@@ -29,8 +28,7 @@ from pipeline.health.events import (
 )
 from pipeline.health.outputs import ChangeKind
 from pipeline.health.partition import Counters, PartitionRecord, Step
-from pipeline.health.scorecard import ScorecardSet
-from pipeline.health.scorecard_reading import Document, read_scorecards
+from pipeline.health.scorecard import ReadScorecards, ScorecardSet
 from pipeline.health.scoring import rescore
 from pipeline.health.touched import LEFT_OUT, NOTHING
 from pipeline.health.windows import DAY, MINUTE
@@ -57,13 +55,16 @@ class PartitionFold:
     """
     The states of a partition's accounts and its position in the log.
 
-    The caller sees to it that offsets come without gaps. *clock* is the last tick; *marks* hold the highest offset applied of
+    The caller sees to it that offsets come without gaps. *read_scorecards* reads the documents of the log's scorecards. *clock* is the last tick; *marks* hold the highest offset applied of
     each source partition; *timers_fired* counts within the entry at *next_offset*, so that recovery can go on inside it.
     *pending_bytes* estimates what the step so far will take to write.
     """
 
-    def __init__(self, partition: int, *, epoch: int = 1, incarnation: str = "") -> None:
+    def __init__(
+        self, partition: int, read_scorecards: ReadScorecards, *, epoch: int = 1, incarnation: str = ""
+    ) -> None:
         self.partition = partition
+        self._read_scorecards = read_scorecards
         self.epoch = epoch
         self.incarnation = incarnation
         self.states: dict[str, AccountState] = {}
@@ -83,12 +84,13 @@ class PartitionFold:
     def restored(
         cls,
         partition: int,
+        read_scorecards: ReadScorecards,
         record: PartitionRecord,
         states: dict[str, AccountState],
         scorecards: ScorecardSet | None,
     ) -> "PartitionFold":
         """The fold as it was when *record* was written; the caller has checked that states and record belong together."""
-        fold = cls(partition, epoch=record.epoch, incarnation=record.incarnation)
+        fold = cls(partition, read_scorecards, epoch=record.epoch, incarnation=record.incarnation)
         fold.states = states
         fold.next_offset = record.next_offset
         fold.timers_fired = record.timers_fired
@@ -137,7 +139,7 @@ class PartitionFold:
         assert not isinstance(event, NO_EVENT), "ticks and scorecards go to advance()"
         state = self.states.get(account_id)
         if state is None:
-            state = self.states[account_id] = AccountState(_roll_offset(account_id), len(COMPONENTS))
+            state = self.states[account_id] = AccountState(_roll_offset(account_id), COMPONENT_NAMES)
             state.size = NEW_STATE_BYTES
         name, kind, subject = _KINDS[type(event)]
         if not state.seen_ids.add(name, event.event_id, subject(event)):
@@ -163,7 +165,7 @@ class PartitionFold:
         Take in a tick or scorecards, until the step holds *limit* bytes of states.
 
         False when it must be called again with the same entry, after ``take_step``: the position then stands inside it.
-        Raises ``InvalidScorecards`` when the log holds scorecards this version cannot read.
+        Raises what *read_scorecards* raises of scorecards that this version cannot read.
         """
         self.next_offset = offset
         if isinstance(entry.body, Scorecards):
@@ -213,7 +215,7 @@ class PartitionFold:
         if offset != self.cards_offset:
             if self.scorecards is not None and tuple(body.documents) == self.scorecards.documents:
                 return True
-            self.scorecards = _scorecards_of(tuple(body.documents))
+            self.scorecards = self._read_scorecards(tuple(body.documents))
             self.cards_offset = offset
             self._step.scorecards_changed = True
         if self._to_rescore is None:
@@ -270,11 +272,6 @@ class PartitionFold:
         if due and (not state.queued_at or due < state.queued_at):
             state.queued_at = due
             heappush(self._heap, (due, account_id))
-
-
-@lru_cache(8)  # a replay folds each account by itself, and reading takes 26 ms
-def _scorecards_of(documents: tuple[str, ...]) -> ScorecardSet:
-    return read_scorecards(Document(f"document {number}", text) for number, text in enumerate(documents, 1))
 
 
 def _roll_offset(account_id: str) -> int:

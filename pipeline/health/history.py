@@ -36,6 +36,13 @@ class ScoreHistory:
             kept[place] = UNKNOWN if value is None else round(value * _COMPONENT_SCALE)
             place += 1
 
+    def arrange(self, held: int, places: list[int | None]) -> None:
+        """Keep, of *held* components, those at *places*, in that order; None stands for one that was not known so far."""
+        days = [self.components[start : start + held] for start in range(0, COMPONENT_DAYS * held, held)]
+        self.components = array(
+            "h", [UNKNOWN if place is None else day[place] for day in days for place in places]
+        )
+
     def score_on(self, day: int) -> float | None:
         """Last score of *day*; None if it was unknown or is too long ago."""
         if not self.newest - SCORE_DAYS < day <= self.newest:

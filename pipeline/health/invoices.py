@@ -126,6 +126,11 @@ class Invoices:
         if self.book.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY):
             self._book_changed()
 
+    def worst_past_due(self, day: int) -> tuple[str, Bill] | None:
+        """The unpaid invoice that is due longest, if it is past due on *day*, with its id; of equals the smaller id."""
+        late = [item for item in self.book.open.items() if item[1].due_day < day]
+        return min(late, key=lambda item: (item[1].due_day, item[0])) if late else None
+
     def usual_days_late(self, at_least: int) -> int:
         """Median of the days late of the paid invoices remembered, the lower of two; 0 with fewer than *at_least*."""
         late = sorted(bill.days_late for bill in self.book.closed.values() if bill.key[1] == PAID)

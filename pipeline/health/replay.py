@@ -11,15 +11,18 @@ from typing import Final
 
 from pipeline.health.events import NO_EVENT, LogEntry, Scorecards
 from pipeline.health.fold import PartitionFold
+from pipeline.health.scorecard import ReadScorecards
 from pipeline.health.versions import Output
 
 _WHOLE_STEP: Final = 1 << 62
 """Nothing is written between two entries, so a step is never cut."""
 
 
-def fold_all(entries: Iterable[tuple[str, LogEntry]], *, epoch: int = 1) -> Iterator[tuple[str, Output]]:
+def fold_all(
+    entries: Iterable[tuple[str, LogEntry]], read_scorecards: ReadScorecards, *, epoch: int = 1
+) -> Iterator[tuple[str, Output]]:
     """Every output of *entries* (account id and entry, in log order), each with its account, as *epoch* tells it."""
-    fold = PartitionFold(0, epoch=epoch)
+    fold = PartitionFold(0, read_scorecards, epoch=epoch)
     for offset, (account_id, entry) in enumerate(entries):
         if isinstance(entry.body, NO_EVENT):
             fold.advance(entry, offset, _WHOLE_STEP)

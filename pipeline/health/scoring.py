@@ -2,14 +2,16 @@
 
 from pipeline.health.account import AccountState
 from pipeline.health.alerts import Turn, update_alerts
-from pipeline.health.bands import forced, hard_sign, move_band, next_past_due_limit
-from pipeline.health.components import COMPONENTS
+from pipeline.health.band_floors import BAND_FLOORS, forced_by
+from pipeline.health.bands import forced, move_band
+from pipeline.health.components import COMPONENTS, NOT_ASSESSED
 from pipeline.health.components.usage import USAGE
 from pipeline.health.events import LogEntry
 from pipeline.health.outputs import ChangeKind
 from pipeline.health.people import NOBODY
 from pipeline.health.rhythm import rhythm_of
-from pipeline.health.scorecard import Scorecard, ScorecardSet
+from pipeline.health.scorecard import USUAL_SILENCE, Scorecard, ScorecardSet
+from pipeline.health.signs import SIGNS
 from pipeline.health.touched import A_DAY, EVERYTHING, FACTS, LOGINS, RHYTHM, SHOWN, SPONSOR
 from pipeline.health.versions import Output, Verdict, has_moved, publish
 from pipeline.health.weighing import weigh
@@ -48,7 +50,7 @@ def rescore(
     card = None if cards is None else _scorecard_of(state, cards)
     hold_ends_at = 0
     if card is None or state.closed_by is not None:
-        _stop_scoring(state, "no scorecard is in force" if card is None else "the account is closed")
+        _stop_scoring(state, card)
     else:
         hold_ends_at = _score(state, card, touched)
     computed = forced(standing.band, standing.forced_by)
@@ -99,7 +101,7 @@ def _rhythm_holds(state: AccountState, cards: ScorecardSet) -> bool:
     ):  # counted from the last login that usage was assessed by: never less than the silence it saw
         return False
     rhythm = (state.longest_gap, allowed)
-    return card.name == standing.card_name and rhythm_of(state, card.went_dark) == rhythm
+    return card.name == standing.card_name and rhythm_of(state, card.went_dark or USUAL_SILENCE) == rhythm
 
 
 def _judged_anew(state: AccountState, card: Scorecard, day: int, touched: int) -> int:
@@ -119,7 +121,7 @@ def _judged_anew(state: AccountState, card: Scorecard, day: int, touched: int) -
 
 
 def _score(state: AccountState, card: Scorecard, touched: int) -> int:
-    """Components, total, history, hard signs and band; returns when the next hold of the band ends, 0 if none runs."""
+    """Components, total, history, band floor and band; returns when the next hold of the band ends, 0 if none runs."""
     standing = state.standing
     now, clock = state.as_of, state.clock
     day = now // DAY
@@ -127,7 +129,7 @@ def _score(state: AccountState, card: Scorecard, touched: int) -> int:
     if new_day or touched & FACTS or card.name != standing.card_name:
         touched |= _judged_anew(state, card, day, touched)
     if touched & RHYTHM:
-        state.longest_gap, state.allowed_silence = rhythm_of(state, card.went_dark)
+        state.longest_gap, state.allowed_silence = rhythm_of(state, card.went_dark or USUAL_SILENCE)
     if touched & SPONSOR:
         usage = card.usage
         state.key_people = state.people.key_people(
@@ -135,7 +137,11 @@ def _score(state: AccountState, card: Scorecard, touched: int) -> int:
         )
     scores, reasons = standing.scores.copy(), standing.reasons
     fresh_until, look_again_at = standing.fresh_until, standing.look_again_at
+    for place in card.left_off:
+        scores[place], reasons[place], fresh_until[place], look_again_at[place] = NOT_ASSESSED
     for place, looks_at, assess in _ASSESSED:
+        if place in card.left_off:
+            continue
         # Assessed when touched, at the moment it wanted to be looked at again, and when it has gone stale.
         if (
             looks_at & touched
@@ -151,16 +157,18 @@ def _score(state: AccountState, card: Scorecard, touched: int) -> int:
         standing.history.note(day, standing.score, scores)
     elif new_day:
         standing.history.note(day, standing.score, scores)
-    sign = hard_sign(state, now, card)
-    standing.forced_by, standing.forced_due_at = (None, None) if sign is None else sign
+    floor = forced_by(state, now, card)
+    standing.forced_by, standing.forced_due_at = (None, None) if floor is None else floor
     return move_band(state, now, card.bands)
 
 
-def _stop_scoring(state: AccountState, reason: str) -> None:
+def _stop_scoring(state: AccountState, card: Scorecard | None) -> None:
     standing = state.standing
     components = len(COMPONENTS)
     standing.scores = [None] * components
-    standing.reasons = [reason] * components
+    standing.reasons = ["no scorecard is in force" if card is None else "the account is closed"] * components
+    for place in () if card is None else card.left_off:
+        standing.reasons[place] = ""
     standing.fresh_until = [None] * components
     standing.look_again_at = [0] * components
     standing.contributions = (0.0,) * components
@@ -176,22 +184,9 @@ def _next_due(state: AccountState, card: Scorecard, hold_ends_at: int) -> int:
 
     A deadline may have moved on when it comes; then it is only looked at again.
     """
-    standing, facts, override, clock = state.standing, state.facts, state.override, state.clock
-    due = (standing.scored_day + 1) * DAY + state.roll_offset
-    for at in standing.look_again_at:
-        if at and clock < at < due:
-            due = at
-    for fresh_until in standing.fresh_until:
-        if fresh_until and clock < fresh_until < due:
-            due = fresh_until
-    if clock < state.dark_at < due:
-        due = state.dark_at
-    if clock < hold_ends_at < due:
-        due = hold_ends_at
-    if state.invoices.book.open and clock < (limit := next_past_due_limit(state, card)) < due:
-        due = limit
-    if override is not None and override.expires_at is not None and clock < override.expires_at < due:
-        due = override.expires_at
-    if facts is not None and facts.leaves_day is not None and clock < facts.leaves_day * DAY < due:
-        due = facts.leaves_day * DAY
-    return due
+    standing, clock = state.standing, state.clock
+    ends = [at for at in (*standing.look_again_at, *standing.fresh_until) if at and at > clock]
+    ends += [at for sign in SIGNS if (at := sign.next_due(state)) > clock]
+    ends += [at for floor in BAND_FLOORS if (at := floor.next_due(state, card)) > clock]
+    ends += [at for at in (hold_ends_at, state.next_deadline()) if at > clock]
+    return min([*ends, (standing.scored_day + 1) * DAY + state.roll_offset])

@@ -1,11 +1,14 @@
 """How an account stands: what the components, bands and signs made of its state, and what was last handed out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pipeline.health.events import NO_EVENT, Band, LogEntry
 from pipeline.health.history import ScoreHistory
 from pipeline.health.outputs import Cause
+
+T = TypeVar("T")
 
 MAX_CAUSES = 20
 
@@ -48,7 +51,7 @@ NEVER_SHOWN = Shown(None, "UNKNOWN", "UNKNOWN", None, 0.0, (), (), "", "")
 
 class Standing:
     """
-    Scores and what follows from them; the lists have one place for each of ``COMPONENTS``.
+    Scores and what follows from them; the lists have one place for each of *components*, which are ``COMPONENT_NAMES``.
 
     *look_again_at* is when a component changes though nothing happens, 0 if the passing of days alone changes it.
     *band* is the computed one before hard signs, *band_due_at* the end of the hold after which it came, None if it came at
@@ -66,6 +69,7 @@ class Standing:
         "cards_offset",
         "causes",
         "causes_count",
+        "components",
         "contributions",
         "coverage",
         "forced_by",
@@ -83,7 +87,9 @@ class Standing:
         "version",
     )
 
-    def __init__(self, components: int) -> None:
+    def __init__(self, names: tuple[str, ...]) -> None:
+        components = len(names)
+        self.components = names
         self.scores: list[float | None] = [None] * components
         self.reasons = [""] * components
         self.fresh_until: list[int | None] = [None] * components
@@ -108,6 +114,31 @@ class Standing:
         self.moved_occurred_at: int | None = None
         self.moved_heard_at: int | None = None
 
+    def arrange(self, names: tuple[str, ...]) -> None:
+        """
+        Hold the components *names*, in their order, instead of those held so far.
+
+        One that is new here has not been assessed; where one is gone, the account is judged anew when it is heard of next.
+        """
+        if names == self.components:
+            return
+        held = self.components
+        places = [held.index(name) if name in held else None for name in names]
+        self.scores = _arranged(self.scores, places, None)
+        self.reasons = _arranged(self.reasons, places, "")
+        self.fresh_until = _arranged(self.fresh_until, places, None)
+        self.look_again_at = _arranged(self.look_again_at, places, 0)
+        self.contributions = tuple(_arranged(self.contributions, places, 0.0))
+        self.history.arrange(len(held), places)
+        if self.shown.scores:
+            self.shown = self.shown._replace(
+                scores=tuple(_arranged(self.shown.scores, places, None)),
+                contributions=tuple(_arranged(self.shown.contributions, places, 0.0)),
+            )
+        if not set(held) <= set(names):
+            self.scored_day = 0
+        self.components = names
+
     def note_cause(self, entry: LogEntry) -> None:
         """Note an event that moved something, for the next version to name."""
         event = entry.body
@@ -126,3 +157,7 @@ class Standing:
             del self.causes[0]
         self.moved_occurred_at = event.occurred_at
         self.moved_heard_at = entry.observed_at
+
+
+def _arranged(values: Sequence[T], places: list[int | None], new: T) -> list[T]:
+    return [new if place is None else values[place] for place in places]

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.health.books import Book, StepKey
 from pipeline.health.events import SupportTicket, TicketSeverity, TicketStep
-from pipeline.health.windows import DAY, Ring, day_of, week_of
+from pipeline.health.windows import DAY, HOUR, Ring, day_of, week_of
 
 STEPS: tuple[TicketStep, ...] = ("UNKNOWN", "OPENED", "REPLIED", "ESCALATED", "SOLVED", "REOPENED", "CLOSED")
 """By rank, as in the wire schema."""
 
 SEVERITIES: tuple[TicketSeverity, ...] = ("UNKNOWN", "P1", "P2", "P3", "P4")
+P1 = SEVERITIES.index("P1")
 
 MAX_OPEN, MAX_CLOSED = 500, 64
 REMEMBER_CLOSED_DAYS = 35
@@ -165,3 +167,9 @@ class Tickets:
         day = day_of(at)
         self.opened.add(day, count)
         self.opened_weeks.add(week_of(day), count)
+
+
+@lru_cache(64)
+def solve_limits(solve_hours: tuple[float, ...]) -> tuple[int, ...]:
+    """Time for a solution in ms, P1 to P4, from a scorecard's hours."""
+    return tuple(round(hours * HOUR) for hours in solve_hours)

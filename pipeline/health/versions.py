@@ -94,6 +94,7 @@ def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list
         if comparable
         else [0.0] * len(now.contributions)
     )
+    left_off = () if verdict.card is None else verdict.card.left_off
     earlier = before.scores or (None,) * len(now.scores)
     change = HealthChange(
         account_id=verdict.account_id,
@@ -109,7 +110,10 @@ def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list
         points=tuple(
             [
                 ComponentMove(component=component.name, before=old, after=new, points=moved)
-                for component, old, new, moved in zip(COMPONENTS, earlier, now.scores, points, strict=True)
+                for place, (component, old, new, moved) in enumerate(
+                    zip(COMPONENTS, earlier, now.scores, points, strict=True)
+                )
+                if place not in left_off or moved or old is not None
             ]
         ),
         causes=tuple(standing.causes),
@@ -128,7 +132,10 @@ def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list
 def _snapshot(state: AccountState, verdict: Verdict) -> HealthSnapshot:
     standing, facts = state.standing, state.facts
     day = day_of(state.as_of)
-    weights = (0.0,) * len(COMPONENTS) if verdict.card is None else verdict.card.weights
+    weights: tuple[float, ...] = (0.0,) * len(COMPONENTS)
+    left_off: tuple[int, ...] = ()
+    if verdict.card is not None:
+        weights, left_off = verdict.card.weights, verdict.card.left_off
     return HealthSnapshot(
         account_id=verdict.account_id,
         account_name=None if facts is None else facts.name,
@@ -148,15 +155,18 @@ def _snapshot(state: AccountState, verdict: Verdict) -> HealthSnapshot:
                 reason=reason,
                 fresh_until=fresh,
             )
-            for component, score, weight, points, reason, fresh in zip(
-                COMPONENTS,
-                standing.scores,
-                weights,
-                standing.contributions,
-                standing.reasons,
-                standing.fresh_until,
-                strict=True,
+            for place, (component, score, weight, points, reason, fresh) in enumerate(
+                zip(
+                    COMPONENTS,
+                    standing.scores,
+                    weights,
+                    standing.contributions,
+                    standing.reasons,
+                    standing.fresh_until,
+                    strict=True,
+                )
             )
+            if place not in left_off
         ),
         score_7d_ago=standing.history.score_on(day - 7),
         score_28d_ago=standing.history.score_on(day - 28),

@@ -1,7 +1,7 @@
 """
 The scorecards as files: ours beside this module, a user's folder over them.
 
-Reads and checks for people who edit scorecards; what scores is what ``telltale scorecards apply`` wrote into the log.
+Loads and checks for people who edit scorecards; what scores is what ``telltale scorecards apply`` wrote into the log.
 
     TelltaleError
     └── NoScorecards    the folder named does not exist or holds no *.toml
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pipeline.errors import TelltaleError
 from pipeline.health.scorecard import ScorecardSet
-from pipeline.health.scorecard_reading import Document, InvalidScorecards, read_scorecards
+from pipeline.scorecards.reading import Document, InvalidScorecards, read_documents, read_scorecards
 
-__all__ = ["SHIPPED", "InvalidScorecards", "NoScorecards", "load_scorecards"]
+__all__ = ["SHIPPED", "InvalidScorecards", "NoScorecards", "load_scorecards", "read_documents"]
 
 SHIPPED = Path(__file__).parent
 

@@ -13,7 +13,7 @@ from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Accepted, Received
-from pipeline.scorecards import load_scorecards
+from pipeline.scorecards import load_scorecards, read_documents
 from pipeline.simulate.clock import HOUR, to_ms
 from pipeline.simulate.habits import Life
 from pipeline.simulate.portfolio import Portfolio, ndjson
@@ -41,7 +41,7 @@ class Rehearsal:
     def alerts(self, life: Life, until: datetime) -> list[AlertEvent]:
         """Every transition of the account's alerts up to *until*, in order."""
         entries = with_scorecards(self._log(life, until), self.scorecards)
-        return [output for _, output in fold_all(entries) if isinstance(output, AlertEvent)]
+        return [output for _, output in fold_all(entries, read_documents) if isinstance(output, AlertEvent)]
 
     def _log(self, life: Life, until: datetime) -> Iterator[tuple[str, LogEntry]]:
         """The life's entries with a tick an hour, and one at the end."""
@@ -54,7 +54,7 @@ class Rehearsal:
         yield "", LogEntry(to_ms(until), "", 0, 0, Tick())
 
     def _state_of(self, life: Life) -> AccountState:
-        fold = PartitionFold(0)
+        fold = PartitionFold(0, read_documents)
         cards = LogEntry(0, "", 0, 0, Scorecards(list(self.scorecards)))
         fold.advance(cards, 0, 1)
         for offset, entry in enumerate(self._entries(life, self.now), 1):

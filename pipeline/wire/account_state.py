@@ -1,5 +1,5 @@
 """
-An account's state as a row of plain values and back, for ``pipeline.wire.state``.
+An account's state as a list of plain values and back, for ``pipeline.wire.state``.
 
 Everything the fold's future depends on, in a fixed order; so what is encoded, decoded and encoded again is the same bytes.
 Columns are copied as memory, which is little-endian on every machine this runs on.
@@ -7,268 +7,267 @@ Columns are copied as memory, which is little-endian on every machine this runs 
 
 import sys
 from array import array
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from pipeline.health.account import AccountState
+from pipeline.health.books import Entry
+from pipeline.health.components import COMPONENT_NAMES
 from pipeline.health.events import AccountClosed, AccountFacts
-from pipeline.health.invoices import Bill
+from pipeline.health.history import ScoreHistory
+from pipeline.health.invoices import Bill, Invoices
 from pipeline.health.outputs import Cause, Override
 from pipeline.health.people import KeyPeople, People
+from pipeline.health.seen_ids import SeenIds
 from pipeline.health.standing import Alert, Shown, Standing
-from pipeline.health.tickets import DONE, STEPS, Ticket
+from pipeline.health.surveys import Surveys
+from pipeline.health.tickets import DONE, STEPS, Ticket, Tickets
 from pipeline.health.windows import Ring
-
-_TICKETS: Final = 21
-"""Place of the tickets among an account's fields."""
+from pipeline.wire.state_fields import Field, FieldList
 
 assert sys.byteorder == "little", "states hold columns as little-endian memory; this machine is big-endian"
 
-
-def account_fields(state: AccountState) -> tuple[Any, ...]:
-    """The account's values, standing last."""
-    facts, closed, override, people = state.facts, state.closed_by, state.override, state.people
-    tickets, invoices, seen = state.tickets, state.invoices, state.seen_ids
-    return (
-        state.as_of,
-        state.clock,
-        state.due_at,
-        state.roll_offset,
-        None if facts is None else _facts_fields(facts),
-        None if closed is None else (closed.event_id, closed.occurred_at),
-        None if override is None else (override.band, override.author, override.reason, override.expires_at),
-        state.override_key,
-        state.actions,
-        state.first_day,
-        state.first_login_day,
-        state.active_window,
-        (state.seats_before, state.seats_since),
-        _ring_fields(state.logins),
-        _ring_fields(state.login_weeks),
-        (bytes(people.ids), people.last_days.tobytes(), people.active_days.tobytes(), people.roles.tobytes()),
-        state.last_login_at,
-        state.last_login_heard_at,
-        state.longest_gap,
-        state.allowed_silence,
-        state.key_people,
-        (
-            [_ticket_fields(name, ticket) for name, ticket in tickets.book.open.items()],
-            [_ticket_fields(name, ticket) for name, ticket in tickets.book.closed.items()],
-            tickets.book.forgotten_at,
-            tickets.last_step_at,
-            _ring_fields(tickets.opened),
-            _ring_fields(tickets.opened_weeks),
-            _ring_fields(tickets.escalated),
-            _ring_fields(tickets.reopened),
-        ),
-        (state.surveys.rows.tobytes(), state.surveys.forgotten_day),
-        (
-            [_bill_fields(name, bill) for name, bill in invoices.book.open.items()],
-            [_bill_fields(name, bill) for name, bill in invoices.book.closed.items()],
-            invoices.book.forgotten_at,
-            invoices.last_step_at,
-        ),
-        (bytes(seen.hashes), seen.next_slot),
-        _standing_fields(state.standing),
-    )
+_FIRST_COMPONENTS: Final = ("usage", "support", "sentiment", "billing")
+"""Those of states that do not say which they hold: of all before version 3."""
 
 
-def account_of(fields: Any) -> AccountState:
-    """The account of values that ``account_fields`` made."""
-    (
-        as_of, clock, due_at, roll_offset, facts, closed, override, override_key, actions, first_day, first_login_day,
-        active_window, seats, logins, login_weeks,
-        people, last_login_at, last_login_heard_at, longest_gap, allowed_silence, key_people, tickets, surveys, invoices,
-        seen, standing,
-    ) = fields  # fmt: skip
-    state = AccountState(roll_offset, len(standing[0]))
-    state.as_of, state.clock, state.due_at = as_of, clock, due_at
-    state.facts = None if facts is None else _facts_of(facts)
-    state.closed_by = None if closed is None else AccountClosed(*closed)
-    if override is not None:
-        band, author, reason, expires_at = override
-        state.override = Override(band=band, author=author, reason=reason, expires_at=expires_at)
-    state.override_key, state.actions, state.first_day = tuple(override_key), actions, first_day
-    state.first_login_day, state.active_window = first_login_day, active_window
-    state.seats_before, state.seats_since = seats
-    _fill(state.logins, logins)
-    _fill(state.login_weeks, login_weeks)
-    state.people = People(*people)
-    state.last_login_at, state.last_login_heard_at = last_login_at, last_login_heard_at
-    state.longest_gap, state.allowed_silence = longest_gap, allowed_silence
-    state.key_people = KeyPeople._make(key_people)
-    _fill_tickets(state, tickets)
-    rows, state.surveys.forgotten_day = surveys
-    state.surveys.rows.frombytes(rows)
-    open_bills, closed_bills, state.invoices.book.forgotten_at, state.invoices.last_step_at = invoices
-    state.invoices.book.open = dict(map(_bill_of, open_bills))
-    state.invoices.book.closed = dict(map(_bill_of, closed_bills))
-    hashes, state.seen_ids.next_slot = seen
-    state.seen_ids.hashes += hashes
-    _fill_standing(state.standing, standing)
+def account_fields(state: AccountState) -> list[Any]:
+    """The account's values."""
+    return _ACCOUNT.plain(state)
+
+
+def account_of(fields: list[Any]) -> AccountState:
+    """The account of values that ``account_fields`` made, for the components of this program."""
+    state = AccountState(0, COMPONENT_NAMES)
+    _ACCOUNT.fill(state, fields)
+    state.standing.arrange(COMPONENT_NAMES)
     return state
 
 
 def account_of_1(fields: list[Any]) -> list[Any]:
     """Fields of version 1 as version 2 has them: a ticket that is not open was solved by its last step."""
-    tickets = fields[_TICKETS]
+    tickets = fields[21]
     for ticket in (*tickets[0], *tickets[1]):
         _, at, rank, *_ = ticket
         ticket.append([at] if STEPS[rank] in DONE else [])
     return fields
 
 
-def _facts_fields(facts: AccountFacts) -> tuple[Any, ...]:
-    return (
-        facts.event_id,
-        facts.occurred_at,
-        facts.name,
-        facts.segment,
-        facts.lifecycle_stage,
-        facts.seats,
-        None if facts.cmrr is None else str(facts.cmrr),
-        facts.currency,
-        facts.renewal_day,
-        facts.notice_day,
-        facts.leaves_day,
-        facts.owner,
-        facts.region,
-        facts.industry,
-        facts.time_zone,
-        facts.start_day,
+def account_of_2(fields: list[Any]) -> list[Any]:
+    """Fields of version 2 as version 3 has them: the two numbers of seats are no pair any more."""
+    fields[12:13] = fields[12]
+    return fields
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)
+
+
+def _memory(column: Any) -> bytes:
+    """A column as bytes."""
+    return column.tobytes() if isinstance(column, array) else bytes(column)
+
+
+def _optional(name: str, kind: type[Any], fields: FieldList[Any]) -> Field:
+    """An object of *kind*, or None."""
+    return Field(
+        name,
+        write=lambda value: None if value is None else fields.plain(value),
+        read=lambda plain: None if plain is None else kind(*fields.values(plain)),
     )
 
 
-def _facts_of(fields: Any) -> AccountFacts:
-    facts = AccountFacts(*fields)
-    facts.cmrr = None if fields[6] is None else Decimal(fields[6])
-    return facts
+def _part(name: str, fields: FieldList[Any]) -> Field:
+    """An object that every account has, and that is filled where it stands."""
+    return Field(name, write=fields.plain, fill=fields.fill)
 
 
-def _ring_fields(ring: Ring) -> tuple[int, bytes]:
+def _ring(name: str) -> Field:
     """Counts from the oldest bucket on, without the zeros they begin with: most weekly rings are young."""
-    return ring.newest, ring.counts.tobytes().lstrip(b"\0")
+    return Field(name, write=lambda ring: (ring.newest, ring.counts.tobytes().lstrip(b"\0")), fill=_fill_ring)
 
 
-def _fill(ring: Ring, fields: tuple[int, bytes]) -> None:
-    newest, counts = fields
+def _fill_ring(ring: Ring, plain: tuple[int, bytes]) -> None:
+    newest, counts = plain
     if newest >= 0:
         ring.restore(newest, counts)
 
 
-def _ticket_fields(name: str, ticket: Ticket) -> tuple[Any, ...]:
-    return (
+def _entries(name: str, kind: Callable[..., Entry], fields: FieldList[Any]) -> Field:
+    """The entries of a lifecycle by id: id, the three parts of the key, and the fields."""
+
+    def entry_of(plain: list[Any]) -> tuple[str, Entry]:
+        entry_id, at, rank, event_id, *rest = plain
+        return entry_id, kind((at, rank, event_id), *fields.values(rest))
+
+    return Field(
         name,
-        *ticket.key,
-        ticket.severity,
-        ticket.opened_at,
-        ticket.replied_at,
-        ticket.reopened_at,
-        ticket.counted,
-        ticket.solved,
+        write=lambda entries: [(i, *entry.key, *fields.plain(entry)) for i, entry in entries.items()],
+        read=lambda plain: dict(map(entry_of, plain)),
     )
 
 
-def _ticket_of(fields: Any) -> tuple[str, Ticket]:
-    name, at, rank, event_id, severity, opened_at, replied_at, reopened_at, counted, solved = fields
-    key = (at, rank, event_id)
-    return name, Ticket(key, severity, opened_at, replied_at, reopened_at, counted, tuple(solved))
-
-
-def _fill_tickets(state: AccountState, fields: Any) -> None:
-    tickets = state.tickets
-    opened, closed, tickets.book.forgotten_at, tickets.last_step_at, *rings = fields
-    tickets.book.open = dict(map(_ticket_of, opened))
-    tickets.book.closed = dict(map(_ticket_of, closed))
-    for ring, ring_fields in zip(
-        (tickets.opened, tickets.opened_weeks, tickets.escalated, tickets.reopened), rings, strict=True
-    ):
-        _fill(ring, ring_fields)
-
-
-def _bill_fields(name: str, bill: Bill) -> tuple[Any, ...]:
-    recurring = None if bill.recurring_amount is None else str(bill.recurring_amount)
-    return name, *bill.key, str(bill.amount), bill.currency, bill.due_day, recurring, bill.period_days
-
-
-def _bill_of(fields: Any) -> tuple[str, Bill]:
-    name, at, rank, event_id, amount, currency, due_day, recurring, period_days = fields
-    recurring_amount = None if recurring is None else Decimal(recurring)
-    return name, Bill((at, rank, event_id), Decimal(amount), currency, due_day, recurring_amount, period_days)
-
-
-def _standing_fields(standing: Standing) -> tuple[Any, ...]:
-    history = standing.history
-    return (
-        standing.scores,
-        standing.reasons,
-        standing.fresh_until,
-        standing.look_again_at,
-        standing.contributions,
-        standing.score,
-        standing.coverage,
-        standing.scored_day,
-        standing.card_name,
-        standing.cards_offset,
-        (history.newest, history.scores.tobytes(), history.components.tobytes()),
-        standing.band,
-        standing.band_due_at,
-        standing.beyond_since,
-        standing.forced_by,
-        standing.forced_due_at,
-        [
-            (
-                name,
-                alert.alert_id,
-                alert.story_id,
-                alert.episode,
-                alert.sequence,
-                alert.severity,
-                alert.opened_at,
-                alert.resolved_at,
-                alert.score_before,
-            )
-            for name, alert in standing.alerts.items()
+_FACTS: Final = FieldList[AccountFacts](
+    Field("event_id"),
+    Field("occurred_at"),
+    Field("name"),
+    Field("segment"),
+    Field("lifecycle_stage"),
+    Field("seats"),
+    Field("cmrr", _text, _decimal),
+    Field("currency"),
+    Field("renewal_day"),
+    Field("notice_day"),
+    Field("leaves_day"),
+    Field("owner"),
+    Field("region"),
+    Field("industry"),
+    Field("time_zone"),
+    Field("start_day"),
+)
+_CLOSED: Final = FieldList[AccountClosed](Field("event_id"), Field("occurred_at"))
+_OVERRIDE: Final = FieldList[Override](Field("band"), Field("author"), Field("reason"), Field("expires_at"))
+_PEOPLE: Final = FieldList[People](
+    Field("ids", _memory), Field("last_days", _memory), Field("active_days", _memory), Field("roles", _memory)
+)
+_TICKET: Final = FieldList[Ticket](
+    Field("severity"),
+    Field("opened_at"),
+    Field("replied_at"),
+    Field("reopened_at"),
+    Field("counted"),
+    Field("solved", read=tuple),
+)
+_TICKETS: Final = FieldList[Tickets](
+    _entries("book.open", Ticket, _TICKET),
+    _entries("book.closed", Ticket, _TICKET),
+    Field("book.forgotten_at"),
+    Field("last_step_at"),
+    _ring("opened"),
+    _ring("opened_weeks"),
+    _ring("escalated"),
+    _ring("reopened"),
+)
+_SURVEYS: Final = FieldList[Surveys](Field("rows", _memory, partial(array, "H")), Field("forgotten_day"))
+_BILL: Final = FieldList[Bill](
+    Field("amount", str, Decimal),
+    Field("currency"),
+    Field("due_day"),
+    Field("recurring_amount", _text, _decimal),
+    Field("period_days"),
+)
+_INVOICES: Final = FieldList[Invoices](
+    _entries("book.open", Bill, _BILL),
+    _entries("book.closed", Bill, _BILL),
+    Field("book.forgotten_at"),
+    Field("last_step_at"),
+)
+_SEEN_IDS: Final = FieldList[SeenIds](Field("hashes", bytes, bytearray), Field("next_slot"))
+_HISTORY: Final = FieldList[ScoreHistory](
+    Field("newest"),
+    Field("scores", _memory, partial(array, "i")),
+    Field("components", _memory, partial(array, "h")),
+)
+_ALERT: Final = FieldList[Alert](
+    Field("alert_id"),
+    Field("story_id"),
+    Field("episode"),
+    Field("sequence"),
+    Field("severity"),
+    Field("opened_at"),
+    Field("resolved_at"),
+    Field("score_before"),
+)
+_SHOWN: Final = FieldList[Shown](
+    Field("score"),
+    Field("band"),
+    Field("computed_band"),
+    Field("forced_by"),
+    Field("coverage"),
+    Field("scores", read=tuple),
+    Field("contributions", read=tuple),
+    Field("card_name"),
+    Field("card_version"),
+)
+_CAUSE: Final = FieldList[Cause](
+    Field("event_id"), Field("topic"), Field("partition"), Field("offset"), Field("occurred_at")
+)
+_STANDING: Final = FieldList[Standing](
+    Field("scores"),
+    Field("reasons"),
+    Field("fresh_until"),
+    Field("look_again_at"),
+    Field("contributions", read=tuple),
+    Field("score"),
+    Field("coverage"),
+    Field("scored_day"),
+    Field("card_name"),
+    Field("cards_offset"),
+    _part("history", _HISTORY),
+    Field("band"),
+    Field("band_due_at"),
+    Field("beyond_since"),
+    Field("forced_by"),
+    Field("forced_due_at"),
+    Field(
+        "alerts",
+        write=lambda alerts: [(sign, *_ALERT.plain(alert)) for sign, alert in alerts.items()],
+        read=lambda plain: {sign: Alert(*_ALERT.values(rest)) for sign, *rest in plain},
+    ),
+    Field("version"),
+    Field("shown", read=lambda plain: Shown(*_SHOWN.values(plain))),
+    Field(
+        "causes",
+        write=lambda causes: list(map(_CAUSE.plain, causes)),
+        read=lambda plain: [
+            Cause(**dict(zip(_CAUSE.names, _CAUSE.values(cause), strict=True))) for cause in plain
         ],
-        standing.version,
-        standing.shown,
-        [
-            (cause.event_id, cause.topic, cause.partition, cause.offset, cause.occurred_at)
-            for cause in standing.causes
-        ],
-        standing.causes_count,
-        standing.moved_occurred_at,
-        standing.moved_heard_at,
-    )
-
-
-def _fill_standing(standing: Standing, fields: Any) -> None:
-    (
-        scores, reasons, fresh_until, look_again_at, contributions, standing.score, standing.coverage,
-        standing.scored_day, standing.card_name, standing.cards_offset, history, standing.band, standing.band_due_at,
-        beyond_since, standing.forced_by, standing.forced_due_at, alerts, standing.version, shown, causes,
-        standing.causes_count, standing.moved_occurred_at, standing.moved_heard_at,
-    ) = fields  # fmt: skip
-    standing.scores, standing.reasons = scores, reasons
-    standing.fresh_until, standing.look_again_at = fresh_until, look_again_at
-    standing.contributions = tuple(contributions)
-    standing.beyond_since = beyond_since
-    standing.history.newest, history_scores, history_components = history
-    standing.history.scores = array("i", history_scores)
-    standing.history.components = array("h", history_components)
-    standing.alerts = {name: Alert(*rest) for name, *rest in alerts}
-    score, band, computed_band, forced_by, coverage, shown_scores, shown_contributions, *card = shown
-    standing.shown = Shown(
-        score,
-        band,
-        computed_band,
-        forced_by,
-        coverage,
-        tuple(shown_scores),
-        tuple(shown_contributions),
-        *card,
-    )
-    standing.causes = [
-        Cause(event_id=event_id, topic=topic, partition=partition, offset=offset, occurred_at=occurred_at)
-        for event_id, topic, partition, offset, occurred_at in causes
-    ]
+    ),
+    Field("causes_count"),
+    Field("moved_occurred_at"),
+    Field("moved_heard_at"),
+    Field("components", read=tuple, default=_FIRST_COMPONENTS),
+)
+_ACCOUNT: Final = FieldList[AccountState](
+    Field("as_of"),
+    Field("clock"),
+    Field("due_at"),
+    Field("roll_offset"),
+    _optional("facts", AccountFacts, _FACTS),
+    _optional("closed_by", AccountClosed, _CLOSED),
+    Field(
+        "override",
+        write=lambda override: None if override is None else _OVERRIDE.plain(override),
+        read=lambda plain: (
+            None
+            if plain is None
+            else Override(**dict(zip(_OVERRIDE.names, _OVERRIDE.values(plain), strict=True)))
+        ),
+    ),
+    Field("override_key", read=tuple),
+    Field("actions"),
+    Field("first_day"),
+    Field("first_login_day"),
+    Field("active_window"),
+    Field("seats_before"),
+    Field("seats_since"),
+    _ring("logins"),
+    _ring("login_weeks"),
+    Field("people", _PEOPLE.plain, lambda plain: People(*plain)),
+    Field("last_login_at"),
+    Field("last_login_heard_at"),
+    Field("longest_gap"),
+    Field("allowed_silence"),
+    Field("key_people", read=KeyPeople._make),
+    _part("tickets", _TICKETS),
+    _part("surveys", _SURVEYS),
+    _part("invoices", _INVOICES),
+    _part("seen_ids", _SEEN_IDS),
+    _part("standing", _STANDING),
+)

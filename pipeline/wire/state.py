@@ -16,9 +16,9 @@ from pipeline.errors import TelltaleError
 from pipeline.health.account import AccountState
 from pipeline.health.fold import PartitionFold
 from pipeline.health.partition import Counters, PartitionRecord
-from pipeline.health.scorecard import ScorecardSet
-from pipeline.health.scorecard_reading import Document, read_scorecards
-from pipeline.wire.account_state import account_fields, account_of, account_of_1
+from pipeline.health.scorecard import ReadScorecards, ScorecardSet
+from pipeline.wire.account_state import account_fields, account_of, account_of_1, account_of_2
+from pipeline.wire.state_fields import Field, FieldList
 
 PARTITION_RECORD = b"\0partition"
 """Key of the record that closes every state batch; no account id starts with a NUL."""
@@ -29,7 +29,7 @@ SCORECARDS_RECORD = b"\0scorecards"
 EPOCH_MARK = b"\0epoch"
 """Key of the value that begins an epoch, before any of its outputs is written; nothing but its position counts."""
 
-STATE_VERSION: Final = 2
+STATE_VERSION: Final = 3
 """Rises with every change of what the values hold; a worker refuses what a newer one wrote."""
 
 Kind: TypeAlias = Literal["account", "record", "scorecards"]
@@ -38,7 +38,10 @@ Kind: TypeAlias = Literal["account", "record", "scorecards"]
 Fields: TypeAlias = list[Any]
 """A value behind its position and its version."""
 
-UPCASTERS: Final[dict[int, dict[Kind, Callable[[Fields], Fields]]]] = {1: {"account": account_of_1}}
+UPCASTERS: Final[dict[int, dict[Kind, Callable[[Fields], Fields]]]] = {
+    1: {"account": account_of_1},
+    2: {"account": account_of_2},
+}
 """
 For every version before ``STATE_VERSION``, what made the next one of it: fields in, fields out.
 
@@ -63,6 +66,27 @@ class StatesDiffer(TelltaleError):  # noqa: N818 - reads as what happened
 
 class EpochUnfinished(TelltaleError):  # noqa: N818 - reads as what happened
     """A rebuild has begun an epoch of this partition and not closed it with a record yet."""
+
+
+_COUNTERS: Final = FieldList[Counters](
+    Field("events"),
+    Field("repeats"),
+    Field("duplicates"),
+    Field("late"),
+    Field("left_out"),
+)
+_RECORD: Final = FieldList[PartitionRecord](
+    Field("clock"),
+    Field("incarnation"),
+    Field("cards_offset"),
+    Field("accounts"),
+    Field(
+        "marks",
+        write=lambda marks: [(*source, offset) for source, offset in marks.items()],
+        read=lambda plain: {(source, partition): offset for source, partition, offset in plain},
+    ),
+    Field("counters", _COUNTERS.plain, lambda plain: Counters(*_COUNTERS.values(plain))),
+)
 
 
 class Position(NamedTuple):
@@ -109,7 +133,7 @@ def take_epoch(partition: int, values: Mapping[bytes, bytes]) -> dict[bytes, byt
 
 def encode_account(position: bytes, state: AccountState) -> bytes:
     """Value of an account; notes its length in ``state.size``, by which the fold cuts its steps."""
-    value = position + _pack((STATE_VERSION, *account_fields(state)))
+    value = position + _pack([STATE_VERSION, *account_fields(state)])
     state.size = len(value)
     return value
 
@@ -123,36 +147,15 @@ def decode_account(value: bytes) -> AccountState:
 
 def encode_record(record: PartitionRecord) -> bytes:
     """Value of the partition's record."""
-    counters = record.counters
     position = _POSITION.pack(record.epoch, record.next_offset, record.timers_fired)
-    return position + _pack(
-        (
-            STATE_VERSION,
-            record.clock,
-            record.incarnation,
-            record.cards_offset,
-            record.accounts,
-            [(source, partition, offset) for (source, partition), offset in record.marks.items()],
-            (counters.events, counters.repeats, counters.duplicates, counters.late, counters.left_out),
-        )
-    )
+    return position + _pack([STATE_VERSION, *_RECORD.plain(record)])
 
 
 def decode_record(value: bytes) -> PartitionRecord:
     """The partition's record a value holds. Raises ``NewerState``."""
     position = unpack_position(value)
-    clock, incarnation, cards_offset, accounts, marks, counters = _fields(value, "record")
-    return PartitionRecord(
-        epoch=position.epoch,
-        next_offset=position.next_offset,
-        timers_fired=position.timers_fired,
-        clock=clock,
-        incarnation=incarnation,
-        cards_offset=cards_offset,
-        accounts=accounts,
-        marks={(source, partition): offset for source, partition, offset in marks},
-        counters=Counters(*counters),
-    )
+    fields = _RECORD.values(_fields(value, "record"))
+    return PartitionRecord(**position._asdict(), **dict(zip(_RECORD.names, fields, strict=True)))
 
 
 def encode_scorecards(position: bytes, scorecards: ScorecardSet) -> bytes:
@@ -160,19 +163,23 @@ def encode_scorecards(position: bytes, scorecards: ScorecardSet) -> bytes:
     return position + _pack((STATE_VERSION, scorecards.documents))
 
 
-def decode_scorecards(value: bytes) -> ScorecardSet:
-    """The scorecards a value holds. Raises ``NewerState``, or ``InvalidScorecards`` if this version cannot read them."""
+def decode_scorecards(value: bytes) -> tuple[str, ...]:
+    """Documents of the scorecards a value holds. Raises ``NewerState``."""
     (documents,) = _fields(value, "scorecards")
-    return read_scorecards(Document(f"document {number}", text) for number, text in enumerate(documents, 1))
+    return tuple(documents)
 
 
 def decode_fold(
-    partition: int, record: bytes, states: Mapping[bytes, bytes], scorecards: bytes | None
+    partition: int,
+    record: bytes,
+    states: Mapping[bytes, bytes],
+    scorecards: bytes | None,
+    read_scorecards: ReadScorecards,
 ) -> PartitionFold:
     """
     The fold of a partition from its values; *states* are those of its accounts, by their keys.
 
-    Raises ``StatesDiffer`` where they are not those the record closed, and ``NewerState``.
+    Raises ``StatesDiffer`` where they are not those the record closed, ``NewerState``, and what *read_scorecards* raises.
     """
     known = decode_record(record)
     if len(states) != known.accounts:
@@ -184,9 +191,10 @@ def decode_fold(
         raise StatesDiffer(f"partition {partition}: the scorecards in force are missing: {_REBUILD}")
     return PartitionFold.restored(
         partition,
+        read_scorecards,
         known,
         {key.decode(): decode_account(value) for key, value in states.items()},
-        None if scorecards is None else decode_scorecards(scorecards),
+        None if scorecards is None else read_scorecards(decode_scorecards(scorecards)),
     )
 
 

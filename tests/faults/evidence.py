@@ -15,6 +15,7 @@ from outside_avro import OutsideAvro
 
 from pipeline.health.fold import PartitionFold
 from pipeline.kafka.records import Record, read_topic
+from pipeline.scorecards import read_documents
 from pipeline.wire.state import (
     PARTITION_RECORD,
     SCORECARDS_RECORD,
@@ -156,5 +157,5 @@ def _folds(changelog: list[Record]) -> dict[int, PartitionFold]:
     for partition, values in newest.items():
         states = take_epoch(partition, values)
         closing, scorecards = states.pop(PARTITION_RECORD), states.pop(SCORECARDS_RECORD, None)
-        folds[partition] = decode_fold(partition, closing, states, scorecards)
+        folds[partition] = decode_fold(partition, closing, states, scorecards, read_documents)
     return folds

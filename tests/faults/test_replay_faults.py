@@ -22,7 +22,7 @@ from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Accepted, Received
 from pipeline.kafka.records import Record
-from pipeline.scorecards import load_scorecards
+from pipeline.scorecards import load_scorecards, read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.inputs import InputDecoder
 from pipeline.wire.outputs import OutputEncoder
@@ -70,7 +70,7 @@ def logged(facts: Sequence[Event], events: Sequence[Event]) -> Entries:
 
 def folded(entries: Entries, *, step_bytes: int) -> tuple[PartitionFold, Outcome]:
     """Fold *entries*, and cut a step whenever *step_bytes* of states wait."""
-    fold, outputs = PartitionFold(0), []
+    fold, outputs = PartitionFold(0, read_documents), []
     for offset, (account_id, entry) in enumerate(entries):
         if isinstance(entry.body, Tick | Scorecards):
             while not fold.advance(entry, offset, step_bytes):

@@ -15,7 +15,7 @@ from pipeline.health.events import Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.replay import with_scorecards
 from pipeline.intake.pseudonyms import Pseudonyms
-from pipeline.scorecards import load_scorecards
+from pipeline.scorecards import load_scorecards, read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.history import open_history
 from pipeline.wire.history_share import ShareReader
@@ -39,7 +39,7 @@ def folded() -> PartitionFold:
     pseudonyms = Pseudonyms(b"the key of the golden states, 32")
     [share] = open_history([SCENARIO], contract=Contract.load(), pseudonyms=pseudonyms).shares(1)
     reader = ShareReader(share, contract=Contract.load(), pseudonyms=pseudonyms)
-    fold = PartitionFold(0, epoch=3, incarnation="golden")
+    fold = PartitionFold(0, read_documents, epoch=3, incarnation="golden")
     entries = with_scorecards(reader.entries(None), load_scorecards().documents)
     for offset, (account_id, entry) in enumerate(entries):
         if isinstance(entry.body, Tick | Scorecards):
@@ -88,7 +88,7 @@ def test_what_any_version_wrote_is_read(version: int, *, update_golden: bool) ->
     is_old = version < STATE_VERSION
     file = STATES / (f"v{version}-as-v{STATE_VERSION}.ndjson" if is_old else f"v{version}.ndjson")
 
-    found = values(decode_fold(0, record, states, cards))
+    found = values(decode_fold(0, record, states, cards, read_documents))
     if update_golden and is_old:
         write(file, found)
 

@@ -11,7 +11,7 @@ from running_pipeline import Outsider, RunningPipeline
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.replay import fold_all, with_scorecards
 from pipeline.intake.pseudonyms import Pseudonyms
-from pipeline.scorecards import load_scorecards
+from pipeline.scorecards import load_scorecards, read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.history import open_history
 from pipeline.wire.outputs import OutputEncoder
@@ -50,7 +50,9 @@ def replayed() -> dict[str, list[tuple[str, bytes]]]:
     encoder = OutputEncoder(CONTRACT, EmbeddedRegistry(CONTRACT))
     history = open_history([HISTORY], contract=CONTRACT, pseudonyms=Pseudonyms(PSEUDONYM_KEY.encode()))
     found: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
-    for account_id, output in fold_all(with_scorecards(history.entries(), load_scorecards().documents)):
+    for account_id, output in fold_all(
+        with_scorecards(history.entries(), load_scorecards().documents), read_documents
+    ):
         match output:
             case HealthSnapshot():
                 found[CONTRACT.current.name].append((account_id, encoder.snapshot(output)))

@@ -10,6 +10,7 @@ from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.kafka.records import Record, read_topic
+from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import OutputEncoder
@@ -98,7 +99,7 @@ class Undisturbed:
             HealthChange: (CONTRACT.change.name, encoder.change),
             AlertEvent: (CONTRACT.alert.name, encoder.alert),
         }
-        self.fold = PartitionFold(partition)
+        self.fold = PartitionFold(partition, read_documents)
         self.outputs: dict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
         for offset, (account_id, entry) in enumerate(entries):
             if isinstance(entry.body, Tick | Scorecards):

@@ -10,6 +10,7 @@ from pipeline.cli.verification.written import Accounts, WrittenStates
 from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
 from pipeline.health.versions import Output
+from pipeline.scorecards import read_documents
 from pipeline.wire.state import (
     Position,
     decode_account,
@@ -51,7 +52,7 @@ class PartitionCheck:
         self._topics = topics
         self._rows = rows
         self._reached = states.position
-        self._fold = PartitionFold(partition, epoch=self._reached.epoch)
+        self._fold = PartitionFold(partition, read_documents, epoch=self._reached.epoch)
         self._last: dict[str, Made] = {}
         """The last entry that changed each account."""
         self._wanted: dict[Position, list[str]] = defaultdict(list)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pipeline.health.components.assessment import Assessment, Component
+from pipeline.health.components.assessment import NOT_ASSESSED, Assessment, Component
 from pipeline.health.components.billing import BILLING
 from pipeline.health.components.sentiment import SENTIMENT
 from pipeline.health.components.support import SUPPORT
@@ -10,4 +10,6 @@ from pipeline.health.components.usage import USAGE
 
 COMPONENTS: Final = (USAGE, SUPPORT, SENTIMENT, BILLING)
 
-__all__ = ["COMPONENTS", "Assessment", "Component"]
+COMPONENT_NAMES: Final = tuple(component.name for component in COMPONENTS)
+
+__all__ = ["COMPONENTS", "COMPONENT_NAMES", "NOT_ASSESSED", "Assessment", "Component"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipeline.health.account import AccountState
 from pipeline.health.scorecard import Scorecard
@@ -22,6 +22,10 @@ class Assessment(NamedTuple):
     reason: str
     fresh_until: int | None = None
     look_again_at: int = 0
+
+
+NOT_ASSESSED: Final = Assessment(None, "")
+"""What stands for a component that the scorecard leaves off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count
-from pipeline.health.invoices import DISPUTED, FAILED, Assessed, Bill, Shrinkage
+from pipeline.health.invoices import DISPUTED, FAILED, Assessed, Shrinkage
 from pipeline.health.scorecard import Billing, Scorecard
 from pipeline.health.touched import INVOICES
 from pipeline.health.windows import DAY
@@ -49,15 +49,9 @@ def score_billing(state: AccountState, now: int, scorecard: Scorecard) -> Assess
     return Assessment(score, reason, known.fresh_until)
 
 
-def worst_past_due(state: AccountState, day: int) -> tuple[str, Bill] | None:
-    """The unpaid invoice that is due longest, if it is past due on *day*, with its id; of equals the smaller id."""
-    late = [item for item in state.invoices.book.open.items() if item[1].due_day < day]
-    return min(late, key=lambda item: (item[1].due_day, item[0])) if late else None
-
-
 def _past_due(state: AccountState, day: int, numbers: Billing) -> tuple[float, str]:
     """Cost of the worst invoice's days past due, those of the account's habit left out."""
-    worst = worst_past_due(state, day)
+    worst = state.invoices.worst_past_due(day)
     if worst is None:
         return 0.0, "nothing past due"
     bill = worst[1]

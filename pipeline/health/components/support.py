@@ -7,20 +7,16 @@ The SLA clocks run without pause: no step says that the customer is awaited.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TypeAlias
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count, duration
 from pipeline.health.scorecard import Scorecard, Support
-from pipeline.health.tickets import SEVERITIES, Usual
+from pipeline.health.tickets import P1, SEVERITIES, Usual, solve_limits
 from pipeline.health.touched import FACTS, TICKETS
-from pipeline.health.windows import DAY, HOUR, MINUTE, week_of
+from pipeline.health.windows import DAY, MINUTE, week_of
 
 _MONTH = 30
-_P1 = SEVERITIES.index("P1")
-
-
 _Cost: TypeAlias = tuple[float, str]
 """Points taken off, and why."""
 
@@ -42,12 +38,6 @@ def score_support(state: AccountState, now: int, scorecard: Scorecard) -> Assess
     _recent_costs(state, day, numbers, limits, costs)
     score = max(0.0, 100 - sum([points for points, _ in costs]))
     return Assessment(round(score, 4), max(costs)[1], None if unsolved else fresh_until, look_again_at)
-
-
-@lru_cache(64)
-def solve_limits(solve_hours: tuple[float, ...]) -> tuple[int, ...]:
-    """Time for a solution in ms, P1 to P4, from a scorecard's hours."""
-    return tuple(round(hours * HOUR) for hours in solve_hours)
 
 
 def _volume(state: AccountState, day: int, numbers: Support) -> tuple[float, str]:
@@ -106,7 +96,7 @@ def _open_costs(
         reply_by = 0
         if not ticket.replied_at:
             reply_by = ticket.opened_at + round(numbers.reply_minutes[ticket.severity - 1] * MINUTE)
-        if ticket.severity == _P1:
+        if ticket.severity == P1:
             costs.append((numbers.open_p1, f"a P1 open for {duration(now - late_after + limit)}"))
         if late_after <= clock:
             age = duration(now - late_after + limit)

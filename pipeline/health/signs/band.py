@@ -1,10 +1,12 @@
-"""Band: the account entered AT_RISK or CRITICAL, by its score after the hold or at once by a hard sign."""
+"""Band: the account entered AT_RISK or CRITICAL, by its score after the hold or at once by a band floor."""
+
+from operator import attrgetter
 
 from pipeline.health.account import AccountState
 from pipeline.health.bands import forced
 from pipeline.health.components import COMPONENTS
 from pipeline.health.outputs import Evidence
-from pipeline.health.scorecard import Scorecard
+from pipeline.health.scorecard import BandEntered, Scorecard
 from pipeline.health.signs.sign import Finding, Sign
 from pipeline.health.standing import Alert
 
@@ -12,14 +14,18 @@ _WORDS = {"AT_RISK": "at risk", "CRITICAL": "critical", "WATCH": "watch", "HEALT
 
 
 def find_bad_band(
-    state: AccountState, _now: int, scorecard: Scorecard, alert: Alert | None, _explained: tuple[str, ...]
+    state: AccountState,
+    scorecard: Scorecard,
+    numbers: BandEntered,
+    alert: Alert | None,
+    _explained: tuple[str, ...],
 ) -> Finding | None:
     """
     Judged on the computed band. While a person's override is in force nothing opens: somebody has already looked.
 
     Not when UNKNOWN; but what is open stays open then, for too little known is no recovery.
     """
-    standing, numbers = state.standing, scorecard.band_entered
+    standing = state.standing
     band = forced(standing.band, standing.forced_by)
     if alert is None and (state.override is not None or band == "UNKNOWN"):
         return None
@@ -56,10 +62,10 @@ def find_bad_band(
     )
 
 
-def _recovered(state: AccountState, _now: int, _scorecard: Scorecard) -> str:
+def _recovered(state: AccountState) -> str:
     standing = state.standing
     score = "" if standing.score is None else f", score {standing.score:.0f}"
     return f"is back to {_WORDS.get(standing.band, 'unknown')}{score}"
 
 
-BAND = Sign("band", (), find_bad_band, _recovered)
+BAND = Sign(name="band", numbers=attrgetter("band_entered"), detect=find_bad_band, recovered=_recovered)

@@ -1,9 +1,11 @@
 """Score drop: many points lost within days, unless another open sign explains them."""
 
+from operator import attrgetter
+
 from pipeline.health.account import AccountState
 from pipeline.health.components import COMPONENTS
 from pipeline.health.outputs import Evidence
-from pipeline.health.scorecard import Scorecard
+from pipeline.health.scorecard import Scorecard, ScoreDrop
 from pipeline.health.signs.sign import Finding, Sign
 from pipeline.health.standing import Alert
 from pipeline.health.trend import fall_within
@@ -11,25 +13,28 @@ from pipeline.health.windows import date_text
 
 
 def find_drop(
-    state: AccountState, now: int, scorecard: Scorecard, alert: Alert | None, explained: tuple[str, ...]
+    state: AccountState,
+    scorecard: Scorecard,
+    numbers: ScoreDrop,
+    alert: Alert | None,
+    explained: tuple[str, ...],
 ) -> Finding | None:
     """
     Opens at ``points`` or more lost since the best day's end within the window, in components no open sign explains.
 
     Stays open until the score is back to within ``points`` less the hysteresis of where it fell from.
     """
-    numbers = scorecard.score_drop
     score = state.standing.score
     if alert is not None:
         before = alert.score_before
         if score is None or before is None:
-            return _finding(state, scorecard, "score has not come back", ())
+            return _finding(state, numbers, "score has not come back", ())
         if before - score <= numbers.points - numbers.hysteresis:
             return None
         return _finding(
-            state, scorecard, f"score still {before - score:.0f} points below where it fell from", ()
+            state, numbers, f"score still {before - score:.0f} points below where it fell from", ()
         )
-    fall = fall_within(state, now, numbers.within_days, scorecard, numbers.points)
+    fall = fall_within(state, state.as_of, numbers.within_days, scorecard, numbers.points)
     if fall is None or score is None:
         return None
     moved = sorted(zip(fall.points, (component.name for component in COMPONENTS), strict=True))
@@ -39,7 +44,7 @@ def find_drop(
     text = ", ".join(f"{name} {points:+.1f}" for points, name in lost)
     return _finding(
         state,
-        scorecard,
+        numbers,
         f"score fell by {fall.before - score:.0f} points since {date_text(fall.day)}: {text}",
         (
             Evidence(fact="score", value=score, usual=fall.before),
@@ -48,10 +53,8 @@ def find_drop(
     )
 
 
-def _finding(
-    state: AccountState, scorecard: Scorecard, reason: str, evidence: tuple[Evidence, ...]
-) -> Finding:
-    numbers, standing = scorecard.score_drop, state.standing
+def _finding(state: AccountState, numbers: ScoreDrop, reason: str, evidence: tuple[Evidence, ...]) -> Finding:
+    standing = state.standing
     return Finding(
         numbers.severity,
         reason,
@@ -63,9 +66,9 @@ def _finding(
     )
 
 
-def _recovered(state: AccountState, _now: int, _scorecard: Scorecard) -> str:
+def _recovered(state: AccountState) -> str:
     score = state.standing.score
     return "score has recovered" if score is None else f"score has recovered to {score:.0f}"
 
 
-SCORE_DROP = Sign("score_drop", (), find_drop, _recovered)
+SCORE_DROP = Sign(name="score_drop", numbers=attrgetter("score_drop"), detect=find_drop, recovered=_recovered)

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from pipeline.health.account import AccountState
 from pipeline.health.outputs import Evidence, Severity
 from pipeline.health.scorecard import Scorecard
 from pipeline.health.standing import Alert
+
+N = TypeVar("N")
+"""The numbers of a sign: its table of a scorecard."""
 
 
 class Finding(NamedTuple):
@@ -27,18 +30,23 @@ class Finding(NamedTuple):
     observed_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign(Generic[N]):
     """
     A detector over an account's state.
 
-    *detect* takes the state, the time (``state.as_of``), the scorecard, the open alert of this sign, None if there is none,
-    and the components that other open signs explain; what it finds opens the alert or keeps it open, None
-    resolves it. *recovered* says in a sentence why it resolved. *explains* are the components whose loss of points this sign
-    accounts for.
+    *numbers* takes the sign's table out of a scorecard, None where the scorecard has none: there the sign is off.
+    *explains* are the components whose loss of points this sign accounts for.
+
+    *detect* takes the state, the scorecard, the numbers, the open alert of this sign, None if there is none, and the components that
+    other open signs explain; it judges as of ``state.as_of``. What it finds opens the alert or keeps it open, None resolves it.
+    *recovered* says in a sentence why it resolved. *next_due* says when the sign may show though nothing happens, in ms UTC, 0 or a
+    time that has passed if never.
     """
 
     name: str
-    explains: tuple[str, ...]
-    detect: Callable[[AccountState, int, Scorecard, Alert | None, tuple[str, ...]], Finding | None]
-    recovered: Callable[[AccountState, int, Scorecard], str]
+    numbers: Callable[[Scorecard], N | None]
+    explains: tuple[str, ...] = ()
+    detect: Callable[[AccountState, Scorecard, N, Alert | None, tuple[str, ...]], Finding | None]
+    recovered: Callable[[AccountState], str]
+    next_due: Callable[[AccountState], int] = lambda _state: 0

@@ -1,16 +1,22 @@
 """Went dark: no login for longer than the account's own rhythm allows."""
 
+from operator import attrgetter
+
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import count
 from pipeline.health.outputs import Evidence
-from pipeline.health.scorecard import Scorecard
+from pipeline.health.scorecard import Scorecard, WentDark
 from pipeline.health.signs.sign import Finding, Sign
 from pipeline.health.standing import Alert
 from pipeline.health.windows import DAY, day_of
 
 
 def find_silence(
-    state: AccountState, _now: int, scorecard: Scorecard, alert: Alert | None, _explained: tuple[str, ...]
+    state: AccountState,
+    scorecard: Scorecard,
+    numbers: WentDark,
+    alert: Alert | None,
+    _explained: tuple[str, ...],
 ) -> Finding | None:
     """
     Due ``allowed_silence`` after the last login, to the millisecond, by the clock: what has not been heard yet may be a login.
@@ -23,7 +29,6 @@ def find_silence(
         dark_at = alert.opened_at  # still the same silence, whatever would be allowed now
     if not 0 < dark_at <= state.clock:
         return None
-    numbers = scorecard.went_dark
     silent_days = (state.clock - state.last_login_at) // DAY
     active_days = scorecard.usage.active_days
     people = state.people.active(day_of(state.last_login_at), active_days)
@@ -42,8 +47,15 @@ def find_silence(
     )
 
 
-def _back(_state: AccountState, _now: int, _scorecard: Scorecard) -> str:
+def _back(_state: AccountState) -> str:
     return "is back, people are signing in again"
 
 
-WENT_DARK = Sign("went_dark", ("usage",), find_silence, _back)
+WENT_DARK = Sign(
+    name="went_dark",
+    numbers=attrgetter("went_dark"),
+    explains=("usage",),
+    detect=find_silence,
+    recovered=_back,
+    next_due=attrgetter("dark_at"),
+)

@@ -20,6 +20,7 @@ from workers_in_memory import until
 
 from agents.app import STUCK_SECONDS
 from pipeline.health.fold import PartitionFold
+from pipeline.scorecards import read_documents
 from pipeline.wire.state import (
     PARTITION_RECORD,
     POSITION_SIZE,
@@ -201,7 +202,7 @@ async def test_a_worker_that_restores_many_partitions_is_not_taken_for_stuck(
         nonlocal now
         now += 0.9 * STUCK_SECONDS
         told.append(health.lane.app.liveness())
-        return PartitionFold(partition)
+        return PartitionFold(partition, read_documents)
 
     monkeypatch.setattr(health.worker, "_build", build)
     health.store.recovered = {0, 1, 2}

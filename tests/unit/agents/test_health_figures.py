@@ -12,7 +12,7 @@ from agents.health_figures import BANDS, HealthFigures
 from pipeline import metrics
 from pipeline.health.events import AccountClosed, LogEntry, Login, Scorecards, SupportTicket, Tick
 from pipeline.health.fold import PartitionFold
-from pipeline.scorecards import load_scorecards
+from pipeline.scorecards import load_scorecards, read_documents
 
 START, DAY = 1_770_000_000_000, 86_400_000
 CARDS = Scorecards(list(load_scorecards().documents))
@@ -31,7 +31,7 @@ class Told:
     """A fold, and figures that are told of it as the worker tells them."""
 
     def __init__(self, partition: int = 0) -> None:
-        self.fold = PartitionFold(partition)
+        self.fold = PartitionFold(partition, read_documents)
         self.figures = HealthFigures(large_bytes=50_000)
         self.figures.restored(self.fold)
 
@@ -98,7 +98,7 @@ def test_accounts_by_band_are_right_after_a_recovery_and_from_there_on() -> None
 
 def test_a_partition_that_was_given_away_is_no_longer_told() -> None:
     """Its clock would stand still here for ever, and look like a pipeline that does."""
-    told, other = Told(0), PartitionFold(7)
+    told, other = Told(0), PartitionFold(7, read_documents)
     told.figures.restored(other)
     told.take(START, Tick())
     other.advance(LogEntry(START, "", 0, 0, Tick()), 0, 1)

@@ -10,6 +10,7 @@ from agents.rebuilt_partition import Kept, Kind, LogIncomplete, RebuiltPartition
 from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.kafka.records import Record
+from pipeline.scorecards import read_documents
 from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import OutputDecoder
 from pipeline.wire.state import PARTITION_RECORD, SCORECARDS_RECORD, decode_fold, unpack_position
@@ -34,7 +35,7 @@ def log(days: int) -> list[Record]:
 
 def rebuilt(records: Sequence[Record], *, park_at: int | None = None, skip_lost: bool = False) -> list[Kept]:
     """What is to be written of *records*, put aside on disk at one of them."""
-    fold = PartitionFold(2, epoch=4, incarnation="log-7")
+    fold = PartitionFold(2, read_documents, epoch=4, incarnation="log-7")
     with RebuiltPartition(fold, contract=CONTRACT, registry=REGISTRY, skip_lost=skip_lost) as partition:
         partition.fold(records[:park_at])
         if park_at is not None:
@@ -68,7 +69,7 @@ def test_the_states_are_a_fold_that_goes_on_behind_the_last_entry() -> None:
     values = {each.key: each.value for each in rebuilt(records) if each.kind is Kind.STATE}
 
     record, cards = values.pop(PARTITION_RECORD), values.pop(SCORECARDS_RECORD)
-    fold = decode_fold(2, record, values, cards)
+    fold = decode_fold(2, record, values, cards, read_documents)
 
     assert unpack_position(record) == (4, len(records), 0)
     assert (fold.incarnation, set(fold.states)) == ("log-7", {"acc-0", "acc-1"})

@@ -12,7 +12,7 @@ from pipeline.cli.verification.written import WrittenOutputs, WrittenRecord, Wri
 from pipeline.health.events import LogEntry, Login, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
-from pipeline.scorecards import load_scorecards
+from pipeline.scorecards import load_scorecards, read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.outputs import OutputEncoder
 from pipeline.wire.registry import EmbeddedRegistry
@@ -52,7 +52,7 @@ class Written:
 
     def fold(self, *, until: int = 1 << 30, timers: int = 1 << 30) -> "Written":
         """Write all up to the entry *until*, and of that one as many *timers*, each a step of its own."""
-        fold = PartitionFold(0)
+        fold = PartitionFold(0, read_documents)
         for offset, (account_id, entry) in enumerate(self.log[: until + 1]):
             if isinstance(entry.body, Login):
                 fold.apply(account_id, entry, offset)

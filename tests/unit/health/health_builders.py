@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import count
 
 from pipeline.health.account import AccountState
-from pipeline.health.components import COMPONENTS
+from pipeline.health.components import COMPONENT_NAMES
 from pipeline.health.events import (
     AccountFacts,
     Event,
@@ -25,9 +25,9 @@ from pipeline.health.events import (
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.scorecard import ScorecardSet
-from pipeline.health.scorecard_reading import Document, read_scorecards
 from pipeline.health.windows import DAY, HOUR, MINUTE
-from pipeline.scorecards import load_scorecards
+from pipeline.scorecards import load_scorecards, read_documents
+from pipeline.scorecards.reading import Document, read_scorecards
 
 MONDAY = 20_507
 """23 February 2026, in days since 1970; most stories begin here."""
@@ -122,7 +122,7 @@ def scorecards_with(**numbers: object) -> ScorecardSet:
 
 
 def new_state() -> AccountState:
-    return AccountState(roll_offset=6 * HOUR, components=len(COMPONENTS))
+    return AccountState(roll_offset=6 * HOUR, components=COMPONENT_NAMES)
 
 
 def state_after(*events: Event, clock: int = 0) -> AccountState:
@@ -145,7 +145,7 @@ class Partition:
     """A fold, the log written so far, and everything it handed out."""
 
     cards: ScorecardSet | None = field(default_factory=lambda: CARDS)
-    fold: PartitionFold = field(default_factory=lambda: PartitionFold(0))
+    fold: PartitionFold = field(default_factory=lambda: PartitionFold(0, read_documents))
     snapshots: list[HealthSnapshot] = field(default_factory=list)
     changes: list[HealthChange] = field(default_factory=list)
     alerts: list[AlertEvent] = field(default_factory=list)

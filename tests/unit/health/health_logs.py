@@ -11,6 +11,7 @@ from pipeline.health.partition import Step
 from pipeline.health.tickets import STEPS
 from pipeline.health.versions import Output
 from pipeline.health.windows import DAY, HOUR, MINUTE
+from pipeline.scorecards import read_documents
 from pipeline.wire.state import (
     PARTITION_RECORD,
     SCORECARDS_RECORD,
@@ -86,7 +87,7 @@ class Worker:
 
     table: dict[bytes, bytes] = field(default_factory=dict)
     outputs: Outputs = field(default_factory=list)
-    fold: PartitionFold = field(default_factory=lambda: PartitionFold(0))
+    fold: PartitionFold = field(default_factory=lambda: PartitionFold(0, read_documents))
     steps: int = 0
 
     def run(self, log: Log, limit: int, crash_every: int | None = None) -> "Worker":
@@ -116,7 +117,7 @@ class Worker:
     def start_again(self) -> None:
         states = dict(self.table)
         record = states.pop(PARTITION_RECORD)
-        self.fold = decode_fold(0, record, states, states.pop(SCORECARDS_RECORD, None))
+        self.fold = decode_fold(0, record, states, states.pop(SCORECARDS_RECORD, None), read_documents)
 
     def states(self) -> dict[bytes, bytes]:
         """Every account as it stands at the end, under one position."""

@@ -4,7 +4,8 @@ import pytest
 from health_builders import MID, MONDAY, START, Partition, facts, invoice, new_state, state_after, ticket
 
 from pipeline.health.account import AccountState
-from pipeline.health.bands import band_of, forced, hard_sign, move_band
+from pipeline.health.band_floors import forced_by
+from pipeline.health.bands import band_of, forced, move_band
 from pipeline.health.events import Band
 from pipeline.health.windows import DAY, HOUR, MINUTE
 
@@ -97,23 +98,23 @@ def test_a_notice_of_cancellation_forces_from_its_day_on() -> None:
     """A notice dated tomorrow is none yet."""
     state = state_after(facts(notice_day=MONDAY + 1))
 
-    assert hard_sign(state, START, MID) is None
-    sign = hard_sign(state, START + DAY, MID)
-    assert sign is not None
-    assert sign.words == "notice of cancellation given on 2026-02-24"
+    assert forced_by(state, START, MID) is None
+    floor = forced_by(state, START + DAY, MID)
+    assert floor is not None
+    assert floor.words == "notice of cancellation given on 2026-02-24"
 
 
 def test_a_p1_beyond_its_sla_forces_and_its_solution_ends_it() -> None:
-    """The deadline is part of the sign."""
+    """The deadline is part of the floor."""
     state = state_after(ticket(START, severity="P1"))
     state.clock = START + 4 * HOUR
 
-    sign = hard_sign(state, START + 4 * HOUR, MID)
+    floor = forced_by(state, START + 4 * HOUR, MID)
     state.apply(ticket(START + 4 * HOUR, "SOLVED", severity="P1"), START + 4 * HOUR)
 
-    assert sign is not None
-    assert sign == ("P1 ticket T-1 open beyond its SLA of 4 h", START + 4 * HOUR)
-    assert hard_sign(state, START + 4 * HOUR, MID) is None
+    assert floor is not None
+    assert floor == ("P1 ticket T-1 open beyond its SLA of 4 h", START + 4 * HOUR)
+    assert forced_by(state, START + 4 * HOUR, MID) is None
 
 
 @pytest.mark.parametrize(("days", "words"), [(59, None), (60, "invoice INV-1 60 days or more past due")])
@@ -121,15 +122,15 @@ def test_sixty_days_past_due_force(days: int, words: str | None) -> None:
     """Whatever the account's habit."""
     state = state_after(invoice(START, due_day=MONDAY), clock=START + days * DAY)
 
-    sign = hard_sign(state, state.as_of, MID)
+    floor = forced_by(state, state.as_of, MID)
 
-    assert (sign and sign.words) == words
+    assert (floor and floor.words) == words
 
 
 @pytest.mark.parametrize(
     ("band", "computed"), [("HEALTHY", "AT_RISK"), ("CRITICAL", "CRITICAL"), ("UNKNOWN", "AT_RISK")]
 )
-def test_a_hard_sign_forces_at_risk_at_least(band: Band, computed: Band) -> None:
+def test_a_band_floor_forces_at_risk_at_least(band: Band, computed: Band) -> None:
     """Worse stays worse; and a fact needs no score."""
     assert forced(band, "notice of cancellation") == computed
     assert forced(band, None) == band

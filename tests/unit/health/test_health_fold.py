@@ -21,6 +21,7 @@ from health_builders import (
 from pipeline.health.events import AccountClosed, Action, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.windows import DAY, HOUR, MINUTE
+from pipeline.scorecards import read_documents
 from pipeline.wire.account_state import account_fields
 
 
@@ -254,12 +255,12 @@ def test_a_login_months_old_is_counted_and_left_out() -> None:
 def test_ticks_and_scorecards_are_no_events(body: Tick | Scorecards) -> None:
     """They have a way in of their own, which can stop in between."""
     with pytest.raises(AssertionError, match="advance"):
-        PartitionFold(0).apply("alder", replace(entry(Tick(), START, 5), body=body), 0)
+        PartitionFold(0, read_documents).apply("alder", replace(entry(Tick(), START, 5), body=body), 0)
 
 
 def test_a_tick_with_nothing_due_is_done_at_once() -> None:
     """Also on an empty partition."""
-    fold = PartitionFold(0)
+    fold = PartitionFold(0, read_documents)
 
     assert fold.advance(entry(Tick(), START, 0), 0, WHOLE)
     assert (fold.next_offset, fold.clock) == (1, START)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.health.events import LogEntry, Tick
 from pipeline.health.outputs import AlertEvent
 from pipeline.health.windows import DAY
+from pipeline.scorecards import read_documents
 from pipeline.wire.state import (
     PARTITION_RECORD,
     SCORECARDS_RECORD,
@@ -194,10 +195,10 @@ def test_states_that_do_not_belong_to_the_record_are_refused() -> None:
     record, cards = states.pop(PARTITION_RECORD), states.pop(SCORECARDS_RECORD)
 
     with pytest.raises(StatesDiffer, match="scorecards in force are missing"):
-        decode_fold(0, record, states, None)
+        decode_fold(0, record, states, None, read_documents)
     states.pop(b"alder")
     with pytest.raises(StatesDiffer, match="counts 3 accounts, the state table holds 2"):
-        decode_fold(0, record, states, cards)
+        decode_fold(0, record, states, cards, read_documents)
 
 
 def test_a_state_of_a_newer_program_is_refused() -> None:
@@ -206,5 +207,5 @@ def test_a_state_of_a_newer_program_is_refused() -> None:
     value = bytearray(worker.table[PARTITION_RECORD])
     value[17] = 99
 
-    with pytest.raises(NewerState, match="version 99, this program reads up to 2"):
+    with pytest.raises(NewerState, match="version 99, this program reads up to 3"):
         decode_record(bytes(value))

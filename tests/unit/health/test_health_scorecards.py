@@ -18,9 +18,9 @@ from health_builders import (
 from pipeline.health.curves import Curve, Steps
 from pipeline.health.events import LifecycleStage, Scorecards, Segment
 from pipeline.health.fold import PartitionFold
-from pipeline.health.scorecard_reading import Document, InvalidScorecards, read_scorecards
 from pipeline.health.windows import DAY, HOUR
-from pipeline.scorecards import SHIPPED, NoScorecards, load_scorecards
+from pipeline.scorecards import SHIPPED, NoScorecards, load_scorecards, read_documents
+from pipeline.scorecards.reading import Document, InvalidScorecards, read_scorecards
 
 
 def test_the_shipped_scorecards_carry_the_weights_and_edges_of_the_domain() -> None:
@@ -78,12 +78,13 @@ def refused(old: str, new: str) -> str:
     ("old", "new", "says"),
     [
         ("usage = 40", "usage = -1", "mid.toml line 9: weights.usage is -1: give it a number from 0 to 100"),
-        ("usage = 40", "useage = 40", "mid.toml line 9: weights.useage is no component: use usage, support"),
+        ("usage = 40", "useage = 40", "mid.toml line 9: weights.useage is no component: use usage"),
         ("hold_minutes = 10", "hold_minutes = true", "bands.hold_minutes is True: give it a number"),
         ("missing_days = 21", "missing_days = 21.5", "usage.missing_days is 21.5: give it a whole number"),
         ("missing_days = 21", "missing_days = 3", "usage.missing_days is 3: it can be 7 to 60"),
-        ("factor = 2", "faktor = 2", "went_dark.faktor is unknown: take it out, or use severity, play"),
-        ("factor = 2", "", "went_dark.factor is missing: copy it from the scorecard we ship"),
+        ("factor = 2", "faktor = 2", "went_dark.faktor is unknown: take it out, or use factor"),
+        ("factor = 2", "zz = 2", "went_dark.zz is unknown: take it out, or use severity, play, minimum_days"),
+        ('name = "mid"', "", "mid.toml: name is missing: give it a text"),
         ("factor = 2", "factor = nan", "went_dark.factor is nan: give it a number"),
         (
             "factor = 2",
@@ -100,7 +101,11 @@ def refused(old: str, new: str) -> str:
             "usage.breadth must be a list of points [x, y]",
         ),
         ("factor = 2", f"factor = 1{'0' * 5000}", "mid.toml: not TOML: Exceeds the limit"),
-        ('severity = "WARNING"', 'severity = "URGENT"', "use INFO, WARNING, HIGH, CRITICAL"),
+        (
+            'severity = "WARNING"',
+            'severity = "URGENT"',
+            "is 'URGENT': use 'INFO', 'WARNING', 'HIGH' or 'CRITICAL'",
+        ),
         ('name = "mid"', 'name = ""', "line 3: name is '': give it a text"),
         ("breach = [25, 12, 6, 3]", "breach = [25, 12, 6]", "support.breach must be a list of 4 values"),
         (
@@ -127,7 +132,7 @@ def refused(old: str, new: str) -> str:
         ("[weights]", "[weights", "mid.toml: not TOML:"),
     ],
 )
-def test_a_bad_scorecard_is_refused_with_file_line_and_way_out(old: str, new: str, says: str) -> None:
+def test_a_bad_scorecard_is_refused_with_file_line_and_hint(old: str, new: str, says: str) -> None:
     """Nobody is scored by a typing error."""
     assert says in refused(old, new)
 
@@ -186,7 +191,7 @@ def test_the_scorecards_already_in_force_change_nothing() -> None:
 
 def test_scorecards_stop_and_go_on_within_a_step_limit() -> None:
     """Each call scores what fits, and the position says how far it came."""
-    fold = PartitionFold(0)
+    fold = PartitionFold(0, read_documents)
     fold.advance(entry(Scorecards(list(CARDS.documents)), START, 0), 0, WHOLE)
     for number, account in enumerate(("alder", "birch", "willow"), 1):
         fold.apply(account, entry(login(START), START, number), number)
@@ -207,7 +212,7 @@ def test_scorecards_stop_and_go_on_within_a_step_limit() -> None:
 def test_scorecards_this_version_cannot_read_stop_the_fold() -> None:
     """Scoring on by other numbers than the other workers would be worse."""
     with pytest.raises(InvalidScorecards, match="not TOML"):
-        PartitionFold(0).advance(entry(Scorecards(["nonsense"]), START, 0), 0, WHOLE)
+        PartitionFold(0, read_documents).advance(entry(Scorecards(["nonsense"]), START, 0), 0, WHOLE)
 
 
 @pytest.mark.parametrize(("x", "y"), [(-1, 0), (0, 0), (0.25, 25), (0.5, 50), (0.65, 62.5), (9, 75)])

@@ -11,7 +11,7 @@ from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Accepted, Received
-from pipeline.scorecards import load_scorecards
+from pipeline.scorecards import load_scorecards, read_documents
 from pipeline.simulate.clock import to_datetime, to_ms
 from pipeline.simulate.portfolio import ToldStory, ndjson
 from pipeline.wire.contract import Contract
@@ -34,7 +34,7 @@ class CoreRun:
         self._directory = directory
         self._intake = Intake(directory=directory, pseudonyms=Pseudonyms(b"a key for tests only"))
         self._reader = EventLines(Contract.load())
-        self._fold = PartitionFold(0)
+        self._fold = PartitionFold(0, read_documents)
         self._offset = 0
         self._clock = 0
         self.opened: list[Opened] = []

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from msgspec import msgpack
 
 from pipeline.health.account import AccountState
-from pipeline.health.components import COMPONENTS
+from pipeline.health.components import COMPONENT_NAMES
 from pipeline.health.events import LogEntry, Login
 from pipeline.health.fold import PartitionFold
+from pipeline.scorecards import read_documents
 from pipeline.wire import state as state_table
 from pipeline.wire.state import (
     EPOCH_MARK,
@@ -50,7 +51,7 @@ def test_positions_sort_as_their_bytes(one: Position, other: Position) -> None:
 
 def test_a_partitions_record_comes_back_whole() -> None:
     """Position, clock, marks in their order, counters, and the number of accounts."""
-    fold = PartitionFold(3, epoch=2, incarnation="log-7")
+    fold = PartitionFold(3, read_documents, epoch=2, incarnation="log-7")
     for number, source in enumerate(("login", "invoice", "file:0a1b")):
         fold.apply(
             "alder",
@@ -67,7 +68,7 @@ def test_a_partitions_record_comes_back_whole() -> None:
 
 def test_an_account_of_5000_people_is_written_in_100_kilobytes() -> None:
     """Its size is known: 19 bytes a person, far below what one batch takes."""
-    fold = PartitionFold(0)
+    fold = PartitionFold(0, read_documents)
     for number in range(5000):
         login = Login(f"l-{number}", START + number, number.to_bytes(8, "big"), "USER", "WEB")
         fold.apply("alder", LogEntry(START + number, "login", 0, number, login), number)
@@ -81,7 +82,7 @@ def test_an_account_of_5000_people_is_written_in_100_kilobytes() -> None:
 
 def test_a_new_account_takes_a_few_hundred_bytes() -> None:
     """Rings that never counted take none."""
-    assert len(encode_account(bytes(16), AccountState(0, len(COMPONENTS)))) < 450
+    assert len(encode_account(bytes(16), AccountState(0, COMPONENT_NAMES))) < 450
 
 
 def test_every_older_version_has_an_upcaster() -> None:
@@ -91,7 +92,7 @@ def test_every_older_version_has_an_upcaster() -> None:
 
 def test_what_an_older_version_wrote_is_brought_up_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two versions back, two functions, in order; a kind that has not changed goes through as it is."""
-    record = PartitionFold(3, epoch=2, incarnation="log-7").record()
+    record = PartitionFold(3, read_documents, epoch=2, incarnation="log-7").record()
 
     def with_suffix(suffix: str) -> Callable[[Fields], Fields]:
         return lambda fields: [fields[0], fields[1] + suffix, *fields[2:]]
@@ -111,7 +112,7 @@ def test_what_an_older_version_wrote_is_brought_up_step_by_step(monkeypatch: pyt
 
 def test_what_a_newer_version_wrote_is_refused_with_the_way_out() -> None:
     """Nobody knows what it means."""
-    written = encode_record(PartitionFold(3).record())
+    written = encode_record(PartitionFold(3, read_documents).record())
     _, *fields = msgpack.decode(written[POSITION_SIZE:])
     newer = written[:POSITION_SIZE] + msgpack.encode([STATE_VERSION + 1, *fields])
 

@@ -1,0 +1,93 @@
+"""
+Band floors: what forces an account to AT_RISK at least, whatever its score. To add one: a function, a line in ``BAND_FLOORS``.
+
+A floor holds as long as its function finds it, without hold and hysteresis.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from pipeline.health.account import AccountState
+from pipeline.health.components.assessment import duration
+from pipeline.health.scorecard import Scorecard
+from pipeline.health.tickets import P1, solve_limits
+from pipeline.health.windows import DAY, date_text, day_of
+
+
+class Forced(NamedTuple):
+    """*words* stay the same while it lasts; *due_at* is the deadline that passed, None if a fact made it."""
+
+    words: str
+    due_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BandFloor:
+    """
+    One reason to force the band.
+
+    *find* takes the state, the time (``state.as_of``) and the scorecard. *next_due* says when, after ``state.clock``, it may
+    begin though nothing happens, 0 if never.
+    """
+
+    find: Callable[[AccountState, int, Scorecard], Forced | None]
+    next_due: Callable[[AccountState, Scorecard], int] = lambda _state, _scorecard: 0
+
+
+def forced_by(state: AccountState, now: int, scorecard: Scorecard) -> Forced | None:
+    """The first floor that holds, in the order of ``BAND_FLOORS``; None if none does."""
+    for floor in BAND_FLOORS:
+        found = floor.find(state, now, scorecard)
+        if found is not None:
+            return found
+    return None
+
+
+def _notice(state: AccountState, now: int, _scorecard: Scorecard) -> Forced | None:
+    facts = state.facts
+    if facts is None or facts.notice_day is None or facts.notice_day > day_of(now):
+        return None
+    return Forced(f"notice of cancellation given on {date_text(facts.notice_day)}", None)
+
+
+def _open_p1(state: AccountState, _now: int, scorecard: Scorecard) -> Forced | None:
+    """Of several P1 tickets beyond their SLA the one that came first into the books."""
+    unsolved = state.tickets.book.open
+    if not unsolved:
+        return None
+    limits = solve_limits(scorecard.support.solve_hours)
+    for ticket_id, ticket in unsolved.items():
+        if ticket.severity == P1 and ticket.late_after(limits) <= state.clock:
+            words = f"P1 ticket {ticket_id} open beyond its SLA of {duration(limits[0])}"
+            return Forced(words, ticket.late_after(limits))
+    return None
+
+
+def _next_p1(state: AccountState, scorecard: Scorecard) -> int:
+    unsolved = state.tickets.book.open
+    if not unsolved:
+        return 0
+    limits = solve_limits(scorecard.support.solve_hours)
+    ends = [ticket.late_after(limits) for ticket in unsolved.values() if ticket.severity == P1]
+    return min([end for end in ends if end > state.clock], default=0)
+
+
+def _past_due(state: AccountState, now: int, scorecard: Scorecard) -> Forced | None:
+    day, limit = day_of(now), scorecard.bands.past_due_days
+    worst = state.invoices.worst_past_due(day)
+    if worst is None or day - worst[1].due_day < limit:
+        return None
+    return Forced(f"invoice {worst[0]} {limit} days or more past due", (worst[1].due_day + limit) * DAY)
+
+
+def _next_past_due(state: AccountState, scorecard: Scorecard) -> int:
+    unpaid = state.invoices.book.open
+    if not unpaid:
+        return 0
+    limit = scorecard.bands.past_due_days
+    ends = [(bill.due_day + limit) * DAY for bill in unpaid.values()]
+    return min([end for end in ends if end > state.clock], default=0)
+
+
+BAND_FLOORS: Final = (BandFloor(_notice), BandFloor(_open_p1, _next_p1), BandFloor(_past_due, _next_past_due))
