@@ -25,10 +25,12 @@ from agents.lag import tell_lag
 from agents.lane.fences import Exit, stop
 from agents.lane.store import StateTable
 from agents.lane.writer import Record, Writer, append
+from agents.log_readers import log_version, reads_up_to
 from pipeline import metrics
 from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
 from pipeline.scorecards import InvalidScorecards, read_documents
+from pipeline.wire.avro import Undecodable
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import Registry
@@ -95,6 +97,7 @@ class HealthWorker:
         )
         app.tables.add(self._table)
         app.lane.state_offsets = self._state_offsets
+        app.lane.commit_metadata = reads_up_to(log_version(contract))
         app.agent(app.batches_of(self._log_topic), name="health")(self._process)
         for task in (self._tell_figures, self._tell_lag):
             app.task(task)
@@ -175,7 +178,13 @@ class HealthWorker:
         async for event in stream.noack().events():
             records, partition = self.app.accept(event), event.message.partition
             fold = self._table.store.folds[partition]
-            observed_at = await self._fold(event.message.tp, fold, records)
+            try:
+                observed_at = await self._fold(event.message.tp, fold, records)
+            except Undecodable as exc:
+                if exc.code in {"unknown_schema", "schema_mismatch"}:
+                    where = f"{event.message.tp}: the entry at {fold.next_offset}"
+                    stop(Exit.NEWER_STATE, f"{where} is of a newer release: {exc.detail}")
+                raise
             self._writer.put(partition, self._steps.end_step(fold, observed_at=observed_at, event=event))
 
     async def _fold(self, tp: TP, fold: PartitionFold, records: list[Any]) -> int | None:

@@ -29,6 +29,7 @@ from agents.lane.abreast import Abreast
 from agents.lane.fences import Exit
 from agents.lane.writer import Record, Writer, append
 from agents.letter_returns import LetterReturns
+from agents.log_readers import wait_for_readers
 from pipeline import metrics
 from pipeline.errors import TelltaleError
 from pipeline.health.events import LogEntry, Tick
@@ -47,6 +48,9 @@ Verdict = Accepted | Rejected
 
 _REGISTRY_RETRY_SECONDS = 1.0
 _BROKER_RETRY_SECONDS = 1.0
+
+_READERS_SECONDS = 60.0
+"""How long health workers have to say that they can read our log: as long as all parts take that are started together."""
 
 _LEAD_SECONDS = 120.0
 """Furthest one input is read ahead of another. Less would cost batches when catching up; more, order in the log."""
@@ -69,6 +73,7 @@ class IntakeWorker:
     written every *tick_seconds*, by whichever worker owns partition 0 of the account topic. With *set_floods_aside* it
     puts aside what cannot be read however much it is. *input_incarnations* asks the broker for the ids of the input
     topics, by which one made anew is known; it is called in a thread, once a broker answers and from then on.
+    *health_group* is the consumer group of the health workers, which must be able to read what is written here.
     """
 
     def __init__(
@@ -81,9 +86,11 @@ class IntakeWorker:
         tick_seconds: float,
         set_floods_aside: bool = False,
         input_incarnations: Callable[[], Mapping[str, str]] = dict,
+        health_group: str,
     ) -> None:
         self.app = app
         self._contract = contract
+        self._health_group = health_group
         self._decoder = InputDecoder(contract, registry)
         self._encode = LogCodec(contract, registry).encode
         directory = AccountDirectory()
@@ -110,10 +117,11 @@ class IntakeWorker:
     @asynccontextmanager
     async def prepared(self) -> AsyncIterator[None]:
         """Know which inputs these are and every account, before the first event is judged and as long as events are."""
-        topic = self._contract.input("account").name
+        topic, connection = self._contract.input("account").name, self.app.connection
+        await wait_for_readers(self._contract, self._health_group, connection, seconds=_READERS_SECONDS)
         async with self._incarnations.watched():
             self._decoder.tell_apart(self._incarnations.ids)
-            async with directory_feed(topic, self._learn, self.app.connection) as self._feed:
+            async with directory_feed(topic, self._learn, connection) as self._feed:
                 yield
 
     async def _learn(self, records: Sequence[Any]) -> None:

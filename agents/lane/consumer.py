@@ -155,6 +155,10 @@ class LaneConsumer(CommittingConsumer):
         await super().perform_seek()
         # Faust takes what it has sought for what is committed; the state may be ahead of the group.
         self._committed_offset.update(self._group_offsets)
+        if self.transport.commit_metadata:
+            # Said at once: a group with nothing to read commits nothing by itself.
+            again = {tp: at or 0 for tp, at in self._group_offsets.items() if not self._is_changelog_tp(tp)}
+            await self._thread.commit(again)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """

@@ -73,7 +73,7 @@ class Exit(IntEnum):
     SHUTDOWN = 22, _AGAIN
     """An orderly stop did not finish in time."""
     NEWER_STATE = 23, "Start the newer release again."
-    """The state table holds values, or the log scorecards, that a newer release has written."""
+    """The state table holds values, or the log entries, that only a newer release can read."""
     REBUILD = (
         24,
         "A rebuild takes the partition over. Start it again; if none is running, run `telltale rebuild`.",

@@ -6,10 +6,11 @@ in ``consumer``.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import aiokafka
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from agents.lane.transport import LaneTransport
 
 log = logging.getLogger(__name__)
+
+Commit = Callable[[Mapping[Any, OffsetAndMetadata]], Awaitable[None]]
 
 
 class LaneConsumerThread(driver.AIOKafkaConsumerThread):
@@ -35,7 +38,17 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         # Faust hard-codes 1500 ms: partitions that are drained then hold the only fetch to their node that long,
         # which cost 40 % when catching up with one topic.
         consumer._fetch_max_wait_ms = self.transport.options.fetch_wait_ms  # noqa: SLF001 - no setting for it
+        if self.transport.commit_metadata:
+            consumer.commit = self._with_metadata(consumer.commit)  # Faust leaves the metadata empty
         return consumer
+
+    def _with_metadata(self, commit: Commit) -> Commit:
+        metadata = self.transport.commit_metadata
+
+        async def commit_with_metadata(offsets: Mapping[TP, OffsetAndMetadata]) -> None:
+            await commit({tp: OffsetAndMetadata(at.offset, metadata) for tp, at in offsets.items()})
+
+        return commit_with_metadata
 
     async def on_start(self) -> None:
         """Start the consumer; from here on every answer of the group renews the lease."""

@@ -66,3 +66,5 @@ class LaneTransport(driver.Transport):
         """Where the state wants to be read on, asked at every seek. Set before the app starts."""
         self.abreast: Abreast | None = None
         """What keeps the partitions abreast in time, if anything should. Set before the app starts."""
+        self.commit_metadata = ""
+        """What brokers keep beside each committed offset, for others to read. Set before the app starts."""

@@ -17,6 +17,7 @@ from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.health.scorecard import ScorecardSet
 from pipeline.kafka.client import Configuration
 from pipeline.kafka.records import Appender, offsets, partitions_of, read_topic
+from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import Registry
@@ -24,7 +25,11 @@ from pipeline.wire.registry import Registry
 _NEWEST: Final = 2_000
 
 
-class WrongPartitionCount(TelltaleError):  # noqa: N818 - reads as what happened
+class ScorecardsConflict(TelltaleError):  # noqa: N818 - these read as what happened
+    """Scorecards have the name and version of others that the log holds, and other contents: a change would not say by which."""
+
+
+class WrongPartitionCount(TelltaleError):  # noqa: N818
     """The log has another number of partitions than the settings say: accounts would be placed wrongly."""
 
 
@@ -115,9 +120,12 @@ class AccountLog:
         Append *cards* to each partition whose newest scorecards are others, and return those partitions.
 
         *now* is the time of the entries, ms UTC. Where the newest ones stand too far back to be found they are written
-        again: scorecards that are in force already change nothing.
+        again: scorecards that are in force already change nothing. Raises ``ScorecardsConflict`` where one of the same name and version
+        has other contents.
         """
         known = self.end().scorecards
+        for documents in set(known.values()):
+            _refuse_conflicts(cards, read_documents(documents))
         changed = [partition for partition in self._partitions if known.get(partition) != cards.documents]
         self.append_to(changed, LogEntry(now, "", 0, 0, Scorecards(list(cards.documents))))
         self.flush()
@@ -143,3 +151,17 @@ class AccountLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._appender.__exit__(kind, error, trace)
+
+
+def _refuse_conflicts(cards: ScorecardSet, known: ScorecardSet) -> None:
+    digests = {(card.name, card.version): card.digest for card in known.cards}
+    conflicts = [
+        f"{card.name} {card.version}"
+        for card in cards.cards
+        if digests.get((card.name, card.version), card.digest) != card.digest
+    ]
+    if conflicts:
+        raise ScorecardsConflict(
+            f"the account log has other contents for {', '.join(conflicts)}",
+            hint="Raise the version in each file that was changed: a health change names its scorecard by it.",
+        )

@@ -1,7 +1,6 @@
-"""``telltale replay``: scores files of events, or the account log of the broker, again and without side effects."""
+"""``telltale replay``: scores files of events, without broker, database or side effects."""
 
 import csv
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +8,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.log_comparison import compare_with_topics
 from pipeline.cli.replay_rows import AlertRow, ScoreRow, score_files
-from pipeline.kafka.client import client_configuration, wait_for_broker
 from pipeline.scorecards import load_scorecards
-from pipeline.settings import load_settings
-from pipeline.wire.contract import Contract
-from pipeline.wire.registry import open_registry
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -23,7 +17,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=_FILE)
+@click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("--scores", type=_OUTPUT, help="CSV to write, a row per version, by time.")
 @click.option("--alerts", type=_OUTPUT, help="CSV to write, a row per alert, by time.")
 @click.option(
@@ -33,9 +27,6 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--processes", type=click.IntRange(1, 256), help="How many to share the accounts; by default one a core."
 )
-@click.option(
-    "--log", "from_log", is_flag=True, help="Fold the broker's account log and compare with its topics."
-)
 def replay(
     files: tuple[Path, ...],
     *,
@@ -44,18 +35,12 @@ def replay(
     until: str | None,
     folder: Path | None,
     processes: int | None,
-    from_log: bool,
 ) -> None:
     """
     Fold FILES (NDJSON, an event a line) without broker or database; the same files give the same bytes.
 
-    With --log the account log is folded instead and compared, byte for byte, with the three health topics; exit
-    code 1 if anything differs.
+    The broker's account log is folded again by `telltale verify`.
     """
-    if from_log == bool(files):
-        raise click.UsageError("Give files or --log, not both." if files else "Give files, or --log.")
-    if from_log:
-        sys.exit(_replay_log())
     for output in (scores, alerts):
         _refuse_as_output(output, files)
     scored = score_files(
@@ -71,25 +56,6 @@ def replay(
     summary = f"{scored.events:,} events, {len(scored.scores):,} versions, {len(scored.alerts):,} alerts"
     left_out = "".join(f", {count:,} left out ({code})" for code, count in sorted(scored.left_out.items()))
     click.echo(summary + left_out, err=True)
-
-
-def _replay_log() -> int:
-    settings = load_settings("brokers")
-    contract = Contract.load(settings.topic_prefix)
-    registry = open_registry(contract, settings.registry_url.get_secret_value())
-    client = client_configuration(settings.brokers, settings.security)
-    wait_for_broker(client, say=lambda line: click.echo(line, err=True))
-    differing = 0
-    for found in compare_with_topics(client, contract, registry):
-        click.echo(
-            f"{found.topic}: {found.compared:,} records equal, {found.repeats:,} repeats,"
-            f" {found.pending:,} not written yet, {found.differences:,} differ"
-            + (f", {found.earlier:,} of before the last rebuild" if found.earlier else "")
-        )
-        if found.first_difference:
-            click.echo(f"  first: {found.first_difference}")
-        differing += found.differences
-    return 1 if differing else 0
 
 
 def _moment(text: str | None) -> int | None:

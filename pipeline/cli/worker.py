@@ -43,6 +43,7 @@ def intake() -> None:
         tick_seconds=settings.tick_seconds,
         set_floods_aside=settings.set_floods_aside,
         input_incarnations=lambda: topic_ids(client, [topic.name for topic in contract.inputs]),
+        health_group=settings.topic_prefix + HEALTH_GROUP,
     )
     with observed(settings, "intake", running.app.readiness, alive=running.app.liveness):
         sys.exit(run_worker(running.app, prepared=_prepared(settings, contract, running)))

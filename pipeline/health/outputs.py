@@ -124,6 +124,7 @@ class HealthChange:
     causes_count: int
     scorecard_name: str
     scorecard_version: str
+    scorecard_digest: str | None
     fold_version: int
     as_of: int
 

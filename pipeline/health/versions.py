@@ -120,6 +120,7 @@ def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list
         causes_count=standing.causes_count,
         scorecard_name=verdict.card_name,
         scorecard_version=verdict.card_version,
+        scorecard_digest=None if verdict.card is None else verdict.card.digest,
         fold_version=FOLD_VERSION,
         as_of=state.as_of,
     )

@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 import fastavro
 
 from pipeline.intake.received import Code
-from pipeline.wire.avro_schema import misfit, money_fields, plain
+from pipeline.wire.avro_schema import field_names, misfit, money_fields, plain
 from pipeline.wire.contract import Contract, Topic
 from pipeline.wire.registry import Registry, UnknownSchemaId
 
@@ -159,6 +159,11 @@ class Decoder:
                 value[name] = scaled(value[name])
         assert isinstance(value, dict)  # every topic's value is a record
         return value
+
+    def lacking(self, payload: bytes) -> frozenset[str]:
+        """Names of fields, at any depth, that the newest schema has and the one *payload* was written with has not."""
+        reading = self._readings.get(payload[:FRAME_BYTES]) or self._meet(payload[:FRAME_BYTES])
+        return field_names(self._newest) - field_names(reading.written)
 
     def _meet(self, header: bytes) -> _Reading:
         """Decide once per id how to read it."""

@@ -44,6 +44,17 @@ def misfit(written: Schema, wanted: Schema) -> str | None:
     return None
 
 
+def field_names(kind: Any) -> frozenset[str]:
+    """Names of the fields of *kind*, any part of a schema, and of what is in it."""
+    if isinstance(kind, list):
+        return frozenset().union(*map(field_names, kind))
+    if not isinstance(kind, dict):
+        return frozenset()
+    parts = [kind[part] for part in ("type", "items", "values") if part in kind]
+    names = frozenset(field["name"] for field in kind.get("fields", ()))
+    return names.union(*map(field_names, [*parts, *(field["type"] for field in kind.get("fields", ()))]))
+
+
 def _fields(schema: Schema) -> dict[str, Any]:
     return {field["name"]: field["type"] for field in schema.get("fields", ())}
 

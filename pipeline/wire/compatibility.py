@@ -1,7 +1,7 @@
 """
 May a schema change that way? Every stored version against every other, offline, before anything is registered.
 
-``topics.yaml`` says which promise a topic makes: inputs are read by us, so newer readers must understand older
+``topics.yaml`` says which promise a topic makes: inputs and the log are read by us, so newer readers must understand older
 values (backward); outputs are read by others, so it must hold both ways (full).
 """
 

@@ -68,3 +68,7 @@ class OutputDecoder:
     def decode(self, topic: str, value: bytes) -> dict[str, Any]:
         """The record in a *value* of *topic*; ``Undecodable`` if there is none, ``RegistryUnavailable`` to wait."""
         return self._decoders[topic].decode(value)
+
+    def lacking(self, topic: str, value: bytes) -> frozenset[str]:
+        """Fields that records of *topic* have by now and the release that wrote *value* did not know."""
+        return self._decoders[topic].lacking(value)

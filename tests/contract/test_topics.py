@@ -20,6 +20,7 @@ REGISTERED = {
     8: "e4790a7639433a31",  # health_change/v1.avsc
     9: "0b2a4c5aae7070c4",  # health_snapshot/v1.avsc
     10: "5ee28f10e1ec903d",  # alert_event/v1.avsc
+    11: "c3eb13c5f09bcf31",  # health_change/v2.avsc
 }
 
 
@@ -42,11 +43,12 @@ def test_every_input_has_a_dead_letter_topic() -> None:
     assert letters == {CONTRACT.dead_letter(topic).name for topic in CONTRACT.inputs}
 
 
-def test_inputs_promise_backward_and_everything_else_full_compatibility() -> None:
-    """Inputs have one reader, us; the log is replayed by any version, outputs are read by anybody."""
-    promises = {(bool(topic.source), topic.compatibility) for topic in TOPICS}
+def test_outputs_promise_full_compatibility_and_what_we_alone_read_backward() -> None:
+    """Anybody reads outputs with the version they have; inputs and the log are read by our newest release."""
+    outputs = {CONTRACT.change, CONTRACT.current, CONTRACT.alert}
+    promises = {(topic in outputs, topic.compatibility) for topic in TOPICS}
 
-    assert promises == {(True, "backward_transitive"), (False, "full_transitive")}
+    assert promises == {(False, "backward_transitive"), (True, "full_transitive")}
 
 
 def test_the_log_and_the_outputs_share_one_partition_count() -> None:

@@ -119,9 +119,9 @@ class Stage:
         line.violations += judge(self.ledger, found, database=self.database, **options)
         if CANARY in self.pipeline.log.read_text():
             line.violations.append("I7: a log line holds an e-mail address or a comment")
-        replayed = self.telltale("replay", "--log")
-        if replayed.code != 0:
-            line.violations.append(f"replay: {replayed.out}")
+        verified = self.telltale("verify", "--no-database")
+        if verified.code != 0:
+            line.violations.append(f"verify: {verified.out}{verified.err}")
         line.check()
 
 

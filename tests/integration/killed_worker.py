@@ -75,6 +75,7 @@ def main(kind: str, brokers: str, topic: str, moment: str) -> int:
             registry=registry,
             pseudonyms=Pseudonyms(b"0123456789abcdef0123456789abcdef"),
             tick_seconds=3600,
+            health_group="telltale-health",
         )
     return run_worker(app, prepared=worker.prepared)
 

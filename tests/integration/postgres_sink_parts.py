@@ -110,6 +110,7 @@ def change(account_id: str = "alder", **changes: Any) -> HealthChange:
             causes_count=1,
             scorecard_name="enterprise",
             scorecard_version="1",
+            scorecard_digest="15a615547f8edaa4",
             fold_version=1,
             as_of=NOW,
         ),

@@ -76,6 +76,24 @@ def test_edited_scorecards_follow_the_old_ones(telltale: Telltale, edited: Path)
         assert written[0] != written[1]
 
 
+def test_other_contents_under_the_same_name_and_version_are_refused(
+    telltale: Telltale, tmp_path: Path
+) -> None:
+    """A change names its scorecard by them; comments may differ."""
+    telltale("scorecards", "apply")
+    (tmp_path / "mid.toml").write_text("# ours\n" + MID.read_text())
+    commented = telltale("scorecards", "apply", "--folder", str(tmp_path))
+    (tmp_path / "mid.toml").write_text(MID.read_text().replace("points = 15", "points = 16"))
+
+    answer = telltale("scorecards", "apply", "--folder", str(tmp_path))
+
+    assert commented.code == 0
+    assert answer.code == 1
+    assert "other contents for mid 1" in answer.err
+    assert "Raise the version" in answer.err
+    assert {len(written) for written in in_log(telltale).values()} == {2}
+
+
 def test_scorecards_with_faults_are_not_applied(telltale: Telltale, tmp_path: Path) -> None:
     """Health would stop at them, in every partition."""
     (tmp_path / "mid.toml").write_text(MID.read_text().replace("healthy_from = 75", "healthy_from = 175"))

@@ -45,6 +45,7 @@ async def intake() -> AsyncIterator[Live]:
             registry=REGISTRY,
             pseudonyms=Pseudonyms(b"0123456789abcdef0123456789abcdef"),
             tick_seconds=0.5,
+            health_group="telltale-health",
         )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(worker.prepared())

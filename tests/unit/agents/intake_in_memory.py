@@ -84,6 +84,7 @@ class Intake(Running):
             pseudonyms=Pseudonyms(b"0123456789abcdef0123456789abcdef"),
             tick_seconds=10,
             set_floods_aside=set_floods_aside,
+            health_group="telltale-health",
         )
         self.feed = self.worker._feed = Feed(self.worker)
 

@@ -4,6 +4,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 from health_in_memory import LOG, START, Health, folded, login
 from lane_in_memory import ends_with
+from lane_in_memory import record as consumer_record
 from msgspec import msgpack
 from workers_in_memory import until
 
@@ -67,6 +68,18 @@ async def test_a_changelog_that_has_lost_a_key_is_refused(lost: bytes) -> None:
 
     with ends_with(Exit.ACCOUNTS_DIFFER):
         await Health().recover(changelog)
+
+
+async def test_an_entry_that_only_a_newer_release_can_read_ends_the_process() -> None:
+    """It is told from rubbish by its schema id; the log stays as it is, so the newer release can go on."""
+    health = await folded()
+    newer = bytearray(health.lane.thread.records[LOG][-1].value)
+    newer[1:5] = (999).to_bytes(4)
+    offset = health.lane.thread.records[LOG][-1].offset + 1
+    health.lane.thread.records[LOG].append(consumer_record(LOG, offset, b"acc-0", bytes(newer)))
+
+    with ends_with(Exit.NEWER_STATE):
+        await health.process(health.worker)
 
 
 @pytest.mark.parametrize("keep", [True, False], ids=["behind", "missing"])

@@ -80,6 +80,7 @@ CHANGE = HealthChange(
     causes_count=3,
     scorecard_name="mid",
     scorecard_version="1",
+    scorecard_digest="15a615547f8edaa4",
     fold_version=1,
     as_of=NOW,
 )
