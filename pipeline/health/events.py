@@ -1,14 +1,17 @@
 """
 What an account log can say: resolved, validated and pseudonymised events.
 
-Times are ms UTC, days are days since 1970-01-01, enum values are the symbols of the wire schemas.
+Times are ms UTC, days are days since 1970-01-01, enum values are the symbols of the wire schemas. Each class of an event says
+under which *input* its ids are remembered (two inputs may number their events alike), which kind of *change* it makes, and
+whom or what it is about: of one input an id belongs to its *subject*, for two systems may number theirs alike, too.
+
 The classes are not frozen: a frozen one sets each field through ``object.__setattr__``, which costs a login
 0.9 µs more (1.37 against 0.46), a tenth of its whole fold. Nobody changes an event all the same.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 Role = Literal["UNKNOWN", "EXECUTIVE", "CHAMPION", "ADMIN", "USER"]
 TicketStep = Literal["UNKNOWN", "OPENED", "REPLIED", "ESCALATED", "SOLVED", "REOPENED", "CLOSED"]
@@ -20,11 +23,15 @@ Segment = Literal["UNKNOWN", "ENTERPRISE", "MID", "SMALL"]
 LifecycleStage = Literal["UNKNOWN", "ONBOARDING", "LIVE", "LEAVING", "LEFT"]
 ActionKind = Literal["UNKNOWN", "ACKNOWLEDGE", "SNOOZE", "RESOLVE", "OVERRIDE", "NOTE"]
 Band = Literal["UNKNOWN", "HEALTHY", "WATCH", "AT_RISK", "CRITICAL"]
+ChangeKind = Literal["EVENT", "TIME", "ACTION", "FACTS", "SCORECARD"]
 
 
 @dataclass(slots=True)
 class Login:
     """Somebody used the product; *person* is a keyed hash of eight bytes."""
+
+    input: ClassVar = "login"
+    change: ClassVar[ChangeKind] = "EVENT"
 
     event_id: str
     occurred_at: int
@@ -33,10 +40,18 @@ class Login:
     channel: str
     feature: str | None = None
 
+    @property
+    def subject(self) -> bytes:
+        """The person."""
+        return self.person
+
 
 @dataclass(slots=True)
 class SupportTicket:
     """A step in a ticket's life. Of one ticket the step with the highest (occurred_at, rank, event_id) holds."""
+
+    input: ClassVar = "ticket"
+    change: ClassVar[ChangeKind] = "EVENT"
 
     event_id: str
     occurred_at: int
@@ -46,10 +61,18 @@ class SupportTicket:
     category: str | None = None
     person: bytes | None = None
 
+    @property
+    def subject(self) -> bytes:
+        """The ticket."""
+        return self.ticket_id.encode()
+
 
 @dataclass(slots=True)
 class Invoice:
     """A step in an invoice's life; *amount* and *recurring_amount* are in *currency*, not negative."""
+
+    input: ClassVar = "invoice"
+    change: ClassVar[ChangeKind] = "EVENT"
 
     event_id: str
     occurred_at: int
@@ -61,10 +84,18 @@ class Invoice:
     recurring_amount: Decimal | None = None
     period_days: int | None = None
 
+    @property
+    def subject(self) -> bytes:
+        """The invoice."""
+        return self.invoice_id.encode()
+
 
 @dataclass(slots=True)
 class SurveyResponse:
     """A survey sent (no score) or answered (*score* on the scale)."""
+
+    input: ClassVar = "survey"
+    change: ClassVar[ChangeKind] = "EVENT"
 
     event_id: str
     occurred_at: int
@@ -79,10 +110,18 @@ class SurveyResponse:
     role: Role
     comment_length: int
 
+    @property
+    def subject(self) -> bytes:
+        """The survey."""
+        return self.survey_id.encode()
+
 
 @dataclass(slots=True)
 class AccountFacts:
     """The account's own facts; the latest (occurred_at, event_id) holds."""
+
+    input: ClassVar = "account"
+    change: ClassVar[ChangeKind] = "FACTS"
 
     event_id: str
     occurred_at: int
@@ -101,18 +140,34 @@ class AccountFacts:
     time_zone: str | None = None
     start_day: int | None = None
 
+    @property
+    def subject(self) -> bytes:
+        """The account itself."""
+        return b""
+
 
 @dataclass(slots=True)
 class AccountClosed:
     """The account feed has deleted the account."""
 
+    input: ClassVar = "account"
+    change: ClassVar[ChangeKind] = "FACTS"
+
     event_id: str
     occurred_at: int
+
+    @property
+    def subject(self) -> bytes:
+        """The account itself."""
+        return b""
 
 
 @dataclass(slots=True)
 class Action:
     """What a person did; *until* is the expiry of an override or a snooze, ms UTC."""
+
+    input: ClassVar = "action"
+    change: ClassVar[ChangeKind] = "ACTION"
 
     event_id: str
     occurred_at: int
@@ -122,6 +177,11 @@ class Action:
     alert_id: str | None = None
     band: Band | None = None
     until: int | None = None
+
+    @property
+    def subject(self) -> bytes:
+        """The account itself."""
+        return b""
 
 
 Event: TypeAlias = Login | SupportTicket | Invoice | SurveyResponse | AccountFacts | AccountClosed | Action

@@ -5,28 +5,18 @@ The worker that owns the partition calls it with one entry at a time and writes 
 into steps shows neither in states nor in outputs.
 """
 
-from collections.abc import Callable
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
-from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from pipeline.health.account import AccountState
 from pipeline.health.components import COMPONENT_NAMES
 from pipeline.health.events import (
     NO_EVENT,
-    AccountClosed,
-    AccountFacts,
-    Action,
-    Event,
-    Invoice,
+    ChangeKind,
     LogEntry,
-    Login,
     Scorecards,
-    SupportTicket,
-    SurveyResponse,
 )
-from pipeline.health.outputs import ChangeKind
 from pipeline.health.partition import Counters, PartitionRecord, Step
 from pipeline.health.scorecard import ReadScorecards, ScorecardSet
 from pipeline.health.scoring import rescore
@@ -39,24 +29,14 @@ NEW_STATE_BYTES: Final = 1_000
 RECORD_BYTES: Final = 200
 """Room in a batch around each state: position, framing, and growth since it was last written."""
 
-_KINDS: Final[dict[type[Event], tuple[str, ChangeKind, Callable[[Any], bytes]]]] = {
-    Login: ("login", "EVENT", attrgetter("person")),
-    SupportTicket: ("ticket", "EVENT", lambda ticket: ticket.ticket_id.encode()),
-    Invoice: ("invoice", "EVENT", lambda invoice: invoice.invoice_id.encode()),
-    SurveyResponse: ("survey", "EVENT", lambda survey: survey.survey_id.encode()),
-    AccountFacts: ("account", "FACTS", lambda _: b""),
-    AccountClosed: ("account", "FACTS", lambda _: b""),
-    Action: ("action", "ACTION", lambda _: b""),
-}
-"""Of each type of event: its name among the ids seen, the kind of change it makes, and whom or what it is about."""
-
 
 class PartitionFold:
     """
     The states of a partition's accounts and its position in the log.
 
-    The caller sees to it that offsets come without gaps. *read_scorecards* reads the documents of the log's scorecards. *clock* is the last tick; *marks* hold the highest offset applied of
-    each source partition; *timers_fired* counts within the entry at *next_offset*, so that recovery can go on inside it.
+    The caller sees to it that offsets come without gaps. *read_scorecards* reads the documents of the log's scorecards.
+    *clock* is the last tick; *marks* hold the highest offset applied of each source partition; *timers_fired* counts
+    within the entry at *next_offset*, so that recovery can go on inside it.
     *pending_bytes* estimates what the step so far will take to write.
     """
 
@@ -141,8 +121,7 @@ class PartitionFold:
         if state is None:
             state = self.states[account_id] = AccountState(_roll_offset(account_id), COMPONENT_NAMES)
             state.size = NEW_STATE_BYTES
-        name, kind, subject = _KINDS[type(event)]
-        if not state.seen_ids.add(name, event.event_id, subject(event)):
+        if not state.seen_ids.add(event.input, event.event_id, event.subject):
             counters.duplicates += 1
             return
         counters.events += 1
@@ -158,7 +137,9 @@ class PartitionFold:
         if touched == LEFT_OUT:
             counters.left_out += 1
         elif touched or not state.standing.scored_day:
-            self._rescore(account_id, state, clock=self.clock, kind=kind, touched=touched, entry=entry)
+            self._rescore(
+                account_id, state, clock=self.clock, kind=event.change, touched=touched, entry=entry
+            )
 
     def advance(self, entry: LogEntry, offset: int, limit: int) -> bool:
         """

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from pipeline.health.events import Band
+from pipeline.health.events import Band, ChangeKind
 
 Severity = Literal["INFO", "WARNING", "HIGH", "CRITICAL"]
-ChangeKind = Literal["EVENT", "TIME", "ACTION", "FACTS", "SCORECARD"]
 Transition = Literal["OPENED", "ESCALATED", "ACKNOWLEDGED", "SNOOZED", "RESOLVED", "REOPENED"]
 
 

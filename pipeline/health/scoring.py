@@ -6,8 +6,7 @@ from pipeline.health.band_floors import BAND_FLOORS, forced_by
 from pipeline.health.bands import forced, move_band
 from pipeline.health.components import COMPONENTS, NOT_ASSESSED
 from pipeline.health.components.usage import USAGE
-from pipeline.health.events import LogEntry
-from pipeline.health.outputs import ChangeKind
+from pipeline.health.events import ChangeKind, LogEntry
 from pipeline.health.people import NOBODY
 from pipeline.health.rhythm import rhythm_of
 from pipeline.health.scorecard import USUAL_SILENCE, Scorecard, ScorecardSet

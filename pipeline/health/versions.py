@@ -5,10 +5,9 @@ from typing import Final, NamedTuple, TypeAlias
 from pipeline.health.account import AccountState
 from pipeline.health.alerts import SEVERITIES, Turn, open_alerts
 from pipeline.health.components import COMPONENTS
-from pipeline.health.events import Band
+from pipeline.health.events import Band, ChangeKind
 from pipeline.health.outputs import (
     AlertEvent,
-    ChangeKind,
     ComponentMove,
     ComponentScore,
     HealthChange,

@@ -15,7 +15,6 @@ from pipeline.health.fold import PartitionFold
 from pipeline.health.versions import FOLD_VERSION
 from pipeline.health.windows import DAY
 from pipeline.scorecards import read_documents
-from pipeline.wire.log import RECORDS
 from pipeline.wire.outputs import OutputDecoder
 from pipeline.wire.registry import EmbeddedRegistry
 from pipeline.wire.state import (
@@ -28,6 +27,11 @@ from pipeline.wire.state import (
     take_epoch,
 )
 
+BODIES = {
+    "AccountClosed", "AccountFacts", "Action", "Invoice", "Login", "Scorecards", "SupportTicket", "SurveyResponse", "Tick",
+}  # fmt: skip
+"""What these releases could write."""
+
 SAME_ARITHMETIC = [release for release in RELEASES if FOLD_VERSIONS[release] == FOLD_VERSION]
 
 
@@ -36,7 +40,7 @@ def test_the_log_holds_everything_a_log_can_hold(release: str) -> None:
     """Or the tests below would say less than they seem to."""
     bodies = Counter(type(entry.body) for entries in log_of(release).values() for _, entry in entries)
 
-    assert set(bodies) == set(RECORDS)
+    assert {body.__name__ for body in bodies} == BODIES
     assert bodies[Scorecards] == 2 * len(log_of(release))
     assert bodies[Tick] > 100
 

@@ -1,0 +1,63 @@
+"""Run in the scratch copy: the old log, then scorecards that turn the new sign and component on, then a new event."""
+
+import base64
+import json
+import sys
+
+from golden_logs import fold_on, log_of
+
+from pipeline.health.events import Feedback, LogEntry, Scorecards, Tick
+from pipeline.health.fold import PartitionFold
+from pipeline.health.outputs import AlertEvent, HealthSnapshot
+from pipeline.health.windows import DAY
+from pipeline.intake.directory import AccountDirectory
+from pipeline.intake.intake import Intake
+from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.intake.received import Accepted, Received
+from pipeline.scorecards import load_scorecards, read_documents
+from pipeline.wire.contract import Contract
+from pipeline.wire.log import LogCodec
+from pipeline.wire.ndjson import EventLines
+from pipeline.wire.registry import EmbeddedRegistry
+from pipeline.wire.state import decode_account, encode_account
+
+contract = Contract.load()
+codec = LogCodec(contract, EmbeddedRegistry(contract))
+documents = [
+    text.replace("[weights]", "[weights]\nvoice = 30")
+    + "\n[champion_gone]\nsponsors = 0\n[voice]\nheard = 90\n"
+    for text in load_scorecards().documents
+]
+[(partition, entries)] = [
+    (p, e) for p, e in log_of(sys.argv[1]).items() if any(name == "acme" for name, _ in e)
+]
+fold = PartitionFold(partition, read_documents)
+fold_on(fold, entries)
+
+at = fold.clock + DAY
+line = {"type": "feedback", "event_id": "f-1", "source": "app", "account_id": "acme", "occurred_at": at}
+received = EventLines(contract).read(json.dumps(line).encode(), "feedback", 1)
+assert isinstance(received, Received), received
+accepted = Intake(directory=AccountDirectory(), pseudonyms=Pseudonyms(bytes(32))).process(received, at)
+assert isinstance(accepted, Accepted), accepted
+event = codec.encode(accepted.entry)
+assert isinstance(codec.decode(event).body, Feedback)
+later = [
+    ("", LogEntry(at, "", 0, 0, Scorecards(documents))),
+    ("acme", codec.decode(event)),
+    ("", LogEntry(at + DAY, "", 0, 0, Tick())),
+]
+outputs = [output for name, output in fold_on(fold, [*entries, *later]) if name == "acme"]
+snapshot = [output for output in outputs if isinstance(output, HealthSnapshot)][-1]
+state = encode_account(bytes(16), fold.states["acme"])
+assert encode_account(bytes(16), decode_account(state)) == state
+sys.stdout.write(
+    json.dumps(
+        {
+            "components": {part.name: part.score for part in snapshot.components},
+            "signs": sorted({output.sign for output in outputs if isinstance(output, AlertEvent)}),
+            "event": base64.b64encode(event).decode(),
+            "scorecard": documents[0],
+        }
+    )
+)
