@@ -57,6 +57,7 @@ class HealthFigures:
         metrics.DUPLICATES.labels(of="position").inc(now.repeats - before.repeats)
         metrics.DUPLICATES.labels(of="event_id").inc(now.duplicates - before.duplicates)
         metrics.LATE_EVENTS.inc(now.left_out - before.left_out)
+        metrics.PEOPLE_EVICTED.inc(now.evicted - before.evicted)
         self._counted[fold.partition] = copy(now)
 
     def put_out(self, partition: int, output: Output) -> None:

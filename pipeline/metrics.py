@@ -85,6 +85,11 @@ DUPLICATES: Final = Counter(
 LATE_EVENTS: Final = Counter(
     "telltale_late_events_total", "Events older than the rings they belong to, left out.", registry=REGISTRY
 )
+PEOPLE_EVICTED: Final = Counter(
+    "telltale_people_evicted_total",
+    "People forgotten because their account had more than are remembered of one account.",
+    registry=REGISTRY,
+)
 VERSIONS: Final = Counter(
     "telltale_versions_total", "Versions of accounts' health written to the output topics.", registry=REGISTRY
 )

@@ -20,6 +20,7 @@ from pipeline.health.events import (
 from pipeline.health.partition import Counters, PartitionRecord, Step
 from pipeline.health.scorecard import ReadScorecards, ScorecardSet
 from pipeline.health.scoring import rescore
+from pipeline.health.seen_ids import hash_of
 from pipeline.health.touched import LEFT_OUT, NOTHING
 from pipeline.health.windows import DAY, MINUTE
 
@@ -121,7 +122,8 @@ class PartitionFold:
         if state is None:
             state = self.states[account_id] = AccountState(_roll_offset(account_id), COMPONENT_NAMES)
             state.size = NEW_STATE_BYTES
-        if not state.seen_ids.add(event.input, event.event_id, event.subject):
+        event_hash = hash_of(event)
+        if state.seen_ids.holds(event_hash):
             counters.duplicates += 1
             return
         counters.events += 1
@@ -133,10 +135,14 @@ class PartitionFold:
         if 0 < state.standing.scored_day < today and state.closed_by is None:
             # The day's windows move before the event is applied, so that what time did is not said of the event.
             self._rescore(account_id, state, clock=self.clock, kind="TIME")
+        evicted = state.people.evicted
         touched = state.apply(event, entry.observed_at)
+        counters.evicted += max(0, state.people.evicted - evicted)  # a closing forgets all people
         if touched == LEFT_OUT:
-            counters.left_out += 1
-        elif touched or not state.standing.scored_day:
+            counters.left_out += 1  # and not remembered: sent again, it may be taken then
+            return
+        state.seen_ids.remember(event_hash)
+        if touched or not state.standing.scored_day:
             self._rescore(
                 account_id, state, clock=self.clock, kind=event.change, touched=touched, entry=entry
             )

@@ -13,7 +13,7 @@ class Counters:
 
     *repeats* were at or below their source's mark, *duplicates* had an event id seen before; both changed nothing. *late* are
     events of an earlier day than their account had reached; *left_out* are older than what is remembered, of an
-    unknown kind, or for a closed account.
+    unknown kind, or for a closed account. *evicted* are people forgotten because their account had too many.
     """
 
     events: int = 0
@@ -21,6 +21,7 @@ class Counters:
     duplicates: int = 0
     late: int = 0
     left_out: int = 0
+    evicted: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

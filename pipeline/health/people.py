@@ -15,6 +15,16 @@ PERSON_SIZE = 8
 MEMORY_DAYS = 64
 """Days a person is remembered after the last login, and days of theirs that are known."""
 
+MAX_PEOPLE = 50_000
+"""
+People of one account who are remembered: 19 bytes each, so that a state stays well below what one batch takes.
+
+More than any number of seats we know of; beyond it breadth stops at so many, and key people may be forgotten.
+"""
+
+FORGOTTEN_AT_ONCE = 2_500
+"""How many go when one too many comes: a twentieth, so that most arrivals cost nothing more."""
+
 ROLES: tuple[Role, ...] = ("UNKNOWN", "USER", "ADMIN", "CHAMPION", "EXECUTIVE")
 """Stored as places in this tuple; of two roles said on one day the later place holds."""
 
@@ -42,7 +52,7 @@ NOBODY = KeyPeople(0, 0, 0, "UNKNOWN", 0)
 
 class People:
     """
-    Everybody seen in the last ``MEMORY_DAYS`` days.
+    Everybody seen in the last ``MEMORY_DAYS`` days, at most ``MAX_PEOPLE``; *evicted* counts those who left for others' sake.
 
     *active_days* holds a bit for each day, the lowest the person's own last day. The number active in a window is kept
     up to date by counting people per last day, so the order of logins does not matter. *_oldest* is never after the
@@ -50,16 +60,22 @@ class People:
     the columns when first asked for: 100,000 accounts are restored at once and then heard of one by one.
     """
 
-    __slots__ = ("_index", "_last_days", "_oldest", "active_days", "ids", "last_days", "roles")
+    __slots__ = ("_index", "_last_days", "_oldest", "active_days", "evicted", "ids", "last_days", "roles")
 
     def __init__(
-        self, ids: bytes = b"", last_days: bytes = b"", active_days: bytes = b"", roles: bytes = b""
+        self,
+        ids: bytes = b"",
+        last_days: bytes = b"",
+        active_days: bytes = b"",
+        roles: bytes = b"",
+        evicted: int = 0,
     ) -> None:
         """Nobody, or the people whose columns a state holds."""
         self.ids = bytearray(ids)
         self.last_days = array("H", last_days)
         self.active_days = array("Q", active_days)
         self.roles = array("B", roles)
+        self.evicted = evicted
         self._oldest = 0
         self._index: dict[bytes, int] | None = None
         self._last_days = Ring(MEMORY_DAYS)
@@ -76,6 +92,9 @@ class People:
         places = self._index if self._index is not None else self._reindex()
         index = places.get(person)
         if index is None:
+            if len(self.last_days) == MAX_PEOPLE:
+                self._evict()
+                places = self._reindex()
             places[person] = len(self.last_days)
             self.ids += person
             self.last_days.append(day)
@@ -116,7 +135,16 @@ class People:
         self._oldest = min(self.last_days, default=_NEVER)
         if self._oldest >= oldest:
             return
-        kept = [index for index, last in enumerate(self.last_days) if last >= oldest]
+        self._keep([index for index, last in enumerate(self.last_days) if last >= oldest])
+
+    def _evict(self) -> None:
+        """Drop those seen longest ago; of one day those who came first into the account."""
+        by_age = sorted(range(len(self.last_days)), key=self.last_days.__getitem__)
+        self._keep(sorted(by_age[FORGOTTEN_AT_ONCE:]))
+        self.evicted += FORGOTTEN_AT_ONCE
+
+    def _keep(self, kept: list[int]) -> None:
+        """Drop all but those in the places *kept*, which keep their order."""
         size = PERSON_SIZE
         self.ids = bytearray().join([self.ids[index * size : index * size + size] for index in kept])
         self.last_days = array("H", [self.last_days[index] for index in kept])

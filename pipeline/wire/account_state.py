@@ -134,7 +134,11 @@ _FACTS: Final = FieldList[AccountFacts](
 _CLOSED: Final = FieldList[AccountClosed](Field("event_id"), Field("occurred_at"))
 _OVERRIDE: Final = FieldList[Override](Field("band"), Field("author"), Field("reason"), Field("expires_at"))
 _PEOPLE: Final = FieldList[People](
-    Field("ids", _memory), Field("last_days", _memory), Field("active_days", _memory), Field("roles", _memory)
+    Field("ids", _memory),
+    Field("last_days", _memory),
+    Field("active_days", _memory),
+    Field("roles", _memory),
+    Field("evicted", default=0),
 )
 _TICKET: Final = FieldList[Ticket](
     Field("severity"),
@@ -259,7 +263,7 @@ _ACCOUNT: Final = FieldList[AccountState](
     Field("seats_since"),
     _ring("logins"),
     _ring("login_weeks"),
-    Field("people", _PEOPLE.plain, lambda plain: People(*plain)),
+    Field("people", _PEOPLE.plain, lambda plain: People(*_PEOPLE.values(plain))),
     Field("last_login_at"),
     Field("last_login_heard_at"),
     Field("longest_gap"),

@@ -74,6 +74,7 @@ _COUNTERS: Final = FieldList[Counters](
     Field("duplicates"),
     Field("late"),
     Field("left_out"),
+    Field("evicted", default=0),
 )
 _RECORD: Final = FieldList[PartitionRecord](
     Field("clock"),

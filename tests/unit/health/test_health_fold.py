@@ -59,6 +59,22 @@ def test_a_duplicate_of_a_source_is_counted_once() -> None:
     assert partition.state().logins.total(MONDAY, MONDAY) == 1
 
 
+def test_what_was_left_out_is_not_remembered() -> None:
+    """Sent again once the account is open again, it counts; only then is another one a duplicate."""
+    partition = living_account()
+    now = partition.fold.clock
+    partition.hear(AccountClosed("gone", now))
+    late = login(now + HOUR, event_id="again")
+    partition.hear(late)
+    partition.hear(facts(now + 2 * HOUR))
+    partition.hear(late)
+    partition.hear(late)
+
+    assert partition.fold.counters.left_out == 1
+    assert partition.fold.counters.duplicates == 1
+    assert partition.state().last_login_at == late.occurred_at
+
+
 def test_only_ticks_move_the_clock_and_only_forward() -> None:
     """Events carry times of their own; a tick at or below the clock is an old one."""
     partition = Partition()

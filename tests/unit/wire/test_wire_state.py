@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import msgpack
 
+from agents.lane.writer import STATE_BATCH_BYTES
 from pipeline.health.account import AccountState
 from pipeline.health.components import COMPONENT_NAMES
 from pipeline.health.events import LogEntry, Login
 from pipeline.health.fold import PartitionFold
+from pipeline.health.people import FORGOTTEN_AT_ONCE, MAX_PEOPLE
 from pipeline.scorecards import read_documents
 from pipeline.wire import state as state_table
 from pipeline.wire.state import (
@@ -80,9 +82,27 @@ def test_an_account_of_5000_people_is_written_in_100_kilobytes() -> None:
     assert len(decode_account(value).people) == 5000
 
 
+def test_an_account_of_a_whole_town_fits_into_one_batch() -> None:
+    """Beyond the bound the oldest leave and are counted; the partition goes on."""
+    fold = PartitionFold(0, read_documents)
+    people = MAX_PEOPLE + 2 * FORGOTTEN_AT_ONCE + 1
+    for number in range(people):
+        login = Login(f"l-{number}", START + number, number.to_bytes(8, "big"), "USER", "WEB")
+        fold.apply("alder", LogEntry(START + number, "login", 0, number, login), number)
+
+    value = encode_account(position_of(fold), fold.states["alder"])
+    kept = decode_account(value).people
+
+    assert len(value) < STATE_BATCH_BYTES / 2
+    assert fold.counters.evicted == kept.evicted == 3 * FORGOTTEN_AT_ONCE
+    assert len(kept) == people - kept.evicted
+    assert kept.ids[:8] == kept.evicted.to_bytes(8, "big")
+    assert decode_record(encode_record(fold.record())).counters.evicted == kept.evicted
+
+
 def test_a_new_account_takes_a_few_hundred_bytes() -> None:
     """Rings that never counted take none."""
-    assert len(encode_account(bytes(16), AccountState(0, COMPONENT_NAMES))) < 450
+    assert len(encode_account(bytes(16), AccountState(0, COMPONENT_NAMES))) < 500
 
 
 def test_every_older_version_has_an_upcaster() -> None:
