@@ -56,7 +56,8 @@ class HealthFigures:
         metrics.ENTRIES_FOLDED.inc(entries)
         metrics.DUPLICATES.labels(of="position").inc(now.repeats - before.repeats)
         metrics.DUPLICATES.labels(of="event_id").inc(now.duplicates - before.duplicates)
-        metrics.LATE_EVENTS.inc(now.left_out - before.left_out)
+        metrics.LATE_EVENTS.inc(now.late - before.late)
+        metrics.LEFT_OUT_EVENTS.inc(now.left_out - before.left_out)
         metrics.PEOPLE_EVICTED.inc(now.evicted - before.evicted)
         self._counted[fold.partition] = copy(now)
 

@@ -83,7 +83,14 @@ DUPLICATES: Final = Counter(
     registry=REGISTRY,
 )
 LATE_EVENTS: Final = Counter(
-    "telltale_late_events_total", "Events older than the rings they belong to, left out.", registry=REGISTRY
+    "telltale_late_events_total",
+    "Events of an earlier UTC day than their account had reached; they count in their own day.",
+    registry=REGISTRY,
+)
+LEFT_OUT_EVENTS: Final = Counter(
+    "telltale_left_out_events_total",
+    "Events that change nothing: older than what is remembered, of a kind not known here, or for a closed account.",
+    registry=REGISTRY,
 )
 PEOPLE_EVICTED: Final = Counter(
     "telltale_people_evicted_total",
@@ -196,7 +203,7 @@ def faults() -> dict[str, float]:
     codes: dict[str, float] = {}
     for labels, value in _series(DEAD_LETTERS):
         codes[labels["code"]] = codes.get(labels["code"], 0.0) + value
-    return {"duplicates": _total(DUPLICATES), "late": _total(LATE_EVENTS)} | codes
+    return {"duplicates": _total(DUPLICATES), "left_out": _total(LEFT_OUT_EVENTS)} | codes
 
 
 def _series(metric: Metric) -> Iterator[tuple[dict[str, str], float]]:

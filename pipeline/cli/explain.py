@@ -107,15 +107,22 @@ def _components(account: AccountHealth) -> list[str]:
             )
         )
     headings = ("component", "score", "earned", "missing", "why")
-    known = f"{account.coverage:.0%} of the weight is known; scorecard {account.scorecard_name} {account.scorecard_version}"
-    return [*table_lines(headings, rows, right=(1, 2, 3)), known]
+    known = f"{account.coverage:.0%} of the weight is known"
+    if not _known_weight(account) and any(part["score"] is not None for part in account.components):
+        known += ": what is known counts nothing in this scorecard"
+    card = f"{known}; scorecard {account.scorecard_name} {account.scorecard_version}"
+    return [*table_lines(headings, rows, right=(1, 2, 3)), card]
+
+
+def _known_weight(account: AccountHealth) -> float:
+    return sum(part["weight"] for part in account.components if part["score"] is not None)
 
 
 def _missing(account: AccountHealth, component: Json) -> float | None:
-    """Points the component could add at most; None if it is not known, so that it neither adds nor takes any."""
-    if component["score"] is None:
+    """Points the component could add at most; None if it is not known or counts nothing: it neither adds nor takes any."""
+    known = _known_weight(account)
+    if component["score"] is None or not known:
         return None
-    known: float = sum(other["weight"] for other in account.components if other["score"] is not None)
     most: float = 100 * component["weight"] / known
     earned: float = component["points"]
     return max(0.0, most - earned)
@@ -158,7 +165,10 @@ def _next_step(found: Explanation) -> str:
         (missing, part) for part in found.account.components if (missing := _missing(found.account, part))
     ]
     if not gaps:
-        return "Next   nothing: no alert is open, and no points are missing"
+        missing_what = (
+            "no points are missing" if found.account.score is not None else "too little is known to score it"
+        )
+        return f"Next   no alert is open, and {missing_what}"
     missing, weakest = max(gaps, key=lambda gap: gap[0])
     return f"Next   no alert is open; {weakest['name']} could add most, {missing:.1f} points: {weakest['reason']}"
 

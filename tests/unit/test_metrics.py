@@ -152,12 +152,12 @@ def test_totals_are_summed_over_their_labels() -> None:
     before = metrics.faults()
     metrics.DEAD_LETTERS.labels(topic="customer.login.v1", code="decode").inc(2)
     metrics.DEAD_LETTERS.labels(topic="customer.invoice.v1", code="decode").inc()
-    metrics.LATE_EVENTS.inc()
+    metrics.LEFT_OUT_EVENTS.inc()
 
     after = metrics.faults()
 
     assert after["decode"] - before.get("decode", 0) == 3
-    assert after["late"] - before["late"] == 1
+    assert after["left_out"] - before["left_out"] == 1
 
 
 def test_the_clock_furthest_behind_is_the_age_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:

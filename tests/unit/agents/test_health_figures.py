@@ -166,3 +166,18 @@ def test_what_a_step_holds_is_what_the_worker_puts_into_one() -> None:
     [family] = metrics.STATE_BYTES_MAX.collect()
 
     assert f"holds {STEP_BYTES // 2**20} MiB." in family.documentation
+
+
+def test_late_and_left_out_events_are_told_apart() -> None:
+    """A late one counts in its own day; one for a closed account changes nothing."""
+    told = Told()
+    told.take(START, CARDS)
+    late, left_out = metrics.LATE_EVENTS._value.get(), metrics.LEFT_OUT_EVENTS._value.get()
+    for number, (heard, happened) in enumerate(((5, 5), (5, 2), (5, 1))):
+        at = START + happened * DAY
+        told.take(START + heard * DAY, Login(f"l-{number}", at, b"12345678", "USER", "WEB"), "acc-0")
+    told.take(START + 6 * DAY, AccountClosed("closed", START + 6 * DAY), "acc-0")
+    told.take(START + 6 * DAY, Login("l-9", START + 6 * DAY, b"12345678", "USER", "WEB"), "acc-0")
+
+    assert metrics.LATE_EVENTS._value.get() - late == 2
+    assert metrics.LEFT_OUT_EVENTS._value.get() - left_out == 1

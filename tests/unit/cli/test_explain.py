@@ -141,6 +141,19 @@ def test_an_account_of_which_too_little_is_known_has_no_score() -> None:
     assert told[0] == "Alder & Finch (alder-finch) has no score: too little is known, unknown"
 
 
+def test_what_is_known_may_count_nothing() -> None:
+    """A scorecard can give weight 0 to all that is known: said in words, and nothing is divided by."""
+    found = lines(
+        account(score=None, coverage=0.0, components=[component("usage", 80, 0, 0, "well")]), alerts=()
+    )
+
+    assert (
+        "0% of the weight is known: what is known counts nothing in this scorecard; scorecard enterprise 3"
+        in found
+    )
+    assert "Next   no alert is open, and too little is known to score it" in found
+
+
 def test_without_an_alert_the_largest_gap_is_the_next_step() -> None:
     """What could add most, and why it does not."""
     assert (
