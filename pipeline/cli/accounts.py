@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from pipeline.cli.alert_text import money
-from pipeline.cli.rows import print_json, print_table
+from pipeline.cli.printing import print_json, print_table
 from pipeline.errors import TelltaleError
 from pipeline.settings import load_settings
 from sinks.postgres import migrations

@@ -1,19 +1,20 @@
 """``telltale bench``: what this program does on this machine, all in one run, each beside what it is compared with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from statistics import median
 from typing import Final
 
 import click
 
-from pipeline.cli.benchmark.figures import Figure, print_figures
-from pipeline.cli.benchmark.fold import measure_fold
-from pipeline.cli.benchmark.latency import measure_latency
-from pipeline.cli.benchmark.machine import describe
-from pipeline.cli.benchmark.restore import measure_restore
-from pipeline.cli.benchmark.stage import Stage, open_stage
-from pipeline.cli.benchmark.whole import measure_whole
-from pipeline.cli.rows import print_json
+from pipeline.bench.fold import measure_fold
+from pipeline.bench.latency import measure_latency
+from pipeline.bench.machine import describe
+from pipeline.bench.restore import measure_restore
+from pipeline.bench.results import Figure, figure_row, shown
+from pipeline.bench.stage import Stage, open_stage
+from pipeline.bench.whole import measure_whole
+from pipeline.cli.printing import print_json, print_table
 from pipeline.cli.run import stop_on_sigterm
 
 _ZIPF: Final = 0.9
@@ -74,4 +75,21 @@ def bench(*, only: str | None, events: int, accounts: int, rounds: int, brokers:
         # A broker for each, so that none is slowed down by the logs of another.
         with open_stage(brokers, lambda line: click.echo(line, err=True)) as stage:
             # Told at once: who stops the command keeps what was measured before.
-            print_figures(measurements[name](stage), as_json=as_json)
+            _print_figures(measurements[name](stage), as_json=as_json)
+
+
+def _print_figures(figures: Iterable[Figure], *, as_json: bool) -> None:
+    """One line a figure: a table, or NDJSON with the single values too."""
+    if as_json:
+        print_json(map(figure_row, figures))
+        return
+    print_table(
+        ("measure", "figure", "min", "median", "max", "unit"),
+        [
+            (one.measure, one.name, *(shown(of(one.values)) for of in (min, median, max)), one.unit)
+            if one.values
+            else (one.measure, one.name, None, None, None, one.unit)
+            for one in figures
+        ],
+        right=(2, 3, 4),
+    )

@@ -18,14 +18,9 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.account_log import AccountLog
 from pipeline.cli.demo_screen import DemoScreen
 from pipeline.cli.demo_stage import LiveStage, Told
-from pipeline.cli.ingest import load_history
-from pipeline.cli.pace import pace_for
-from pipeline.cli.preparation import prepare_pipeline
 from pipeline.cli.run import pipeline_commands, stop_on_sigterm
-from pipeline.cli.topics import HEALTH_GROUP
 from pipeline.embedded.broker import PARTITIONS_PER_TOPIC, EmbeddedBroker
 from pipeline.embedded.postgres import EmbeddedPostgres
 from pipeline.embedded.processes import ProcessTree
@@ -33,6 +28,11 @@ from pipeline.errors import TelltaleError
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.kafka.client import Configuration, client_configuration
 from pipeline.kafka.records import group_lag
+from pipeline.ops.account_log import AccountLog
+from pipeline.ops.backpressure import pace_for
+from pipeline.ops.history_load import load_history
+from pipeline.ops.preparation import prepare_pipeline
+from pipeline.ops.topic_plan import HEALTH_GROUP
 from pipeline.scorecards import load_scorecards
 from pipeline.settings import PREFIX, Settings, load_settings
 from pipeline.simulate.demo import HISTORY_DAYS, DemoPlan, demo_portfolio

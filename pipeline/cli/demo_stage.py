@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Self
 
 from pipeline.cli.alert_text import delivery_seconds
 from pipeline.cli.demo_screen import DemoScreen
-from pipeline.cli.live_input import LiveInput
 from pipeline.embedded.processes import ProcessTree
 from pipeline.intake.received import Received
 from pipeline.kafka.client import Configuration
 from pipeline.kafka.records import follow_topic
+from pipeline.ops.input_writer import LiveInput
 from pipeline.simulate.demo import LIVE_SECONDS, DemoPlan
 from pipeline.simulate.portfolio import ToldStory
 from pipeline.wire.contract import Contract

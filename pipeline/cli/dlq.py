@@ -12,12 +12,13 @@ from dataclasses import replace as with_changes
 
 import click
 
-from pipeline.cli.dlq_actions import CURABLE, drop_letters, send_again
-from pipeline.cli.dlq_letters import OPEN, Choice, DeadLetter, choosing, read_letters
+from pipeline.cli.dlq_options import choosing
 from pipeline.cli.dlq_rows import Counted, letter_row, newest_of, revealing, told
-from pipeline.cli.rows import print_json, print_table
+from pipeline.cli.printing import print_json, print_table
 from pipeline.intake.received import CODES
 from pipeline.kafka.client import Configuration, client_configuration, wait_for_broker
+from pipeline.ops.dead_letter_reader import OPEN, Choice, DeadLetter, read_letters
+from pipeline.ops.dead_letter_replay import CURABLE, drop_letters, send_again
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
 from pipeline.wire.dead_letters import MOST_REPLAYS

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from pipeline.cli.dlq_letters import OPEN, DeadLetter
-from pipeline.cli.rows import json_line, moment
 from pipeline.intake.received import Received
+from pipeline.ops.dead_letter_reader import OPEN, DeadLetter
+from pipeline.ops.text_rows import json_line, moment
 from pipeline.wire.contract import Contract
 from pipeline.wire.inputs import InputDecoder
 from pipeline.wire.registry import Registry

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import click
 
-from pipeline.cli.checks import CHECKS, Finding, Site
-from pipeline.cli.rows import print_json
+from pipeline.cli.printing import print_json
 from pipeline.errors import TelltaleError
+from pipeline.ops.checks import CHECKS, Finding, Site
 from pipeline.settings import load_settings
 
 

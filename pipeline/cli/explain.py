@@ -13,8 +13,9 @@ import click
 
 from pipeline.cli.accounts import band_word, open_reader
 from pipeline.cli.alert_text import money
-from pipeline.cli.rows import print_json, table_lines
+from pipeline.cli.printing import print_json
 from pipeline.errors import TelltaleError
+from pipeline.ops.text_rows import table_lines
 from sinks.postgres.answers import AccountHealth, Alert, Change, Explanation, Freshness, Json
 
 _SEVERITIES: Final = ("CRITICAL", "HIGH", "WARNING", "INFO", "UNKNOWN")
@@ -115,7 +116,7 @@ def _components(account: AccountHealth) -> list[str]:
 
 
 def _known_weight(account: AccountHealth) -> float:
-    return sum(part["weight"] for part in account.components if part["score"] is not None)
+    return sum(float(part["weight"]) for part in account.components if part["score"] is not None)
 
 
 def _missing(account: AccountHealth, component: Json) -> float | None:

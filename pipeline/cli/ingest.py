@@ -15,35 +15,26 @@ from typing import Final
 
 import click
 
-from pipeline.cli.account_log import AccountLog, LogEnd
-from pipeline.cli.live_input import LiveInput
-from pipeline.cli.pace import pace_for
-from pipeline.cli.rows import moment
 from pipeline.errors import TelltaleError
-from pipeline.health.scorecard import ScorecardSet
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Received
 from pipeline.kafka.client import client_configuration, wait_for_broker
+from pipeline.ops.account_log import AccountLog
+from pipeline.ops.backpressure import pace_for
+from pipeline.ops.history_load import day_text, load_history
+from pipeline.ops.input_writer import LiveInput
 from pipeline.scorecards import load_scorecards
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
-from pipeline.wire.history import History, open_history
+from pipeline.wire.history import open_history
 from pipeline.wire.ndjson import EventLines
 from pipeline.wire.registry import open_registry
 
 _SHOWN: Final = 20
 
 
-class LinesLeftOut(TelltaleError):  # noqa: N818 - these read as what happened
+class LinesLeftOut(TelltaleError):  # noqa: N818 - reads as what happened
     """Some lines could not be sent; the others were."""
-
-
-class LogIsPast(TelltaleError):  # noqa: N818
-    """The log's clock is past the beginning of the history: what it tells would come too late to count."""
-
-
-class LogWasShared(TelltaleError):  # noqa: N818
-    """Somebody else wrote into the log while history was loaded."""
 
 
 @click.command()
@@ -67,48 +58,6 @@ def ingest(files: tuple[Path, ...], *, as_history: bool) -> None:
         _ingest_live(files)
 
 
-def load_history(
-    history: History,
-    log: AccountLog,
-    cards: ScorecardSet,
-    *,
-    until: int | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> int:
-    """
-    Append *cards* and *history*, up to *until* (ms UTC) if given, to *log*, and return how many events that were.
-
-    Raises LogIsPast before anything is written, and LogWasShared after the load. *progress* is told of every event, as 1.
-    """
-    _refuse_what_is_past(history, log.topic, log.end())
-    others = log.length() - log.appended
-    log.put_in_force(cards, history.first)
-    events = 0
-    for account_id, entry in history.entries(until):
-        log.append(account_id, entry)
-        if account_id:
-            events += 1
-            progress(1)
-    log.flush()
-    if log.length() - log.appended != others:
-        raise LogWasShared(
-            "the log was written by somebody else during the load, so what it says of that time is not right",
-            hint="Load again under another TELLTALE_TOPIC_PREFIX, with `telltale worker intake` stopped.",
-        )
-    return events
-
-
-def _refuse_what_is_past(history: History, topic: str, end: LogEnd) -> None:
-    # A load that broke off has written ticks of this history, and events of its files.
-    broke_off = end.clock <= history.last and not end.sources.isdisjoint(history.sources)
-    if end.clock > history.first and not broke_off:
-        raise LogIsPast(
-            f"{topic} tells {_day(end.clock)} already, the history begins on {_day(history.first)}",
-            hint="History comes first, in the order of time: load it under another TELLTALE_TOPIC_PREFIX, or send "
-            "the file without --history.",
-        )
-
-
 def _ingest_history(files: tuple[Path, ...]) -> None:
     settings = load_settings("brokers", "pseudonym_key")
     cards = load_scorecards(settings.scorecards)
@@ -128,7 +77,9 @@ def _ingest_history(files: tuple[Path, ...]) -> None:
     ):
         began = time.monotonic()
         events = load_history(history, log, cards, progress=progress)
-    _say(f"{events:,} events from {_day(history.first)} to {_day(history.last)}{_rate(events, began)}")
+    _say(
+        f"{events:,} events from {day_text(history.first)} to {day_text(history.last)}{_rate(events, began)}"
+    )
 
 
 def _ingest_live(files: tuple[Path, ...]) -> None:
@@ -178,7 +129,3 @@ def _say(line: str) -> None:
 def _rate(events: int, began: float) -> str:
     seconds = time.monotonic() - began
     return f" in {seconds:.1f} s, {events / seconds:,.0f} a second"
-
-
-def _day(at: int) -> str:
-    return f"{moment(at):%Y-%m-%d %H:%M}"

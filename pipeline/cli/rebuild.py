@@ -3,10 +3,10 @@
 import click
 
 from agents.lane.fences import Lease
-from agents.rebuild import HealthTable, Rebuild
-from pipeline.cli.topics import HEALTH_GROUP, changelog_name
 from pipeline.kafka.client import client_configuration, wait_for_broker
 from pipeline.kafka.topics import topic_ids
+from pipeline.ops.topic_plan import HEALTH_GROUP, changelog_name
+from pipeline.rebuild.rebuild import HealthTable, Rebuild
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import open_registry

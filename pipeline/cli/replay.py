@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.replay_rows import AlertRow, ScoreRow, score_files
+from pipeline.ops.file_replay import AlertRow, ScoreRow, score_files
 from pipeline.scorecards import load_scorecards
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -8,8 +8,8 @@ from types import FrameType
 
 import click
 
-from pipeline.cli.preparation import prepare_pipeline
 from pipeline.embedded.processes import Command, ProcessTree
+from pipeline.ops.preparation import prepare_pipeline
 from pipeline.settings import InvalidSettings, Settings, load_settings
 from pipeline.structured_logs import configure
 

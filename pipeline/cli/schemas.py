@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.cli.rows import print_json, print_table
+from pipeline.cli.printing import print_json, print_table
 from pipeline.errors import TelltaleError
 from pipeline.settings import load_settings
 from pipeline.wire.compatibility import incompatibilities

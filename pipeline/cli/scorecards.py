@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.account_log import AccountLog
-from pipeline.cli.rows import print_table
+from pipeline.cli.printing import print_table
 from pipeline.kafka.client import client_configuration, wait_for_broker
+from pipeline.ops.account_log import AccountLog
 from pipeline.scorecards import load_scorecards
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.rows import json_line
+from pipeline.ops.text_rows import json_line
 from pipeline.simulate.portfolio import WARM_UP_DAYS, ndjson, portfolio
 
 

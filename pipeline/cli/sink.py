@@ -10,9 +10,9 @@ from typing import Final
 import click
 
 from pipeline import metrics
-from pipeline.cli.process import observed
-from pipeline.cli.rows import print_json, print_table
+from pipeline.cli.printing import print_json, print_table
 from pipeline.kafka.client import security_configuration
+from pipeline.ops.process import observed
 from pipeline.settings import Settings, load_settings
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import open_registry

@@ -13,12 +13,12 @@ from agents.app import LaneApp, make_app
 from agents.health import HealthWorker
 from agents.intake import IntakeWorker
 from agents.worker import Prepared, run_worker
-from pipeline.cli.process import observed
-from pipeline.cli.topics import HEALTH_GROUP, INTAKE_GROUP, TopicsDiffer, planned_topics
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.kafka.client import client_configuration
 from pipeline.kafka.records import partitions_of
 from pipeline.kafka.topics import topic_ids
+from pipeline.ops.process import observed
+from pipeline.ops.topic_plan import HEALTH_GROUP, INTAKE_GROUP, TopicsDiffer, planned_topics
 from pipeline.settings import Security, Settings, load_settings
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import open_registry

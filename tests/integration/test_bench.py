@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.cli.benchmark.figures import Figure
-from pipeline.cli.benchmark.fold import Run, differing_records, make_log, run_health, run_yardstick
-from pipeline.cli.benchmark.latency import measure_latency
-from pipeline.cli.benchmark.restore import measure_restore
-from pipeline.cli.benchmark.stage import Stage, open_stage
-from pipeline.cli.benchmark.written import Changelog, differing_states, read_outputs
+from pipeline.bench.changelog import Changelog, differing_states, read_outputs
+from pipeline.bench.fold import Run, differing_records, make_log, run_health, run_yardstick
+from pipeline.bench.latency import measure_latency
+from pipeline.bench.restore import measure_restore
+from pipeline.bench.results import Figure
+from pipeline.bench.stage import Stage, open_stage
 from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.wire.account_state import account_fields
 from pipeline.wire.state import Position, decode_account, pack_position

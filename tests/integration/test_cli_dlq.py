@@ -8,8 +8,8 @@ import pytest
 from command_line import Telltale
 from dead_letters import INVOICE, LOGIN, put_aside
 
-from pipeline.cli.dlq_letters import Choice, read_letters
 from pipeline.kafka.records import Appender
+from pipeline.ops.dead_letter_reader import Choice, read_letters
 from pipeline.wire.inputs import InputEncoder
 from pipeline.wire.registry import EmbeddedRegistry
 

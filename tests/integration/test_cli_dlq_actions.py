@@ -8,8 +8,8 @@ import pytest
 from command_line import Telltale
 from dead_letters import INVOICE, LOGIN, PARTITION, put_aside, records, values
 
-from pipeline.cli.dlq_letters import DeadLetter, read_letters
 from pipeline.kafka.records import Appender
+from pipeline.ops.dead_letter_reader import DeadLetter, read_letters
 from pipeline.wire.dead_letters import MOST_REPLAYS, MOST_UNMARKED
 
 

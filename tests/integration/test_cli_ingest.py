@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from command_line import PSEUDONYM_KEY, Telltale
 
-from pipeline.cli.account_log import AccountLog
-from pipeline.cli.ingest import LogWasShared, load_history
 from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Received
 from pipeline.kafka.records import Appender, read_topic
+from pipeline.ops.account_log import AccountLog
+from pipeline.ops.history_load import LogWasShared, load_history
 from pipeline.scorecards import SHIPPED, load_scorecards
 from pipeline.wire.history import open_history
 from pipeline.wire.inputs import InputDecoder

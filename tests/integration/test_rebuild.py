@@ -12,9 +12,9 @@ from killed_worker import SESSION_SECONDS
 from worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed
 
 from agents.lane.fences import Exit, Lease
-from agents.rebuild import HealthTable, Rebuild
 from pipeline.embedded.processes import BackOff, Command, ProcessTree
 from pipeline.health.events import LogEntry, Scorecards
+from pipeline.rebuild.rebuild import HealthTable, Rebuild
 from pipeline.scorecards import load_scorecards
 from pipeline.wire.registry import EmbeddedRegistry
 from pipeline.wire.state import (
