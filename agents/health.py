@@ -33,16 +33,9 @@ from pipeline.scorecards import InvalidScorecards, read_documents
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, EpochUnfinished, take_epoch
 from pipeline.wire.registry import Registry
-from pipeline.wire.state import (
-    PARTITION_RECORD,
-    SCORECARDS_RECORD,
-    EpochUnfinished,
-    NewerState,
-    StatesDiffer,
-    decode_fold,
-    take_epoch,
-)
+from pipeline.wire.state import NewerState, StatesDiffer, decode_fold
 
 log = structlog.get_logger(__name__)
 

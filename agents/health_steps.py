@@ -7,26 +7,18 @@ is ``health``'s, what a value looks like ``pipeline.wire``'s.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents.health_figures import HealthFigures
 from agents.lane.writer import Record
 from pipeline.health.fold import PartitionFold
-from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.versions import Output
 from pipeline.wire.contract import Contract
 from pipeline.wire.outputs import SCORED_AT, OutputEncoder
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD
 from pipeline.wire.registry import Registry
-from pipeline.wire.state import (
-    PARTITION_RECORD,
-    SCORECARDS_RECORD,
-    encode_account,
-    encode_record,
-    encode_scorecards,
-    position_of,
-)
+from pipeline.wire.state import encode_account, encode_record, encode_scorecards, position_of
 
 _FRAMING_BYTES = 40
 """What a record takes around its key and value, rounded up."""
@@ -55,12 +47,7 @@ class StepEncoder:
     """Encodes what a fold did, and tells *figures* of it."""
 
     def __init__(self, contract: Contract, registry: Registry, figures: HealthFigures) -> None:
-        encoder = OutputEncoder(contract, registry)
-        self._topics: dict[type[Output], tuple[str, Callable[[Any], bytes]]] = {
-            HealthSnapshot: (contract.current.name, encoder.snapshot),
-            HealthChange: (contract.change.name, encoder.change),
-            AlertEvent: (contract.alert.name, encoder.alert),
-        }
+        self._encode = OutputEncoder(contract, registry).encode
         self._figures = figures
 
     def end_step(self, fold: PartitionFold, **rest: Any) -> EncodedStep:
@@ -90,8 +77,8 @@ class StepEncoder:
         records: dict[str, list[Record]] = defaultdict(list)
         headers = [(SCORED_AT, str(int(time.time() * 1000)).encode())]
         for account_id, output in outputs:
-            topic, encode = self._topics[type(output)]
-            records[topic].append((account_id.encode(), encode(output), headers))
+            topic, value = self._encode(output)
+            records[topic].append((account_id.encode(), value, headers))
             self._figures.put_out(partition, output)
         return records
 

@@ -13,14 +13,11 @@ encoded for every event, and it writes no partition record.
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 import faust
 
-from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
-from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
@@ -55,13 +52,9 @@ def make_yardstick(contract: Contract, *, brokers: str, partitions: int, data_di
         datadir=data_directory,
     )
     registry = EmbeddedRegistry(contract)
-    decode, encoder = LogCodec(contract, registry).decode, OutputEncoder(contract, registry)
+    decode, encode = LogCodec(contract, registry).decode, OutputEncoder(contract, registry).encode
     account_log = app.topic(contract.log.name)
-    outputs: dict[type[Any], tuple[Any, Callable[[Any], bytes]]] = {
-        HealthSnapshot: (app.topic(contract.current.name), encoder.snapshot),
-        HealthChange: (app.topic(contract.change.name), encoder.change),
-        AlertEvent: (app.topic(contract.alert.name), encoder.alert),
-    }
+    topics = {topic.name: app.topic(topic.name) for topic in contract.outputs}
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=partitions)
     folds = {partition: PartitionFold(partition, read_documents) for partition in range(partitions)}
 
@@ -70,18 +63,15 @@ def make_yardstick(contract: Contract, *, brokers: str, partitions: int, data_di
         async for event in stream.events():
             message = event.message
             fold, entry = folds[message.partition], decode(event.value)
-            if isinstance(entry.body, NO_EVENT):
-                fold.advance(entry, message.offset, _UNLIMITED)
-            else:
-                fold.apply(event.key.decode(), entry, message.offset)
+            fold.take(event.key.decode(), entry, message.offset)
             step, position = fold.take_step(), position_of(fold)
             for account_id, state in step.changed.items():
                 table[account_id.encode()] = encode_account(position, state)
             for account_id, output in step.outputs:
-                topic, encode = outputs[type(output)]
-                await topic.send(
+                name, value = encode(output)
+                await topics[name].send(
                     key=account_id.encode(),
-                    value=encode(output),
+                    value=value,
                     partition=message.partition,
                     headers={SCORED_AT: str(int(time.time() * 1000)).encode()},
                 )

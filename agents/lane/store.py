@@ -15,7 +15,7 @@ from faust.stores.base import Store
 from faust.types import TP, AppT, EventT
 
 from agents.lane.fences import Exit, stop
-from pipeline.wire.state import EPOCH_MARK, POSITION_SIZE
+from pipeline.wire.position import EPOCH_MARK, POSITION_SIZE
 
 
 class StateStore(Store[bytes, bytes]):

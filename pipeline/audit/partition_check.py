@@ -7,20 +7,12 @@ from pipeline.audit.differences import Findings, Made, differing_fields
 from pipeline.audit.row_check import RowCheck
 from pipeline.audit.topic_check import TopicCheck
 from pipeline.audit.written_records import Accounts, WrittenStates
-from pipeline.health.events import NO_EVENT
-from pipeline.health.fold import PartitionFold
+from pipeline.health.fold import NO_LIMIT, PartitionFold
 from pipeline.health.versions import Output
 from pipeline.scorecards import read_documents
-from pipeline.wire.state import (
-    Position,
-    decode_account,
-    decode_record,
-    encode_account,
-    pack_position,
-    unpack_position,
-)
+from pipeline.wire.position import Position, pack_position, unpack_position
+from pipeline.wire.state import decode_account, decode_record, encode_account
 
-_WHOLE_STEP: Final = 1 << 62
 _ONE_TIMER: Final = 1
 _IN_MEMORY_ONLY: Final = frozenset({"queued_at", "size", "volume"})
 """What ``AccountState`` holds beside what is stored."""
@@ -64,13 +56,10 @@ class PartitionCheck:
     def take(self, made: Made, account_id: str) -> None:
         """Go on with the next entry of the partition's log, which is of *account_id*."""
         fold, (offset, entry) = self._fold, made
-        if isinstance(entry.body, NO_EVENT):
-            # A state may have been written between two timers; then it is compared there.
-            limit = _ONE_TIMER if offset in self._cut_inside else _WHOLE_STEP
-            while not fold.advance(entry, offset, limit):
-                self._end_step(made)
-        else:
-            fold.apply(account_id, entry, offset)
+        # A state may have been written between two timers; then it is compared there.
+        limit = _ONE_TIMER if offset in self._cut_inside else NO_LIMIT
+        while not fold.take(account_id, entry, offset, limit):
+            self._end_step(made)
         self._end_step(made)
 
     def finish(self) -> None:

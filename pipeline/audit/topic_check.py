@@ -68,10 +68,11 @@ class TopicCheck:
         """Compare *output*, which *made* made and which *is_due* to be written by now; what should stand there."""
         contract, written = self._contract, self._written
         found: WrittenRecord | None
+        _, value = self._encoder.encode(output)
         match output:
             case HealthSnapshot():
                 topic, name, version = contract.current, output.account_id, output.version
-                value, latest = self._encoder.snapshot(output), written.snapshots.get(name)
+                latest = written.snapshots.get(name)
                 found = latest if latest is not None and latest.version == version else None
                 if found is not None:
                     del written.snapshots[name]
@@ -79,10 +80,10 @@ class TopicCheck:
                     self._latest_due[name] = (version, made)
             case HealthChange():
                 topic, name, version = contract.change, output.account_id, output.version
-                value, found = self._encoder.change(output), written.changes.pop((name, version), None)
+                found = written.changes.pop((name, version), None)
             case AlertEvent():
                 topic, name, version = contract.alert, output.alert_id, output.sequence
-                value, found = self._encoder.alert(output), written.alerts.pop((name, version), None)
+                found = written.alerts.pop((name, version), None)
         if found is not None:
             self._begun.add((topic.name, name))
             self._compare_value(topic, found, value, made)

@@ -10,8 +10,7 @@ from pipeline.kafka.records import offsets, read_topic
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.contract import Contract, Topic
 from pipeline.wire.outputs import OutputDecoder
-from pipeline.wire.registry import Registry
-from pipeline.wire.state import (
+from pipeline.wire.position import (
     EPOCH_MARK,
     PARTITION_RECORD,
     POSITION_SIZE,
@@ -19,6 +18,7 @@ from pipeline.wire.state import (
     take_epoch,
     unpack_position,
 )
+from pipeline.wire.registry import Registry
 
 Accounts: TypeAlias = Collection[str] | None
 """Which accounts; None for all."""
@@ -104,11 +104,12 @@ def read_outputs(
     """Read what the topics hold of *accounts* in the partitions that *epochs* names, as those epochs have it."""
     decode = OutputDecoder(contract, registry).decode
     written = {partition: WrittenOutputs() for partition in epochs}
-    topics = (contract.change, contract.alert, contract.current)
-    for (topic_name, partition), (first, _) in offsets(client, [topic.name for topic in topics]).items():
+    for (topic_name, partition), (first, _) in offsets(
+        client, [topic.name for topic in contract.outputs]
+    ).items():
         if first > 0 and partition in written:
             written[partition].trimmed.add(topic_name)
-    for topic in topics:
+    for topic in contract.outputs:
         for partition, found in _records(client, topic, epochs, accounts):
             to = written[partition]
             if not found.value and topic is contract.current:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pipeline.kafka.client import Configuration
 from pipeline.kafka.records import read_topic
 from pipeline.wire.contract import Contract
-from pipeline.wire.state import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECORD, unpack_position
+from pipeline.wire.position import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECORD, unpack_position
 
 
 class Stretch(NamedTuple):
@@ -91,7 +91,7 @@ def read_changelog(client: Configuration, topic: str) -> Changelog:
 def read_outputs(client: Configuration, contract: Contract) -> dict[tuple[str, bytes], list[bytes]]:
     """Every output by topic and account, in order, without the prefix, which values name topics with."""
     outputs, prefix = defaultdict(list), contract.prefix.encode()
-    for topic in (contract.current, contract.change, contract.alert):
+    for topic in contract.outputs:
         for record in read_topic(client, topic.name):
             assert record.key is not None and record.value is not None  # noqa: PT018 - outputs are never deleted
             place = topic.name.removeprefix(contract.prefix), record.key

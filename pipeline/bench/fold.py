@@ -165,7 +165,7 @@ def differing_records(stage: Stage, one: Run, other: Run) -> int:
 
 
 def _topics(contract: Contract) -> set[str]:
-    return {topic.name for topic in (contract.log, contract.current, contract.change, contract.alert)}
+    return {topic.name for topic in (contract.log, *contract.outputs)}
 
 
 def _run(
@@ -174,7 +174,7 @@ def _run(
     """What *worker*, which has stopped, wrote and used."""
     changelog = read_changelog(stage.client, changelog_topic)
     stretch = changelog.stretch(ready_at)
-    outputs = offsets(stage.client, [contract.current.name, contract.change.name, contract.alert.name])
+    outputs = offsets(stage.client, [topic.name for topic in contract.outputs])
     return Run(
         contract=contract,
         stretch=stretch,

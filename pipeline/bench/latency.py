@@ -70,7 +70,7 @@ def measure_latency(
             process.wait_until_ready()
 
         def wait_until_stored() -> None:
-            outputs = [topic.name for topic in (contract.current, contract.change, contract.alert)]
+            outputs = [topic.name for topic in contract.outputs]
             inputs = [topic.name for topic in contract.inputs]
             stage.wait_until_read(contract.prefix + INTAKE_GROUP, inputs, *pipeline)
             stage.wait_until_read(contract.prefix + HEALTH_GROUP, [contract.log.name], *pipeline)

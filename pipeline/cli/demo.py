@@ -180,7 +180,7 @@ def _load(
 
 def _wait_until_scored(client: Configuration, contract: Contract, tree: ProcessTree) -> None:
     """Return when health has folded all of the log, and the sink has stored what came of it."""
-    outputs = [topic.name for topic in (contract.change, contract.current, contract.alert)]
+    outputs = [topic.name for topic in contract.outputs]
     give_up_at = time.monotonic() + _SCORED_WITHIN_SECONDS
     for group, topics in ((HEALTH_GROUP, [contract.log.name]), (SINK_GROUP, outputs)):
         while any(lag.records for lag in group_lag(client, group, topics)):

@@ -15,11 +15,10 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from confluent_kafka.admin import AdminClient
 
+from pipeline.embedded.part import EmbeddedPart
 from pipeline.errors import TelltaleError
 
 PARTITIONS_PER_TOPIC = 4
@@ -33,7 +32,7 @@ class BrokerFailed(TelltaleError):  # noqa: N818 - reads as what happened
     """The embedded broker did not start."""
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(EmbeddedPart):
     """
     One broker on a free port of 127.0.0.1; its process ends when this one ends, however that happens.
 
@@ -43,15 +42,6 @@ class EmbeddedBroker:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._bootstrap = ""
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def bootstrap(self) -> str:

@@ -19,13 +19,12 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
-from types import TracebackType
-from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipeline.embedded.guard import GuardedProcess
+from pipeline.embedded.part import EmbeddedPart
 from pipeline.embedded.ports import LOOPBACK, free_port, is_free, wait_for_port
 from pipeline.errors import TelltaleError
 
@@ -42,7 +41,7 @@ class KafkaFailed(TelltaleError):  # noqa: N818 - reads as what happened
     """Apache Kafka could not be fetched, or did not start."""
 
 
-class LocalKafka:
+class LocalKafka(EmbeddedPart):
     """
     One broker on 127.0.0.1:*port* (a free one if not given) that keeps its data and its log in *directory*.
 
@@ -69,15 +68,6 @@ class LocalKafka:
         self._heap_megabytes = heap_megabytes
         self._directory = directory.absolute()
         self._broker: GuardedProcess | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def bootstrap(self) -> str:

@@ -16,10 +16,10 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 from pipeline.embedded.guard import GuardedProcess
+from pipeline.embedded.part import EmbeddedPart
 from pipeline.embedded.ports import LOOPBACK, free_port, wait_for_port
 from pipeline.embedded.postgres_binaries import find_binaries, major_version, runnable_by
 from pipeline.errors import TelltaleError
@@ -42,7 +42,7 @@ class PostgresFailed(TelltaleError):  # noqa: N818 - reads as what happened
     """PostgreSQL did not start; its last words are in the message."""
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedPart):
     """
     One server on a free port of 127.0.0.1, with a role and a database ``telltale``.
 
@@ -62,15 +62,6 @@ class EmbeddedPostgres:
         self._durable = durable
         self._binaries = binaries
         self._server: GuardedProcess | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:

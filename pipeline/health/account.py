@@ -5,6 +5,7 @@ The state is the fold's own and changes in place. How it scores, in which band i
 ``components``, ``bands`` and ``alerts`` over it; its bytes are ``pipeline.wire.state``'s.
 """
 
+from decimal import Decimal
 from typing import NamedTuple, assert_never
 
 from pipeline.health.events import (
@@ -13,7 +14,9 @@ from pipeline.health.events import (
     Action,
     Event,
     Invoice,
+    LifecycleStage,
     Login,
+    Segment,
     SupportTicket,
     SurveyResponse,
 )
@@ -58,6 +61,24 @@ class Volume(NamedTuple):
     card_name: str
     points: float | None
     reason: str
+
+
+class ShownFacts(NamedTuple):
+    """Facts that snapshots and alerts repeat; None for what is not known."""
+
+    name: str | None = None
+    cmrr: Decimal | None = None
+    currency: str | None = None
+    renewal_day: int | None = None
+    owner: str | None = None
+    segment: Segment | None = None
+    region: str | None = None
+    lifecycle_stage: LifecycleStage | None = None
+    seats: int | None = None
+    leaves_day: int | None = None
+
+
+NO_FACTS = ShownFacts()
 
 
 class AccountState:
@@ -228,7 +249,9 @@ class AccountState:
             and (facts.occurred_at, facts.event_id) <= (known.occurred_at, known.event_id)
         ):
             return NOTHING
-        shown = SHOWN if self.closed_by is not None or _shown(self.facts) != _shown(facts) else NOTHING
+        shown = (
+            SHOWN if self.closed_by is not None or shown_facts(self.facts) != shown_facts(facts) else NOTHING
+        )
         day = facts.occurred_at // DAY
         seats_before = 0 if self.facts is None else self.facts.seats or 0
         if facts.seats is not None and facts.seats != seats_before:
@@ -263,11 +286,11 @@ class AccountState:
         return SHOWN
 
 
-def _shown(facts: AccountFacts | None) -> tuple[object, ...]:
-    """The facts a snapshot repeats."""
+def shown_facts(facts: AccountFacts | None) -> ShownFacts:
+    """The facts of an account that snapshots and alerts repeat."""
     if facts is None:
-        return ()
-    return (
+        return NO_FACTS
+    return ShownFacts(
         facts.name,
         facts.cmrr,
         facts.currency,

@@ -8,7 +8,7 @@ from base64 import b32encode
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from pipeline.health.account import AccountState
+from pipeline.health.account import AccountState, shown_facts
 from pipeline.health.outputs import Evidence, Severity, Transition
 from pipeline.health.scorecard import USUAL_FALL, Scorecard
 from pipeline.health.signs import SIGNS, Finding, Sign
@@ -92,7 +92,7 @@ def _ended(state: AccountState) -> tuple[str, str] | None:
         return "account_closed", "the account is closed"
     if not state.has_left():
         return None
-    leaves = None if state.facts is None else state.facts.leaves_day
+    leaves = shown_facts(state.facts).leaves_day
     return (
         "account_left",
         "the account has left" if leaves is None else f"the account left on {date_text(leaves)}",
@@ -110,7 +110,7 @@ def _end(state: AccountState, now: int, resolved_by: str, reason: str) -> list[T
 
 def _severity(state: AccountState, finding: Finding, scorecard: Scorecard) -> int:
     severity = SEVERITIES.index(finding.severity)
-    renewal = None if state.facts is None else state.facts.renewal_day
+    renewal = shown_facts(state.facts).renewal_day
     if renewal is not None and 0 <= renewal - day_of(state.as_of) <= scorecard.alerts.renewal_days:
         severity += 1
     return min(severity, len(SEVERITIES) - 1)

@@ -27,6 +27,9 @@ from pipeline.health.windows import DAY, MINUTE
 NEW_STATE_BYTES: Final = 1_000
 """What an account is taken to need in a batch until it has been written once."""
 
+NO_LIMIT: Final = 1 << 62
+"""Bytes of a step that is never cut, since nothing is written between two entries."""
+
 RECORD_BYTES: Final = 200
 """Room in a batch around each state: position, framing, and growth since it was last written."""
 
@@ -100,6 +103,13 @@ class PartitionFold:
             marks=self.marks,
             counters=self.counters,
         )
+
+    def take(self, account_id: str, entry: LogEntry, offset: int, limit: int = NO_LIMIT) -> bool:
+        """Take in any entry: an event of *account_id* as ``apply`` does, another as ``advance`` does, which may return False."""
+        if isinstance(entry.body, NO_EVENT):
+            return self.advance(entry, offset, limit)
+        self.apply(account_id, entry, offset)
+        return True
 
     def apply(self, account_id: str, entry: LogEntry, offset: int) -> None:
         """

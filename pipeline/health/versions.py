@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple, TypeAlias
 
-from pipeline.health.account import AccountState
+from pipeline.health.account import AccountState, shown_facts
 from pipeline.health.alerts import SEVERITIES, Turn, open_alerts
 from pipeline.health.components import COMPONENTS
 from pipeline.health.events import Band, ChangeKind
@@ -130,7 +130,7 @@ def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list
 
 
 def _snapshot(state: AccountState, verdict: Verdict) -> HealthSnapshot:
-    standing, facts = state.standing, state.facts
+    standing, facts = state.standing, shown_facts(state.facts)
     day = day_of(state.as_of)
     weights: tuple[float, ...] = (0.0,) * len(COMPONENTS)
     left_off: tuple[int, ...] = ()
@@ -138,7 +138,7 @@ def _snapshot(state: AccountState, verdict: Verdict) -> HealthSnapshot:
         weights, left_off = verdict.card.weights, verdict.card.left_off
     return HealthSnapshot(
         account_id=verdict.account_id,
-        account_name=None if facts is None else facts.name,
+        account_name=facts.name,
         epoch=verdict.epoch,
         version=standing.version,
         score=standing.score,
@@ -180,15 +180,15 @@ def _snapshot(state: AccountState, verdict: Verdict) -> HealthSnapshot:
             for sign, alert in open_alerts(state)
         ),
         override=state.override,
-        cmrr=None if facts is None else facts.cmrr,
-        currency=None if facts is None else facts.currency,
-        renewal_date=None if facts is None else facts.renewal_day,
-        owner=None if facts is None else facts.owner,
-        segment=None if facts is None else facts.segment,
-        region=None if facts is None else facts.region,
-        lifecycle_stage=None if facts is None else facts.lifecycle_stage,
-        seats=None if facts is None else facts.seats,
-        leaves_on=None if facts is None else facts.leaves_day,
+        cmrr=facts.cmrr,
+        currency=facts.currency,
+        renewal_date=facts.renewal_day,
+        owner=facts.owner,
+        segment=facts.segment,
+        region=facts.region,
+        lifecycle_stage=facts.lifecycle_stage,
+        seats=facts.seats,
+        leaves_on=facts.leaves_day,
         closed=state.closed_by is not None,
         scorecard_name=verdict.card_name,
         scorecard_version=verdict.card_version,
@@ -209,7 +209,7 @@ def _alert_event(
 
     What the passing of time did was due at that time, whatever event it goes back to.
     """
-    standing, facts, alert = state.standing, state.facts, turn.alert
+    standing, facts, alert = state.standing, shown_facts(state.facts), turn.alert
     score_before, points = fall if turn.points is None else (turn.score_before, turn.points)
     return AlertEvent(
         alert_id=alert.alert_id,
@@ -218,7 +218,7 @@ def _alert_event(
         epoch=verdict.epoch,
         version=standing.version,
         account_id=verdict.account_id,
-        account_name=None if facts is None else facts.name,
+        account_name=facts.name,
         sign=turn.sign.name,
         transition=turn.transition,
         severity=SEVERITIES[alert.severity],
@@ -232,10 +232,10 @@ def _alert_event(
         evidence=turn.evidence,
         play=turn.play,
         respond_by=turn.respond_by,
-        cmrr=None if facts is None else facts.cmrr,
-        currency=None if facts is None else facts.currency,
-        renewal_date=None if facts is None else facts.renewal_day,
-        owner=None if facts is None else facts.owner,
+        cmrr=facts.cmrr,
+        currency=facts.currency,
+        renewal_date=facts.renewal_day,
+        owner=facts.owner,
         opened_at=alert.opened_at,
         occurred_at=turn.occurred_at,
         observed_at=turn.observed_at,

@@ -103,7 +103,7 @@ def pace_for(
     if not is_embedded(client):
         return None
     intake, health, sink = (contract.prefix + group for group in (INTAKE_GROUP, HEALTH_GROUP, SINK_GROUP))
-    outputs = [topic.name for topic in (contract.change, contract.current, contract.alert)]
+    outputs = [topic.name for topic in contract.outputs]
     followers = {sink: outputs}
     if contract.log.name not in written:
         followers[health] = [contract.log.name]

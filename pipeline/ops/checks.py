@@ -183,7 +183,7 @@ def _clock(site: Site) -> Iterator[Finding]:
 
 def _lag(site: Site) -> Iterator[Finding]:
     contract = site.contract
-    outputs = [topic.name for topic in (contract.change, contract.current, contract.alert)]
+    outputs = [topic.name for topic in contract.outputs]
     reads = {
         INTAKE_GROUP: [topic.name for topic in contract.inputs],
         HEALTH_GROUP: [contract.log.name],

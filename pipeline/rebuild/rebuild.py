@@ -27,8 +27,8 @@ from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import SCORED_AT, OutputDecoder
+from pipeline.wire.position import EPOCH_MARK, encode_epoch_mark, unpack_position
 from pipeline.wire.registry import Registry
-from pipeline.wire.state import EPOCH_MARK, encode_epoch_mark, unpack_position
 
 _LOOK_SECONDS: Final = 0.2
 

@@ -6,14 +6,13 @@ is ``rebuild``'s.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from struct import Struct
 from types import TracebackType
-from typing import IO, Any, Final, NamedTuple, Self
+from typing import IO, Final, NamedTuple, Self
 
 from pipeline.errors import TelltaleError
-from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.versions import Output
@@ -22,16 +21,9 @@ from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import OutputEncoder
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD
 from pipeline.wire.registry import Registry
-from pipeline.wire.state import (
-    PARTITION_RECORD,
-    SCORECARDS_RECORD,
-    decode_fold,
-    encode_account,
-    encode_record,
-    encode_scorecards,
-    position_of,
-)
+from pipeline.wire.state import decode_fold, encode_account, encode_record, encode_scorecards, position_of
 
 _WHOLE_STEP: Final = 1 << 62
 """Nothing is written between two entries, so a tick is never cut."""
@@ -86,12 +78,7 @@ class RebuiltPartition:
         self.entries = self.versions = self.alerts = 0
         self._fold = fold
         self._decode = LogCodec(contract, registry).decode
-        encoder = OutputEncoder(contract, registry)
-        self._encode: dict[Kind, Callable[[Any], bytes]] = {
-            Kind.CHANGE: encoder.change,
-            Kind.ALERT: encoder.alert,
-            Kind.SNAPSHOT: encoder.snapshot,
-        }
+        self._encode = OutputEncoder(contract, registry).encode
         self._skip_lost = skip_lost
         self._snapshots: dict[bytes, bytes] = {}
         self._history = tempfile.TemporaryFile(prefix="telltale-rebuild-")  # noqa: SIM115 - closed by close()
@@ -117,10 +104,7 @@ class RebuiltPartition:
                     hint="Restore the topic. With --from-what-is-left the state is made without them.",
                 )
             entry = self._decode(record.value or b"")
-            if isinstance(entry.body, NO_EVENT):
-                fold.advance(entry, record.offset, _WHOLE_STEP)
-            else:
-                fold.apply((record.key or b"").decode(), entry, record.offset)
+            fold.take((record.key or b"").decode(), entry, record.offset)
             self.entries += 1
             if self.entries % _STEP_ENTRIES == 0:
                 self._keep_outputs()
@@ -163,7 +147,7 @@ class RebuiltPartition:
     def _keep_outputs(self) -> None:
         for account_id, output in self._fold.take_step().outputs:
             kind = _KINDS[type(output)]
-            kept = Kept(kind, account_id.encode(), self._encode[kind](output))
+            kept = Kept(kind, account_id.encode(), self._encode(output)[1])
             if kind is Kind.SNAPSHOT:
                 self._snapshots.pop(
                     kept.key, None

@@ -173,6 +173,11 @@ class Contract:
         """The alerts' transitions."""
         return self.topic(self.prefix + _ALERT)
 
+    @property
+    def outputs(self) -> tuple[Topic, Topic, Topic]:
+        """What health hands out: the latest health, the changes, the alerts."""
+        return self.current, self.change, self.alert
+
     def newest(self, topic: Topic) -> Schema:
         """The newest version of the schema of *topic*'s values: what we write, and what we read everything as."""
         if topic.schema is None:

@@ -2,17 +2,19 @@
 What health hands out ⇄ bytes: snapshots, changes and alert events.
 
     encoder = OutputEncoder(contract, registry)
-    encoder.snapshot(snapshot), encoder.change(change), encoder.alert(alert)   # for contract.current, .change, .alert
+    topic, value = encoder.encode(output)              # a snapshot, a change or an alert event
     OutputDecoder(contract, registry).decode(topic, value)                     # dict; Undecodable
 
 Writers have the core's classes; readers (sinks, command line, anybody) get dicts with the schema's names,
 times in ms UTC, dates in days since 1970-01-01, money as ``Decimal``.
 """
 
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, Final
 
 from pipeline.health.outputs import AlertEvent, Cause, HealthChange, HealthSnapshot
+from pipeline.health.versions import Output
 from pipeline.wire.avro import Decoder
 from pipeline.wire.avro_values import Getters, ValueEncoder
 from pipeline.wire.contract import INCARNATION, Contract
@@ -25,7 +27,7 @@ SCORED_AT: Final = "telltale-scored-at"
 class OutputEncoder:
     """Writes the three outputs with their newest schemas."""
 
-    __slots__ = ("_alert", "_change", "_snapshot")
+    __slots__ = ("_writers",)
 
     def __init__(self, contract: Contract, registry: Registry) -> None:
         topics = {topic.source: topic.name for topic in contract.inputs}
@@ -37,21 +39,19 @@ class OutputEncoder:
             "telltale.health.v1.Cause": {"topic": topic_of},
             "telltale.health.v1.ComponentPoints": {"component": itemgetter(0), "points": itemgetter(1)},
         }
-        self._snapshot = ValueEncoder(contract.current, contract, registry)
-        self._change = ValueEncoder(contract.change, contract, registry, getters=getters)
-        self._alert = ValueEncoder(contract.alert, contract, registry, getters=getters)
+        self._writers: dict[type[Output], tuple[str, Callable[[Any], bytes]]] = {
+            kind: (topic.name, ValueEncoder(topic, contract, registry, getters=getters).encode)
+            for kind, topic in (
+                (HealthSnapshot, contract.current),
+                (HealthChange, contract.change),
+                (AlertEvent, contract.alert),
+            )
+        }
 
-    def snapshot(self, snapshot: HealthSnapshot) -> bytes:
-        """Value for ``contract.current``."""
-        return self._snapshot.encode(snapshot)
-
-    def change(self, change: HealthChange) -> bytes:
-        """Value for ``contract.change``; a cause's source becomes the name of its topic, a file stays a file."""
-        return self._change.encode(change)
-
-    def alert(self, alert: AlertEvent) -> bytes:
-        """Value for ``contract.alert``."""
-        return self._alert.encode(alert)
+    def encode(self, output: Output) -> tuple[str, bytes]:
+        """The topic *output* belongs to, and its value there. Of a cause the source becomes the name of its topic."""
+        topic, write = self._writers[type(output)]
+        return topic, write(output)
 
 
 class OutputDecoder:
@@ -60,10 +60,7 @@ class OutputDecoder:
     __slots__ = ("_decoders",)
 
     def __init__(self, contract: Contract, registry: Registry) -> None:
-        self._decoders = {
-            topic.name: Decoder(topic, contract, registry)
-            for topic in (contract.current, contract.change, contract.alert)
-        }
+        self._decoders = {topic.name: Decoder(topic, contract, registry) for topic in contract.outputs}
 
     def decode(self, topic: str, value: bytes) -> dict[str, Any]:
         """The record in a *value* of *topic*; ``Undecodable`` if there is none, ``RegistryUnavailable`` to wait."""

@@ -1,14 +1,12 @@
 """
-Bytes of the state table: every value opens with its position, so positions compare as bytes.
+Bytes of the state table: a position (``position``), and behind it msgpack.
 
-The position says which prefix of the log the value is the fold of. The rest is msgpack: of an account
-(``account_state``), of the partition's record, or of the scorecards in force. It opens with a version: what an older
+That is of an account (``account_state``), of the partition's record, or of the scorecards in force. It opens with a version: what an older
 program wrote is brought up to date when it is read, what a newer one wrote is refused.
 """
 
 from collections.abc import Callable, Mapping
-from struct import Struct
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import msgpack
 
@@ -18,16 +16,8 @@ from pipeline.health.fold import PartitionFold
 from pipeline.health.partition import Counters, PartitionRecord
 from pipeline.health.scorecard import ReadScorecards, ScorecardSet
 from pipeline.wire.account_state import account_fields, account_of, account_of_1, account_of_2
+from pipeline.wire.position import POSITION_SIZE, Position, pack_position, unpack_position
 from pipeline.wire.state_fields import Field, FieldList
-
-PARTITION_RECORD = b"\0partition"
-"""Key of the record that closes every state batch; no account id starts with a NUL."""
-
-SCORECARDS_RECORD = b"\0scorecards"
-"""Key of the scorecards in force, as last read from the log."""
-
-EPOCH_MARK = b"\0epoch"
-"""Key of the value that begins an epoch, before any of its outputs is written; nothing but its position counts."""
 
 STATE_VERSION: Final = 3
 """Rises with every change of what the values hold; a worker refuses what a newer one wrote."""
@@ -48,9 +38,6 @@ For every version before ``STATE_VERSION``, what made the next one of it: fields
 A kind that is not named has not changed in that step. Bytes of every version are kept in ``tests/golden/states``.
 """
 
-_POSITION = Struct(">IQI")
-POSITION_SIZE = _POSITION.size
-
 _REBUILD = "make it anew from the log with `telltale rebuild`"
 _pack: Final = msgpack.Encoder().encode
 _unpack: Final = msgpack.Decoder().decode
@@ -62,10 +49,6 @@ class NewerState(TelltaleError):  # noqa: N818 - reads as what happened
 
 class StatesDiffer(TelltaleError):  # noqa: N818 - reads as what happened
     """The states of a partition are not those its record closed."""
-
-
-class EpochUnfinished(TelltaleError):  # noqa: N818 - reads as what happened
-    """A rebuild has begun an epoch of this partition and not closed it with a record yet."""
 
 
 _COUNTERS: Final = FieldList[Counters](
@@ -90,46 +73,9 @@ _RECORD: Final = FieldList[PartitionRecord](
 )
 
 
-class Position(NamedTuple):
-    """Where a fold stands: epoch, the next offset of the log, and timers fired inside the entry at that offset."""
-
-    epoch: int
-    next_offset: int
-    timers_fired: int
-
-
-def pack_position(position: Position) -> bytes:
-    """Sixteen bytes that sort as the positions do."""
-    return _POSITION.pack(*position)
-
-
-def unpack_position(value: bytes) -> Position:
-    """Read the position a state value opens with."""
-    return Position._make(_POSITION.unpack_from(value))
-
-
 def position_of(fold: PartitionFold) -> bytes:
     """The position of everything the fold's present step changed."""
-    return _POSITION.pack(fold.epoch, fold.next_offset, fold.timers_fired)
-
-
-def encode_epoch_mark(epoch: int) -> bytes:
-    """Value of the mark that begins *epoch*."""
-    return _POSITION.pack(epoch, 0, 0)
-
-
-def take_epoch(partition: int, values: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """
-    Those of a partition's *values* that belong to its newest epoch, without the mark that began it.
-
-    A rebuild writes every account anew, so what has an older epoch is of no account any more, or of a log that is
-    gone. Raises ``EpochUnfinished`` if the newest epoch has no record: it was begun, and what is there of it is a part.
-    """
-    epochs = {key: unpack_position(value).epoch for key, value in values.items()}
-    newest = max(epochs.values(), default=0)
-    if EPOCH_MARK in values and epochs.get(PARTITION_RECORD) != newest:
-        raise EpochUnfinished(f"partition {partition}: epoch {newest} has begun and is not complete")
-    return {key: value for key, value in values.items() if epochs[key] == newest and key != EPOCH_MARK}
+    return pack_position(Position(fold.epoch, fold.next_offset, fold.timers_fired))
 
 
 def encode_account(position: bytes, state: AccountState) -> bytes:
@@ -148,7 +94,7 @@ def decode_account(value: bytes) -> AccountState:
 
 def encode_record(record: PartitionRecord) -> bytes:
     """Value of the partition's record."""
-    position = _POSITION.pack(record.epoch, record.next_offset, record.timers_fired)
+    position = pack_position(Position(record.epoch, record.next_offset, record.timers_fired))
     return position + _pack([STATE_VERSION, *_RECORD.plain(record)])
 
 

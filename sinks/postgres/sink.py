@@ -27,7 +27,7 @@ statement may wait for the lock of a frozen sink.
 
 def stored_topics(contract: Contract) -> tuple[Topic, ...]:
     """The topics the sink reads."""
-    return contract.current, contract.change, contract.alert
+    return contract.outputs
 
 
 def run_postgres_sink(

@@ -45,8 +45,7 @@ def test_every_input_has_a_dead_letter_topic() -> None:
 
 def test_outputs_promise_full_compatibility_and_what_we_alone_read_backward() -> None:
     """Anybody reads outputs with the version they have; inputs and the log are read by our newest release."""
-    outputs = {CONTRACT.change, CONTRACT.current, CONTRACT.alert}
-    promises = {(topic in outputs, topic.compatibility) for topic in TOPICS}
+    promises = {(topic in CONTRACT.outputs, topic.compatibility) for topic in TOPICS}
 
     assert promises == {(False, "backward_transitive"), (True, "full_transitive")}
 
@@ -55,9 +54,7 @@ def test_the_log_and_the_outputs_share_one_partition_count() -> None:
     """Health writes the outputs of partition p into partition p."""
     together = {topic.name for topic in CONTRACT.topics.values() if topic.partitions == "log"}
 
-    assert together == {
-        topic.name for topic in (CONTRACT.log, CONTRACT.change, CONTRACT.current, CONTRACT.alert)
-    }
+    assert together == {topic.name for topic in (CONTRACT.log, *CONTRACT.outputs)}
 
 
 def test_only_what_has_a_latest_value_is_compacted() -> None:

@@ -16,13 +16,8 @@ from outside_avro import OutsideAvro
 from pipeline.health.fold import PartitionFold
 from pipeline.kafka.records import Record, read_topic
 from pipeline.scorecards import read_documents
-from pipeline.wire.state import (
-    PARTITION_RECORD,
-    SCORECARDS_RECORD,
-    decode_fold,
-    take_epoch,
-    unpack_position,
-)
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, take_epoch, unpack_position
+from pipeline.wire.state import decode_fold
 
 LOG, CHANGELOG = "health.account-log.v1", "telltale-health-state-changelog"
 CHANGE, CURRENT, ALERT = "health.change.v1", "health.current.v1", "health.alert.v1"

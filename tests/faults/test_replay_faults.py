@@ -26,8 +26,9 @@ from pipeline.scorecards import load_scorecards, read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.inputs import InputDecoder
 from pipeline.wire.outputs import OutputEncoder
+from pipeline.wire.position import POSITION_SIZE
 from pipeline.wire.registry import EmbeddedRegistry
-from pipeline.wire.state import POSITION_SIZE, encode_account, position_of
+from pipeline.wire.state import encode_account, position_of
 
 pytestmark = pytest.mark.faults
 

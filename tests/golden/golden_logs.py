@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.health.events import NO_EVENT, LogEntry
+from pipeline.health.events import LogEntry
 from pipeline.health.fold import PartitionFold
-from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.versions import Output
 from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
@@ -32,7 +31,6 @@ TOPICS = {
     "current": CONTRACT.current.name,
     "alert": CONTRACT.alert.name,
 }
-WHOLE = 1 << 60
 
 
 @dataclass(frozen=True)
@@ -70,22 +68,18 @@ def fold_on(fold: PartitionFold, entries: list[tuple[str, LogEntry]]) -> list[tu
     """Let *fold* take those of *entries* that it has not seen; what it hands out."""
     for offset in range(fold.next_offset, len(entries)):
         account_id, entry = entries[offset]
-        if isinstance(entry.body, NO_EVENT):
-            assert fold.advance(entry, offset, WHOLE)
-        else:
-            fold.apply(account_id, entry, offset)
+        fold.take(account_id, entry, offset)
     return fold.take_step().outputs
 
 
 def folded(release: str) -> tuple[dict[int, PartitionFold], dict[str, list[dict[str, Any]]]]:
     """The whole log folded: the folds, and what came out for each topic as readers see it, in order of partitions."""
-    encoder, decode = OutputEncoder(CONTRACT, REGISTRY), OutputDecoder(CONTRACT, REGISTRY).decode
-    names = {HealthChange: "change", HealthSnapshot: "current", AlertEvent: "alert"}
-    encoders = {HealthChange: encoder.change, HealthSnapshot: encoder.snapshot, AlertEvent: encoder.alert}
+    encode, decode = OutputEncoder(CONTRACT, REGISTRY).encode, OutputDecoder(CONTRACT, REGISTRY).decode
+    names = {topic: what for what, topic in TOPICS.items()}
     folds, outputs = {}, defaultdict(list)
     for partition, entries in sorted(log_of(release).items()):
         fold = folds[partition] = PartitionFold(partition, read_documents)
         for _, output in fold_on(fold, entries):
-            what = names[type(output)]
-            outputs[what].append(decode(TOPICS[what], encoders[type(output)](output)))
+            topic, value = encode(output)
+            outputs[names[topic]].append(decode(topic, value))
     return folds, outputs

@@ -16,16 +16,9 @@ from pipeline.health.versions import FOLD_VERSION
 from pipeline.health.windows import DAY
 from pipeline.scorecards import read_documents
 from pipeline.wire.outputs import OutputDecoder
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, Position, pack_position, take_epoch
 from pipeline.wire.registry import EmbeddedRegistry
-from pipeline.wire.state import (
-    PARTITION_RECORD,
-    SCORECARDS_RECORD,
-    Position,
-    decode_fold,
-    encode_account,
-    pack_position,
-    take_epoch,
-)
+from pipeline.wire.state import decode_fold, encode_account
 
 BODIES = {
     "AccountClosed", "AccountFacts", "Action", "Invoice", "Login", "Scorecards", "SupportTicket", "SurveyResponse", "Tick",

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.health.events import Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.replay import with_scorecards
 from pipeline.intake.pseudonyms import Pseudonyms
@@ -19,9 +18,8 @@ from pipeline.scorecards import load_scorecards, read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.history import open_history
 from pipeline.wire.history_share import ShareReader
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD
 from pipeline.wire.state import (
-    PARTITION_RECORD,
-    SCORECARDS_RECORD,
     STATE_VERSION,
     decode_fold,
     encode_account,
@@ -42,10 +40,7 @@ def folded() -> PartitionFold:
     fold = PartitionFold(0, read_documents, epoch=3, incarnation="golden")
     entries = with_scorecards(reader.entries(None), load_scorecards().documents)
     for offset, (account_id, entry) in enumerate(entries):
-        if isinstance(entry.body, Tick | Scorecards):
-            fold.advance(entry, offset, 1 << 60)
-        else:
-            fold.apply(account_id, entry, offset)
+        fold.take(account_id, entry, offset)
     return fold
 
 

@@ -17,8 +17,8 @@ from agents.worker import run_worker
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.structured_logs import configure
 from pipeline.wire.contract import Contract
+from pipeline.wire.position import PARTITION_RECORD, unpack_position
 from pipeline.wire.registry import EmbeddedRegistry
-from pipeline.wire.state import PARTITION_RECORD, unpack_position
 
 PARTITIONS = 4
 SESSION_SECONDS = 4.0

@@ -21,7 +21,7 @@ from agents.lane.fences import Exit, stop
 from agents.lane.store import StateTable
 from agents.lane.writer import Writer, append
 from agents.worker import run_worker
-from pipeline.wire.state import PARTITION_RECORD, Position, pack_position, unpack_position
+from pipeline.wire.position import PARTITION_RECORD, Position, pack_position, unpack_position
 
 GROUP, LOG, OUTPUT, CHANGELOG = "toy", "toy.log", "toy.output", "toy-totals-changelog"
 PARTITIONS = 4

@@ -160,13 +160,7 @@ Output = HealthSnapshot | HealthChange | AlertEvent
 
 def encoded(output: Output) -> tuple[str, bytes]:
     """Topic and value of an output."""
-    match output:
-        case HealthSnapshot():
-            return CURRENT, ENCODER.snapshot(output)
-        case HealthChange():
-            return CHANGE, ENCODER.change(output)
-        case AlertEvent():
-            return ALERT, ENCODER.alert(output)
+    return ENCODER.encode(output)
 
 
 _offsets = {topic: count() for topic in (CURRENT, CHANGE, ALERT)}

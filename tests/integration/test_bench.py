@@ -15,7 +15,8 @@ from pipeline.bench.results import Figure
 from pipeline.bench.stage import Stage, open_stage
 from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.wire.account_state import account_fields
-from pipeline.wire.state import Position, decode_account, pack_position
+from pipeline.wire.position import Position, pack_position
+from pipeline.wire.state import decode_account
 
 ACCOUNTS, EVENTS = 200, 3_000
 

@@ -22,9 +22,10 @@ from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.scorecards import load_scorecards
 from pipeline.wire.avro import Encoder
 from pipeline.wire.outputs import OutputDecoder
-from pipeline.wire.state import POSITION_SIZE, decode_account, encode_account
+from pipeline.wire.position import POSITION_SIZE
+from pipeline.wire.state import decode_account, encode_account
 
-OUTPUTS = [topic.name for topic in (CONTRACT.current, CONTRACT.change, CONTRACT.alert)]
+OUTPUTS = [topic.name for topic in CONTRACT.outputs]
 CHANGELOG = "telltale-health-state-changelog"
 DAYS = 20
 SCRIPT = Path(__file__).with_name("killed_worker.py")

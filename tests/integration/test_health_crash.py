@@ -15,7 +15,7 @@ from worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed
 
 from pipeline.health.events import LogEntry, Login, Scorecards, Tick
 from pipeline.scorecards import load_scorecards
-from pipeline.wire.state import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECORD, unpack_position
+from pipeline.wire.position import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECORD, unpack_position
 
 CHANGELOG = "telltale-health-state-changelog"
 START, DAY = 1_770_000_000_000, 86_400_000
@@ -69,7 +69,7 @@ def test_a_worker_killed_between_its_writes_repeats_the_same_bytes_and_loses_not
     assert any(inside)
     states, repeated = newest(log), 0
     outputs: dict[tuple[str, int], list[tuple[bytes, bytes]]] = defaultdict(list)
-    for topic in (CONTRACT.current.name, CONTRACT.change.name, CONTRACT.alert.name):
+    for topic in [output.name for output in CONTRACT.outputs]:
         for record in log.read(topic):
             outputs[topic, record.partition].append((record.key, record.value))
     for partition, entries in log.entries().items():

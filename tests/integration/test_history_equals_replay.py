@@ -8,7 +8,6 @@ from pathlib import Path
 from command_line import PSEUDONYM_KEY, Telltale
 from running_pipeline import Outsider, RunningPipeline
 
-from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.replay import fold_all, with_scorecards
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.scorecards import load_scorecards, read_documents
@@ -47,19 +46,14 @@ def test_a_history_through_the_log_gives_what_its_replay_gives(
 
 def replayed() -> dict[str, list[tuple[str, bytes]]]:
     """What the file folds to, as the topics would have it."""
-    encoder = OutputEncoder(CONTRACT, EmbeddedRegistry(CONTRACT))
+    encode = OutputEncoder(CONTRACT, EmbeddedRegistry(CONTRACT)).encode
     history = open_history([HISTORY], contract=CONTRACT, pseudonyms=Pseudonyms(PSEUDONYM_KEY.encode()))
     found: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
     for account_id, output in fold_all(
         with_scorecards(history.entries(), load_scorecards().documents), read_documents
     ):
-        match output:
-            case HealthSnapshot():
-                found[CONTRACT.current.name].append((account_id, encoder.snapshot(output)))
-            case HealthChange():
-                found[CONTRACT.change.name].append((account_id, encoder.change(output)))
-            case AlertEvent():
-                found[CONTRACT.alert.name].append((account_id, encoder.alert(output)))
+        topic, value = encode(output)
+        found[topic].append((account_id, value))
     return found
 
 

@@ -31,7 +31,7 @@ from lane_toy import (
 )
 
 from agents.lane.fences import Exit
-from pipeline.wire.state import PARTITION_RECORD
+from pipeline.wire.position import PARTITION_RECORD
 
 QUIET = {"log_level": 0}
 

@@ -12,7 +12,8 @@ from running_pipeline import Outsider, RunningPipeline, now_ms
 
 from pipeline.embedded.kafka_local import LocalKafka, kafka_unavailable
 from pipeline.kafka.records import read_topic
-from pipeline.wire.state import PARTITION_RECORD, SCORECARDS_RECORD, decode_account
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD
+from pipeline.wire.state import decode_account
 
 EVENTS = 12_000
 ACCOUNTS = 300

@@ -26,7 +26,7 @@ Eventually = Callable[..., None]
 
 
 def make_topics(kafka: LocalKafka, prefix: str) -> list[str]:
-    names = [prefix + topic.name for topic in (CONTRACT.current, CONTRACT.change, CONTRACT.alert)]
+    names = [prefix + topic.name for topic in CONTRACT.outputs]
     plans = [TopicPlan(name=name, partitions=4, settings={}) for name in names]
     apply_topics(client_configuration(kafka.bootstrap, Security()), plans, replication_factor=1)
     return names

@@ -16,16 +16,16 @@ from pipeline.embedded.processes import BackOff, Command, ProcessTree
 from pipeline.health.events import LogEntry, Scorecards
 from pipeline.rebuild.rebuild import HealthTable, Rebuild
 from pipeline.scorecards import load_scorecards
-from pipeline.wire.registry import EmbeddedRegistry
-from pipeline.wire.state import (
+from pipeline.wire.position import (
     PARTITION_RECORD,
     POSITION_SIZE,
     SCORECARDS_RECORD,
-    decode_record,
     encode_epoch_mark,
     take_epoch,
     unpack_position,
 )
+from pipeline.wire.registry import EmbeddedRegistry
+from pipeline.wire.state import decode_record
 
 CHANGELOG = "telltale-health-state-changelog"
 SCRIPT = str(Path(__file__).with_name("killed_worker.py"))

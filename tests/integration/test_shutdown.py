@@ -22,7 +22,7 @@ from agents.worker import STOP_SECONDS
 from pipeline.embedded.processes import Command, ProcessTree
 from pipeline.health.events import LogEntry, Login
 from pipeline.wire.inputs import InputEncoder
-from pipeline.wire.state import PARTITION_RECORD, unpack_position
+from pipeline.wire.position import PARTITION_RECORD, unpack_position
 
 START = 1_770_000_000_000
 LOGINS = CONTRACT.input("login").name
@@ -117,7 +117,7 @@ def test_a_health_worker_stopped_under_load_leaves_its_state_where_the_group_sta
     eventually(lambda: log.all_committed("telltale-health", [CONTRACT.log.name]), 30)
     assert stopped_in_order(running)
 
-    for topic in (CONTRACT.change, CONTRACT.current, CONTRACT.alert):
+    for topic in CONTRACT.outputs:
         written = [(record.key, record.value) for record in log.read(topic.name)]
         assert len(set(written)) == len(written), f"{topic.name} has repeats"
     assert Telltale(brokers=broker)("verify", "--no-database").code == 0

@@ -6,16 +6,16 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from pipeline.health.events import LogEntry, Scorecards, Tick
+from pipeline.health.events import LogEntry
 from pipeline.health.fold import PartitionFold
-from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.kafka.records import Record, read_topic
 from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import OutputEncoder
+from pipeline.wire.position import POSITION_SIZE
 from pipeline.wire.registry import EmbeddedRegistry
-from pipeline.wire.state import POSITION_SIZE, encode_account, position_of
+from pipeline.wire.state import encode_account, position_of
 
 CONTRACT = Contract.load()
 REGISTRY = EmbeddedRegistry(CONTRACT)
@@ -93,22 +93,14 @@ class Undisturbed:
     """What folding one partition's entries at one go makes: outputs by topic, and states without their positions."""
 
     def __init__(self, partition: int, entries: Iterable[tuple[str, LogEntry]]) -> None:
-        encoder = OutputEncoder(CONTRACT, REGISTRY)
-        topics: dict[type, tuple[str, Any]] = {
-            HealthSnapshot: (CONTRACT.current.name, encoder.snapshot),
-            HealthChange: (CONTRACT.change.name, encoder.change),
-            AlertEvent: (CONTRACT.alert.name, encoder.alert),
-        }
+        encode = OutputEncoder(CONTRACT, REGISTRY).encode
         self.fold = PartitionFold(partition, read_documents)
         self.outputs: dict[str, list[tuple[bytes, bytes]]] = defaultdict(list)
         for offset, (account_id, entry) in enumerate(entries):
-            if isinstance(entry.body, Tick | Scorecards):
-                assert self.fold.advance(entry, offset, 1 << 60)
-            else:
-                self.fold.apply(account_id, entry, offset)
+            self.fold.take(account_id, entry, offset)
             for output_of, output in self.fold.take_step().outputs:
-                topic, encode = topics[type(output)]
-                self.outputs[topic].append((output_of.encode(), encode(output)))
+                topic, value = encode(output)
+                self.outputs[topic].append((output_of.encode(), value))
 
     @property
     def states(self) -> dict[bytes, bytes]:

@@ -13,7 +13,7 @@ from surgery import Surgeon
 
 from agents.lane.fences import Exit
 from pipeline.kafka.groups import may_have_members
-from pipeline.wire.state import EPOCH_MARK, PARTITION_RECORD, unpack_position
+from pipeline.wire.position import EPOCH_MARK, PARTITION_RECORD, unpack_position
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(240)]
 

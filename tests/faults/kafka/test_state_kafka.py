@@ -9,14 +9,8 @@ from surgery import Surgeon
 
 from agents.lane.fences import Exit
 from pipeline.kafka.records import Record
-from pipeline.wire.state import (
-    PARTITION_RECORD,
-    POSITION_SIZE,
-    SCORECARDS_RECORD,
-)
-from pipeline.wire.state import (
-    unpack_position as position_of,
-)
+from pipeline.wire.position import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECORD
+from pipeline.wire.state import unpack_position as position_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(240)]
 

@@ -21,14 +21,14 @@ from workers_in_memory import until
 from agents.app import STUCK_SECONDS
 from pipeline.health.fold import PartitionFold
 from pipeline.scorecards import read_documents
-from pipeline.wire.state import (
+from pipeline.wire.position import (
     PARTITION_RECORD,
     POSITION_SIZE,
     SCORECARDS_RECORD,
     Position,
-    decode_record,
     unpack_position,
 )
+from pipeline.wire.state import decode_record
 
 pytestmark = pytest.mark.asyncio
 

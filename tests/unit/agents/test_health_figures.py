@@ -38,10 +38,7 @@ class Told:
     def take(self, at: int, body: Any, account_id: str = "") -> None:
         offset = self.fold.next_offset
         entry = LogEntry(at, "login" if account_id else "", 0, offset, body)
-        if account_id:
-            self.fold.apply(account_id, entry, offset)
-        else:
-            assert self.fold.advance(entry, offset, 1 << 60)
+        self.fold.take(account_id, entry, offset)
         for _, output in self.fold.take_step().outputs:
             self.figures.put_out(self.fold.partition, output)
         self.figures.folded(self.fold, 1)

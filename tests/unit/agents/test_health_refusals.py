@@ -10,17 +10,16 @@ from workers_in_memory import until
 
 from agents.lane.fences import Exit
 from pipeline.health.events import Scorecards
-from pipeline.wire.state import (
+from pipeline.wire.position import (
     EPOCH_MARK,
     PARTITION_RECORD,
     POSITION_SIZE,
     SCORECARDS_RECORD,
-    STATE_VERSION,
     Position,
-    decode_record,
     encode_epoch_mark,
     pack_position,
 )
+from pipeline.wire.state import STATE_VERSION, decode_record
 
 pytestmark = pytest.mark.asyncio
 

@@ -12,7 +12,7 @@ from lane_in_memory import ends_with, record
 from agents.app import make_app
 from agents.lane.fences import Exit
 from agents.lane.store import StateStore, StateTable
-from pipeline.wire.state import EPOCH_MARK, Position, encode_epoch_mark, pack_position
+from pipeline.wire.position import EPOCH_MARK, Position, encode_epoch_mark, pack_position
 
 CHANGELOG = TP("lane-states-changelog", 2)
 OTHER = TP("lane-states-changelog", 3)

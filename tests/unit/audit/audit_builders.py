@@ -21,7 +21,7 @@ from sinks.postgres.stored import ExpectedRows, StoredRows, key_of
 
 CONTRACT = Contract.load()
 REGISTRY = EmbeddedRegistry(CONTRACT)
-TOPICS = [topic.name for topic in (CONTRACT.current, CONTRACT.change, CONTRACT.alert)]
+TOPICS = [topic.name for topic in CONTRACT.outputs]
 EXPECTED = ExpectedRows(CONTRACT, REGISTRY)
 START, DAY = 1_770_000_000_000, 86_400_000
 ACCOUNTS = ("acme", "beta")
@@ -70,13 +70,13 @@ class Written:
             offset = len(written.changes) + len(written.alerts)
             match output:
                 case HealthChange():
-                    found = WrittenRecord(account_id, output.version, offset, encoder.change(output))
+                    found = WrittenRecord(account_id, output.version, offset, encoder.encode(output)[1])
                     written.changes[account_id, output.version] = found
                 case HealthSnapshot():
-                    found = WrittenRecord(account_id, output.version, offset, encoder.snapshot(output))
+                    found = WrittenRecord(account_id, output.version, offset, encoder.encode(output)[1])
                     written.snapshots[account_id] = found
                 case AlertEvent():
-                    found = WrittenRecord(account_id, output.sequence, offset, encoder.alert(output))
+                    found = WrittenRecord(account_id, output.sequence, offset, encoder.encode(output)[1])
                     written.alerts[output.alert_id, output.sequence] = found
         position = position_of(fold)
         self.values |= {name: encode_account(position, state) for name, state in step.changed.items()}

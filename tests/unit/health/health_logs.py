@@ -12,15 +12,8 @@ from pipeline.health.tickets import STEPS
 from pipeline.health.versions import Output
 from pipeline.health.windows import DAY, HOUR, MINUTE
 from pipeline.scorecards import read_documents
-from pipeline.wire.state import (
-    PARTITION_RECORD,
-    SCORECARDS_RECORD,
-    decode_fold,
-    encode_account,
-    encode_record,
-    encode_scorecards,
-    position_of,
-)
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD
+from pipeline.wire.state import decode_fold, encode_account, encode_record, encode_scorecards, position_of
 
 ACCOUNTS = ("alder", "birch", "willow")
 WHOLE = 1 << 60
@@ -95,10 +88,7 @@ class Worker:
         while self.fold.next_offset < len(log):
             offset = self.fold.next_offset
             account, entry = log[offset]
-            if isinstance(entry.body, Tick | Scorecards):
-                self.fold.advance(entry, offset, limit)
-            else:
-                self.fold.apply(account, entry, offset)
+            self.fold.take(account, entry, offset, limit)
             self.write(self.fold.take_step())
             if crash_every and self.steps % crash_every == 0:
                 self.start_again()

@@ -10,9 +10,8 @@ from pipeline.health.events import LogEntry, Tick
 from pipeline.health.outputs import AlertEvent
 from pipeline.health.windows import DAY
 from pipeline.scorecards import read_documents
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, unpack_position
 from pipeline.wire.state import (
-    PARTITION_RECORD,
-    SCORECARDS_RECORD,
     NewerState,
     StatesDiffer,
     decode_account,
@@ -21,7 +20,6 @@ from pipeline.wire.state import (
     encode_account,
     encode_record,
     position_of,
-    unpack_position,
 )
 
 seeds = st.integers(0, 10_000)

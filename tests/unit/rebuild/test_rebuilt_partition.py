@@ -13,7 +13,8 @@ from pipeline.rebuild.rebuilt_partition import Kept, Kind, LogIncomplete, Rebuil
 from pipeline.scorecards import read_documents
 from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import OutputDecoder
-from pipeline.wire.state import PARTITION_RECORD, SCORECARDS_RECORD, decode_fold, unpack_position
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, unpack_position
+from pipeline.wire.state import decode_fold
 
 encode = LogCodec(CONTRACT, REGISTRY).encode
 

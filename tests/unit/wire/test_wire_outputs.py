@@ -119,7 +119,7 @@ ALERT = AlertEvent(
 
 def test_a_snapshot_reaches_its_readers_whole() -> None:
     """Every field under its name, lists as lists, money with its four places."""
-    read = DECODER.decode("health.current.v1", ENCODER.snapshot(SNAPSHOT))
+    read = DECODER.decode("health.current.v1", ENCODER.encode(SNAPSHOT)[1])
 
     assert read["components"] == [
         {
@@ -142,7 +142,7 @@ def test_a_snapshot_may_know_little() -> None:
     """No override, no facts, no score."""
     empty = replace(SNAPSHOT, override=None, cmrr=None, score=None, components=(), open_alerts=())
 
-    read = DECODER.decode("health.current.v1", ENCODER.snapshot(empty))
+    read = DECODER.decode("health.current.v1", ENCODER.encode(empty)[1])
 
     assert (read["override"], read["cmrr"], read["score"], read["components"]) == (None, None, None, [])
 
@@ -152,7 +152,7 @@ def test_a_cause_names_the_topic_it_came_from() -> None:
     contract = Contract.load(prefix="bench.")
     registry = EmbeddedRegistry(contract)
 
-    change = OutputEncoder(contract, registry).change(CHANGE)
+    change = OutputEncoder(contract, registry).encode(CHANGE)[1]
 
     read = OutputDecoder(contract, registry).decode("bench.health.change.v1", change)
     assert [cause["topic"] for cause in read["causes"]] == [
@@ -164,7 +164,7 @@ def test_a_cause_names_the_topic_it_came_from() -> None:
 
 def test_a_change_reaches_its_readers_whole() -> None:
     """What is null says that it is unknown."""
-    read = DECODER.decode("health.change.v1", ENCODER.change(CHANGE))
+    read = DECODER.decode("health.change.v1", ENCODER.encode(CHANGE)[1])
 
     assert read["points"] == [{"component": "usage", "before": 61.0, "after": None, "points": 0.0}]
     assert (read["score_before"], read["score_after"], read["band_after"]) == (48.4, None, "UNKNOWN")
@@ -172,7 +172,7 @@ def test_a_change_reaches_its_readers_whole() -> None:
 
 def test_an_alert_reaches_its_readers_whole() -> None:
     """Points and evidence as records with names."""
-    read = DECODER.decode("health.alert.v1", ENCODER.alert(ALERT))
+    read = DECODER.decode("health.alert.v1", ENCODER.encode(ALERT)[1])
 
     assert read["points"] == [{"component": "support", "points": -16.9}]
     assert read["evidence"] == [{"fact": "p1_open_hours", "value": 4.0, "usual": None}]
@@ -181,7 +181,7 @@ def test_an_alert_reaches_its_readers_whole() -> None:
 
 def test_the_same_value_gives_the_same_bytes() -> None:
     """A repeat after a crash cannot be told from the first."""
-    assert ENCODER.snapshot(SNAPSHOT) == ENCODER.snapshot(replace(SNAPSHOT, cmrr=Decimal("12500.00")))
+    assert ENCODER.encode(SNAPSHOT)[1] == ENCODER.encode(replace(SNAPSHOT, cmrr=Decimal("12500.00")))[1]
 
 
 def test_every_output_has_the_fields_of_its_schema() -> None:

@@ -15,25 +15,27 @@ from pipeline.health.fold import PartitionFold
 from pipeline.health.people import FORGOTTEN_AT_ONCE, MAX_PEOPLE
 from pipeline.scorecards import read_documents
 from pipeline.wire import state as state_table
-from pipeline.wire.state import (
+from pipeline.wire.position import (
     EPOCH_MARK,
     PARTITION_RECORD,
     POSITION_SIZE,
+    EpochUnfinished,
+    Position,
+    encode_epoch_mark,
+    pack_position,
+    take_epoch,
+    unpack_position,
+)
+from pipeline.wire.state import (
     STATE_VERSION,
     UPCASTERS,
-    EpochUnfinished,
     Fields,
     NewerState,
-    Position,
     decode_account,
     decode_record,
     encode_account,
-    encode_epoch_mark,
     encode_record,
-    pack_position,
     position_of,
-    take_epoch,
-    unpack_position,
 )
 
 DAY = 86_400_000
