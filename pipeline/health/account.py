@@ -23,13 +23,14 @@ from pipeline.health.events import (
 from pipeline.health.history import ScoreHistory
 from pipeline.health.invoices import Invoices
 from pipeline.health.outputs import Override
-from pipeline.health.people import MEMORY_DAYS, NOBODY, SPONSORS, KeyPeople, People
+from pipeline.health.people import EVICTED_OTHERS, MEMORY_DAYS, NOBODY, SPONSORS, KeyPeople, People
 from pipeline.health.seen_ids import SeenIds
 from pipeline.health.standing import Standing
 from pipeline.health.surveys import Surveys
 from pipeline.health.tickets import Tickets
 from pipeline.health.touched import (
     EVERYTHING,
+    EVICTED,
     FACTS,
     INVOICES,
     LEFT_OUT,
@@ -164,12 +165,14 @@ class AccountState:
 
     def next_deadline(self) -> int:
         """When, after ``clock``, an override expires or the account leaves, whichever is first; 0 if neither is ahead."""
-        ends = []
-        if self.override is not None and self.override.expires_at is not None:
-            ends.append(self.override.expires_at)
-        if self.facts is not None and self.facts.leaves_day is not None:
-            ends.append(self.facts.leaves_day * DAY)
-        return min([end for end in ends if end > self.clock], default=0)
+        override, facts, due = self.override, self.facts, 0
+        if override is not None and override.expires_at is not None and override.expires_at > self.clock:
+            due = override.expires_at
+        if facts is not None and facts.leaves_day is not None:
+            leaves_at = facts.leaves_day * DAY
+            if leaves_at > self.clock and (not due or leaves_at < due):
+                due = leaves_at
+        return due
 
     def has_left(self) -> bool:
         """Whether by the clock the account is no longer a customer, though its record is still there."""
@@ -226,6 +229,8 @@ class AccountState:
             self.first_login_day = day
             self.first_day = min(self.first_day or day, day)
         last_seen = self.people.saw(login.person, day, login.role)
+        if last_seen == EVICTED_OTHERS:
+            touched |= EVICTED
         if login.occurred_at > self.last_login_at:
             if 0 < self.dark_at <= self.clock:
                 touched |= LOGINS

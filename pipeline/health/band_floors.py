@@ -22,6 +22,11 @@ class Forced(NamedTuple):
     due_at: int | None
 
 
+def never(_state: AccountState, _scorecard: Scorecard) -> int:
+    """Next due moment of a floor that begins with the day, or with an event."""
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class BandFloor:
     """
@@ -32,7 +37,7 @@ class BandFloor:
     """
 
     find: Callable[[AccountState, int, Scorecard], Forced | None]
-    next_due: Callable[[AccountState, Scorecard], int] = lambda _state, _scorecard: 0
+    next_due: Callable[[AccountState, Scorecard], int] = never
 
 
 def forced_by(state: AccountState, now: int, scorecard: Scorecard) -> Forced | None:

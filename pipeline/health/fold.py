@@ -18,10 +18,11 @@ from pipeline.health.events import (
     Scorecards,
 )
 from pipeline.health.partition import Counters, PartitionRecord, Step
+from pipeline.health.people import FORGOTTEN_AT_ONCE
 from pipeline.health.scorecard import ReadScorecards, ScorecardSet
 from pipeline.health.scoring import rescore
 from pipeline.health.seen_ids import hash_of
-from pipeline.health.touched import LEFT_OUT, NOTHING
+from pipeline.health.touched import EVICTED, LEFT_OUT, NOTHING
 from pipeline.health.windows import DAY, MINUTE
 
 NEW_STATE_BYTES: Final = 1_000
@@ -145,13 +146,13 @@ class PartitionFold:
         if 0 < state.standing.scored_day < today and state.closed_by is None:
             # The day's windows move before the event is applied, so that what time did is not said of the event.
             self._rescore(account_id, state, clock=self.clock, kind="TIME")
-        evicted = state.people.evicted
         touched = state.apply(event, entry.observed_at)
-        counters.evicted += max(0, state.people.evicted - evicted)  # a closing forgets all people
         if touched == LEFT_OUT:
             counters.left_out += 1  # and not remembered: sent again, it may be taken then
             return
         state.seen_ids.remember(event_hash)
+        if touched & EVICTED:
+            counters.evicted += FORGOTTEN_AT_ONCE
         if touched or not state.standing.scored_day:
             self._rescore(
                 account_id, state, clock=self.clock, kind=event.change, touched=touched, entry=entry

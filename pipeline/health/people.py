@@ -30,6 +30,9 @@ ROLES: tuple[Role, ...] = ("UNKNOWN", "USER", "ADMIN", "CHAMPION", "EXECUTIVE")
 
 SPONSORS: tuple[Role, ...] = ("CHAMPION", "EXECUTIVE")
 
+EVICTED_OTHERS = -2
+"""A person was not known, and there were so many that others were forgotten."""
+
 _CHAMPION = ROLES.index("CHAMPION")
 _RANK = {role: rank for rank, role in enumerate(ROLES)}
 _MASK = (1 << MEMORY_DAYS) - 1
@@ -87,14 +90,15 @@ class People:
         """
         Note that *person* used the product on *day*.
 
-        Returns the day the person had been seen last, -1 if they were not known.
+        Returns the day the person had been seen last, -1 if they were not known, EVICTED_OTHERS if others had to leave for them.
         """
         places = self._index if self._index is not None else self._reindex()
         index = places.get(person)
         if index is None:
             if len(self.last_days) == MAX_PEOPLE:
                 self._evict()
-                places = self._reindex()
+                self.saw(person, day, role)
+                return EVICTED_OTHERS
             places[person] = len(self.last_days)
             self.ids += person
             self.last_days.append(day)

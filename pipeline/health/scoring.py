@@ -1,8 +1,8 @@
 """From a changed state to outputs: assess, weigh, move the band, judge the signs, publish a version if one is due."""
 
+from pipeline.health import band_floors, signs
 from pipeline.health.account import AccountState
 from pipeline.health.alerts import Turn, update_alerts
-from pipeline.health.band_floors import BAND_FLOORS, forced_by
 from pipeline.health.bands import forced, move_band
 from pipeline.health.components import COMPONENTS, NOT_ASSESSED
 from pipeline.health.components.usage import USAGE
@@ -10,13 +10,16 @@ from pipeline.health.events import ChangeKind, LogEntry
 from pipeline.health.people import NOBODY
 from pipeline.health.rhythm import rhythm_of
 from pipeline.health.scorecard import USUAL_SILENCE, Scorecard, ScorecardSet
-from pipeline.health.signs import SIGNS
 from pipeline.health.touched import A_DAY, EVERYTHING, FACTS, LOGINS, RHYTHM, SHOWN, SPONSOR
 from pipeline.health.versions import Output, Verdict, has_moved, publish
 from pipeline.health.weighing import weigh
 from pipeline.health.windows import DAY, day_of
 
 _USAGE = COMPONENTS.index(USAGE)
+_SIGNS_DUE = tuple(sign.next_due for sign in signs.SIGNS if sign.next_due is not signs.never)
+_FLOORS_DUE = tuple(
+    floor.next_due for floor in band_floors.BAND_FLOORS if floor.next_due is not band_floors.never
+)
 _ASSESSED = tuple((place, component.looks_at, component.assess) for place, component in enumerate(COMPONENTS))
 
 
@@ -156,7 +159,7 @@ def _score(state: AccountState, card: Scorecard, touched: int) -> int:
         standing.history.note(day, standing.score, scores)
     elif new_day:
         standing.history.note(day, standing.score, scores)
-    floor = forced_by(state, now, card)
+    floor = band_floors.forced_by(state, now, card)
     standing.forced_by, standing.forced_due_at = (None, None) if floor is None else floor
     return move_band(state, now, card.bands)
 
@@ -184,8 +187,11 @@ def _next_due(state: AccountState, card: Scorecard, hold_ends_at: int) -> int:
     A deadline may have moved on when it comes; then it is only looked at again.
     """
     standing, clock = state.standing, state.clock
-    ends = [at for at in (*standing.look_again_at, *standing.fresh_until) if at and at > clock]
-    ends += [at for sign in SIGNS if (at := sign.next_due(state)) > clock]
-    ends += [at for floor in BAND_FLOORS if (at := floor.next_due(state, card)) > clock]
-    ends += [at for at in (hold_ends_at, state.next_deadline()) if at > clock]
-    return min([*ends, (standing.scored_day + 1) * DAY + state.roll_offset])
+    ends = [*standing.look_again_at, *standing.fresh_until, hold_ends_at, state.next_deadline()]
+    ends += [next_due(state) for next_due in _SIGNS_DUE]
+    ends += [next_due(state, card) for next_due in _FLOORS_DUE]
+    due = (standing.scored_day + 1) * DAY + state.roll_offset
+    for at in ends:
+        if at and clock < at < due:
+            due = at
+    return due

@@ -23,6 +23,9 @@ SPONSOR: Final = 128
 LEFT_OUT: Final = 256
 """Older than what is remembered, of a kind this version does not know, or for an account that is closed."""
 
+EVICTED: Final = 512
+"""The account had too many people, and those seen longest ago were forgotten."""
+
 A_DAY: Final = LOGINS | TICKETS | SURVEYS | INVOICES | SPONSOR
 """What the passing of a day may change; the rhythm goes by the logins, not by the day it is."""
 

@@ -4,9 +4,9 @@ from typing import Final
 
 from pipeline.health.signs.band import BAND
 from pipeline.health.signs.score_drop import SCORE_DROP
-from pipeline.health.signs.sign import Finding, Sign
+from pipeline.health.signs.sign import Finding, Sign, never
 from pipeline.health.signs.went_dark import WENT_DARK
 
 SIGNS: Final = (WENT_DARK, SCORE_DROP, BAND)
 
-__all__ = ["SIGNS", "Finding", "Sign"]
+__all__ = ["SIGNS", "Finding", "Sign", "never"]

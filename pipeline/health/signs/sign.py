@@ -30,6 +30,11 @@ class Finding(NamedTuple):
     observed_at: int | None
 
 
+def never(_state: AccountState) -> int:
+    """Next due moment of a sign that only events can show."""
+    return 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign(Generic[N]):
     """
@@ -49,4 +54,4 @@ class Sign(Generic[N]):
     explains: tuple[str, ...] = ()
     detect: Callable[[AccountState, Scorecard, N, Alert | None, tuple[str, ...]], Finding | None]
     recovered: Callable[[AccountState], str]
-    next_due: Callable[[AccountState], int] = lambda _state: 0
+    next_due: Callable[[AccountState], int] = never
