@@ -8,9 +8,12 @@ Errors: ``TelltaleError`` > ``InvalidSettings``.
 """
 
 import os
+import re
 import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -37,6 +40,9 @@ from pipeline.errors import TelltaleError
 PREFIX = "TELLTALE_"
 FILE_VARIABLE = "TELLTALE_CONFIG"
 """Environment variable with the path of a TOML file; what the environment says wins over the file."""
+
+_SERVICE_HOST: Final = re.compile(r"(TELLTALE(?:_[A-Z0-9_]+)?)_SERVICE_HOST")
+"""Kubernetes tells every container of the services beside it: one named telltale makes TELLTALE_SERVICE_HOST, TELLTALE_PORT, …"""
 
 Need = Literal["brokers", "database_url", "pseudonym_key"]
 """Settings that have no default and that only some processes need."""
@@ -212,15 +218,79 @@ def load_settings(*needs: Need) -> Settings:
     # Pydantic reports a missing field together with all other faults if the field is required, so make it so.
     required: dict[str, Any] = {name: (_REQUIRED[name], ...) for name in needs}
     model = create_model("Settings", __base__=Settings, **required)
+    faults = [f"  {name}: no such setting{_meant(name)}" for name in _unknown_variables()]
     try:
-        return model()
+        settings = model()
     except ValidationError as error:
-        faults = [_fault(detail) for detail in error.errors(include_url=False, include_input=False)]
+        faults += [_fault(detail) for detail in error.errors(include_url=False, include_input=False)]
     except SettingsError as error:  # A value that should be JSON; the cause would print the value.
-        faults = [f"  {error}"]
+        faults.append(f"  {error}")
+    else:
+        if not faults:
+            return settings
     raise InvalidSettings(
         "settings are missing or wrong:\n" + "\n".join(sorted(faults)), hint=_WAY_OUT
     ) from None
+
+
+class Described(NamedTuple):
+    """One setting: its variable, what it means, its value as text (a secret masked), and where that comes from."""
+
+    name: str
+    meaning: str
+    value: str
+    source: Literal["environment", "file", "default"]
+
+
+def described_settings() -> list[Described]:
+    """Every setting as ``load_settings()`` finds it. Raises InvalidSettings."""
+    settings = load_settings()
+    path = os.environ.get(FILE_VARIABLE)
+    return list(_described(Settings, settings, PREFIX, _read_file(Path(path)) if path else {}))
+
+
+def _described(
+    model: type[BaseModel], values: BaseModel, prefix: str, file: dict[str, Any]
+) -> Iterator[Described]:
+    for key, field in model.model_fields.items():
+        value, name = getattr(values, key), f"{prefix}{key.upper()}"
+        if isinstance(value, BaseModel):
+            yield from _described(type(value), value, f"{name}__", file.get(key, {}))
+            continue
+        source: Literal["environment", "file", "default"] = "file" if key in file else "default"
+        if os.environ.get(name):
+            source = "environment"
+        if isinstance(value, SecretStr):
+            value = "********" if value.get_secret_value() else ""
+        yield Described(name, field.description or "", "" if value is None else str(value), source)
+
+
+def _known_variables(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterator[str]:
+    for key, field in model.model_fields.items():
+        name = f"{prefix}{key.upper()}"
+        yield name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _known_variables(field.annotation, f"{name}__")
+
+
+def _unknown_variables() -> list[str]:
+    """Variables with our prefix that are no setting, and none that Kubernetes sets for a service named like us."""
+    known = {FILE_VARIABLE, *_known_variables()}
+    services = {match[1] for name in os.environ if (match := _SERVICE_HOST.fullmatch(name))}
+    return [
+        name
+        for name in os.environ
+        # What is below a setting that is a table is checked with the table, and named by its fault.
+        if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}SECURITY__")
+        if not any(name.startswith((f"{service}_SERVICE_", f"{service}_PORT")) for service in services)
+    ]
+
+
+def _meant(name: str) -> str:
+    """The setting whose name is nearest, if one is near."""
+    known = [known.removeprefix(PREFIX) for known in (FILE_VARIABLE, *_known_variables())]
+    near = get_close_matches(name.removeprefix(PREFIX), known, n=1)
+    return f", did you mean {PREFIX}{near[0]}?" if near else "; `telltale settings` lists all"
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -242,7 +312,7 @@ def _fault(detail: ErrorDetails) -> str:
         ):  # Too short is the empty string; the lengths that matter have validators.
             wrong = "not set"
         case "extra_forbidden":
-            return f"  {name}: no such setting"
+            return f"  {name}: no such setting{_meant(name)}"
         case _:
             wrong = detail["msg"].replace("Input should", "should")
     return f"  {name}: {wrong}. {Settings.model_fields[str(detail['loc'][0])].description}"

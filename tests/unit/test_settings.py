@@ -1,11 +1,12 @@
 """Settings: read from environment and file, checked at once, and quiet about secrets."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from pipeline.settings import InvalidSettings, Settings, load_settings
+from pipeline.settings import InvalidSettings, Settings, described_settings, load_settings
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -51,7 +52,7 @@ def test_all_faults_are_told_at_once_with_the_meaning_of_each_setting(
         "  TELLTALE_DATABASE_URL: must begin with postgresql://",
         "  TELLTALE_PARTITIONS: should be greater than or equal to 1",
         "  TELLTALE_PSEUDONYM_KEY: not set",
-        "  TELLTALE_SECURITY__PASSPHRASE: no such setting",
+        "  TELLTALE_SECURITY__PASSPHRASE: no such setting, did you mean TELLTALE_SECURITY__PASSWORD?",
         "  TELLTALE_TICK_SECONDS: should be a valid number, unable to parse string as a number",
     ]
     assert "not set. Kafka brokers to begin with, host:port separated by commas." in str(failure.value)
@@ -194,3 +195,65 @@ def test_files_and_folders_are_looked_for_at_once(monkeypatch: pytest.MonkeyPatc
 def test_every_setting_says_what_it_means() -> None:
     """The description is what an operator is told about a wrong value."""
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("TELLTALE_BROKER", "did you mean TELLTALE_BROKERS?"),
+        ("TELLTALE_METRIC_PORT", "did you mean TELLTALE_METRICS_PORT?"),
+        ("TELLTALE_SECURITY_USERNAME", "did you mean TELLTALE_SECURITY__USERNAME?"),
+        ("TELLTALE_XYZ", "`telltale settings` lists all"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_name(
+    name: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would else be as if it had not been set, and nobody would know."""
+    monkeypatch.setenv(name, "1")
+
+    with pytest.raises(InvalidSettings, match=rf"{name}: no such setting.*{re.escape(meant)}"):
+        load_settings()
+
+
+def test_a_misspelt_key_of_the_file_is_refused_with_the_nearest_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the environment."""
+    file = tmp_path / "telltale.toml"
+    file.write_text('broker = "kafka:9092"\n')
+    monkeypatch.setenv("TELLTALE_CONFIG", str(file))
+
+    with pytest.raises(
+        InvalidSettings, match=r"TELLTALE_BROKER: no such setting, did you mean TELLTALE_BROKERS\?"
+    ):
+        load_settings()
+
+
+def test_variables_of_kubernetes_for_a_service_of_our_name_are_no_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A service `telltale-health` sets these in every container beside it."""
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_METRICS", "PORT", "PORT_9100_TCP_ADDR"):
+        monkeypatch.setenv(f"TELLTALE_HEALTH_{name}", "10.0.0.7")
+
+    assert load_settings().partitions == 12
+
+
+def test_every_setting_is_listed_with_its_meaning_and_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process would run with; a secret is shown as being there, and no more."""
+    file = tmp_path / "telltale.toml"
+    file.write_text('partitions = 3\n[security]\nmechanism = "PLAIN"\n')
+    monkeypatch.setenv("TELLTALE_CONFIG", str(file))
+    monkeypatch.setenv("TELLTALE_PSEUDONYM_KEY", KEY)
+
+    found = {row.name: row for row in described_settings()}
+
+    assert all(row.meaning for row in found.values())
+    assert found["TELLTALE_PARTITIONS"][2:] == ("3", "file")
+    assert found["TELLTALE_SECURITY__MECHANISM"][2:] == ("PLAIN", "file")
+    assert found["TELLTALE_PSEUDONYM_KEY"][2:] == ("********", "environment")
+    assert found["TELLTALE_DATABASE_URL"][2:] == ("", "default")
+    assert KEY not in repr(found)
