@@ -1,5 +1,5 @@
 # make demo | test | faults | faults-mutations | check | kafka | bench: each sets up .venv on first use.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
 ARGS ?=
 .PHONY: setup check test faults faults-mutations demo kafka bench clean
@@ -7,6 +7,8 @@ ARGS ?=
 setup: .venv/.installed
 
 .venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Telltale needs Python 3.11 or newer, and $(PYTHON) is none. Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "setting up .venv with $(PYTHON)" >&2
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock

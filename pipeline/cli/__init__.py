@@ -37,6 +37,9 @@ COMMANDS: Final = {
 """Every command, which is a function of that name in a module of that name, and what ``--help`` says of it."""
 
 
+_PATH_HINT: Final = "Name another path, or give this user the right to it."
+
+
 class _Failed(click.ClickException):
     """An error for people: what went wrong on one line, the way out on the next."""
 
@@ -80,6 +83,10 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except TelltaleError as error:  # Any other is a fault of ours and keeps its traceback.
             raise _Failed(str(error), error.hint) from error
+        except OSError as error:
+            if not error.filename:
+                raise
+            raise _Failed(f"{error.filename}: {error.strerror}", _PATH_HINT) from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,14 +5,16 @@ Nothing is faked: history is loaded as `telltale ingest --history` loads it, liv
 and what a story needs to have happened hours ago has happened hours ago.
 """
 
+import fcntl
+import itertools
 import os
 import secrets
 import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,7 +51,7 @@ _LOADING_TAKES_PLANS = 7
 
 _SCORED_WITHIN_SECONDS = 120.0
 _STORED_WITHIN_SECONDS = 10.0
-_LOGS = "What the processes said is in .run/demo/*.log."
+_LOGS = "What the processes said is in the *.log files below .run."
 
 
 class DemoStuck(TelltaleError):  # noqa: N818 - reads as what happened
@@ -79,12 +81,13 @@ def demo(*, once: bool, seed: int) -> None:
 def _play(parts: ExitStack, screen: DemoScreen, *, once: bool, seed: int) -> bool:
     """Start the parts, load history, go live; returns whether every story was told and stored."""
     screen.open()
-    settings = _start_parts(parts, screen)
+    name = parts.enter_context(_own_name(Path(".run")))
+    settings = _start_parts(parts, screen, name)
     contract = Contract.load()
     client = client_configuration(settings.brokers, settings.security)
     before_history = datetime.now(UTC) - timedelta(days=HISTORY_DAYS)
     prepare_pipeline(settings, say=screen.say, scored_from=_ms(before_history))
-    logs = settings.run_directory / "demo"
+    logs = settings.run_directory / name
     sink, health, intake = pipeline_commands(settings, logs=logs)
     _forget_logs(logs, lambda _: True)
     parts.callback(_forget_logs, logs, lambda log: not log.stat().st_size)
@@ -108,7 +111,7 @@ def _play(parts: ExitStack, screen: DemoScreen, *, once: bool, seed: int) -> boo
         unstored = _unstored(reader, stage.told)
     screen.summary(stage.told, missing, unstored)
     if not once:
-        screen.way_on(stage.told)
+        screen.way_on(stage.told, env_file=settings.run_directory / f"{name}.env")
         tree.wait()  # until Ctrl-C; later alerts are told as they come
     return not missing and not unstored
 
@@ -125,7 +128,28 @@ def _plan(seed: int) -> DemoPlan:
     return demo_portfolio(datetime.now(UTC) + (1 + _LOADING_TAKES_PLANS) * took, seed=seed)
 
 
-def _start_parts(parts: ExitStack, screen: DemoScreen) -> Settings:
+@contextmanager
+def _own_name(folder: Path) -> Iterator[str]:
+    """
+    A name for the demo's files in *folder* that no other demo has there at the same time: ``demo``, else ``demo-2``.
+
+    The lock goes with the process, however that ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        name = "demo" if number == 1 else f"demo-{number}"
+        path = folder / f"{name}.lock"
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield name
+            path.unlink(missing_ok=True)
+            return
+
+
+def _start_parts(parts: ExitStack, screen: DemoScreen, name: str) -> Settings:
     """Start broker and database, and write the settings other terminals need to reach them."""
     with screen.starting("broker", "Kafka protocol, embedded") as show:
         broker = parts.enter_context(EmbeddedBroker())
@@ -143,16 +167,17 @@ def _start_parts(parts: ExitStack, screen: DemoScreen) -> Settings:
             "TELLTALE_LOG_LEVEL": "warning",
         },
         parts,
+        name,
     )
 
 
-def _take_settings(own: Mapping[str, str], parts: ExitStack) -> Settings:
+def _take_settings(own: Mapping[str, str], parts: ExitStack, name: str) -> Settings:
     """Let our *own* settings replace the user's, here and in the workers, and leave them for other terminals."""
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        del os.environ[name]
+    for variable in [variable for variable in os.environ if variable.startswith(PREFIX)]:
+        del os.environ[variable]
     os.environ.update(own)
     settings = load_settings("brokers", "database_url", "pseudonym_key")
-    file = settings.run_directory / "demo.env"
+    file = settings.run_directory / f"{name}.env"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
     file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in own.items()))

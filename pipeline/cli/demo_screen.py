@@ -1,5 +1,7 @@
 """What the demo shows: the parts as they start, the portfolio, each story as its alert comes, and how to look further."""
 
+import shutil
+import sys
 import threading
 import time
 from collections import Counter
@@ -7,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from decimal import Decimal
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -117,16 +120,25 @@ class DemoScreen:
         if self._first_alert is not None:
             self.say(f"  the first alert came {self._first_alert:.1f} s after the start")
 
-    def way_on(self, told: "Sequence[Told]") -> None:
-        """Say where to look further while the demo runs."""
+    def way_on(self, told: "Sequence[Told]", *, env_file: Path) -> None:
+        """Say where to look further while the demo runs: commands that work as they stand there."""
+        telltale = own_command()
         example = told[0].story.account_id if told else "ACCOUNT"
         self.say(
             "",
-            "Try, in another terminal, while this runs:   . .run/demo.env",
-            f"  telltale explain {example:<28} the events behind every point",
-            f"  telltale accounts --band critical{'':<11} who else needs a call",
-            f"  telltale doctor{'':<29} is everything as it should be?",
+            f"Try, in another terminal, while this runs:   . {env_file}",
+            f"  {telltale} explain {example:<28} the events behind every point",
+            f"  {telltale} accounts --band critical{'':<11} who else needs a call",
+            f"  {telltale} doctor{'':<29} is everything as it should be?",
         )
+
+
+def own_command() -> str:
+    """How ``telltale`` is called from here: by its name where the shell finds it, else by the path of this installation."""
+    if shutil.which("telltale"):
+        return "telltale"
+    path = Path(sys.executable).with_name("telltale")
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _gist(line: Mapping[str, Any]) -> str:

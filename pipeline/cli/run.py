@@ -8,12 +8,19 @@ from types import FrameType
 
 import click
 
+from pipeline.embedded.ports import is_free
 from pipeline.embedded.processes import Command, ProcessTree
+from pipeline.errors import TelltaleError
 from pipeline.ops.preparation import prepare_pipeline
 from pipeline.settings import InvalidSettings, Settings, load_settings
 from pipeline.structured_logs import configure
 
 _RESTARTS = 10
+
+
+class PortTaken(TelltaleError):  # noqa: N818 - reads as what happened
+    """Something listens already where a process would serve its metrics."""
+
 
 _LAST_PORT = 65535
 
@@ -49,16 +56,23 @@ def pipeline_commands(
     """
     The pipeline's processes, readers first, so that what is written finds its reader.
 
-    Their figures are on ``metrics_port`` and the two ports after it, or on free ones if that is 0; InvalidSettings where
-    there are no two after it. With *logs* each writes into a file of its own there.
+    Their metrics are on ``metrics_port`` and the two ports after it, or on free ones if that is 0; InvalidSettings where
+    there are no two after it, PortTaken where one of them is not free. With *logs* each writes into a file of its own there.
     """
     processes = (("sink", "sink postgres"), ("health", "worker health"), ("intake", "worker intake"))
-    first, highest = settings.metrics_port, _LAST_PORT - len(processes) + 1
+    host, first, highest = settings.metrics_host, settings.metrics_port, _LAST_PORT - len(processes) + 1
     if first > highest:
         raise InvalidSettings(
             f"TELLTALE_METRICS_PORT is {first}, and each of the {len(processes)} processes takes one port from there on",
             hint=f"Set it to {highest} at most, or to 0 for free ones.",
         )
+    for place, (name, _) in enumerate(processes):
+        if first and not is_free(first + place, host):
+            # Every start of the process would end there, and be tried again.
+            raise PortTaken(
+                f"{name} cannot serve its metrics on {host}:{first + place}: something listens there",
+                hint=f"Stop that, or set TELLTALE_METRICS_PORT to the first of {len(processes)} free ports, or to 0.",
+            )
     return tuple(
         Command(
             name=name,

@@ -30,6 +30,9 @@ from pathlib import Path
 from typing import IO
 
 _STOP_REQUESTS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_KILL_REQUEST = signal.SIGUSR1
+"""Asks the guard not to wait any longer; other requests to stop may come twice, from a parent and from the system."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -120,6 +123,12 @@ class GuardedProcess:
         self._let_go()
         return self._guard.wait()
 
+    def kill(self) -> None:
+        """End the command at once and with all it has started; cleaning up is still the guard's, and is not waited for."""
+        with contextlib.suppress(ProcessLookupError):
+            self._guard.send_signal(_KILL_REQUEST)
+        self._let_go()
+
     def _let_go(self) -> None:
         with contextlib.suppress(BrokenPipeError):  # A signal that came too late is still in the buffer.
             self._lifeline.close()
@@ -137,7 +146,7 @@ class _Guard:
         os.set_blocking(self._alarm, False)
         os.set_blocking(alarm_end, False)
         signal.set_wakeup_fd(alarm_end)
-        for number in (signal.SIGCHLD, *_STOP_REQUESTS):
+        for number in (signal.SIGCHLD, _KILL_REQUEST, *_STOP_REQUESTS):
             # A handler that does nothing: the wake-up pipe carries the number, and exec resets it for the command.
             signal.signal(number, lambda *_: None)
 
@@ -178,8 +187,12 @@ class _Guard:
         sources = [self._alarm] if self._lifeline is None else [self._alarm, self._lifeline]
         patience = None if self._kill_at == math.inf else max(0.0, self._kill_at - time.monotonic())
         ready, _, _ = select.select(sources, [], [], patience)
-        if self._alarm in ready and not _STOP_REQUESTS.isdisjoint(os.read(self._alarm, 64)):
+        alarms = os.read(self._alarm, 64) if self._alarm in ready else b""
+        if not _STOP_REQUESTS.isdisjoint(alarms):
             self._stop(child)
+        if _KILL_REQUEST in alarms:
+            self._stop(child)
+            self._kill_at = time.monotonic()
         if self._lifeline in ready:
             numbers = os.read(self._lifeline, 64)
             for number in numbers:

@@ -258,6 +258,10 @@ def _main() -> None:
         return
     except KafkaFailed as error:
         sys.exit(f"{error}\n{error.hint}")
+    except OSError as error:
+        sys.exit(
+            f"{error.filename}: {error.strerror}\nName another --directory, or give this user the right to it."
+        )
 
 
 if __name__ == "__main__":

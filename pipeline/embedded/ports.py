@@ -12,14 +12,14 @@ LOOPBACK = "127.0.0.1"
 _FIRST, _LAST = 20_000, 31_999
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on 127.0.0.1:*port* at this moment."""
-    with socket.socket() as probe:
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen on *host*:*port* at this moment."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
         )  # Like servers: past connections do not count.
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError:
             return False
         return True

@@ -107,12 +107,21 @@ class ProcessTree:
             raise self._death
 
     def stop(self) -> None:
-        """Stop all processes, the one started last first, each before the next; safe to call again."""
+        """
+        Stop all processes, the one started last first, each before the next; safe to call again.
+
+        An interrupt meanwhile kills those that are left.
+        """
         self._over.set()
         for member in self._members.values():
             member.restart_no_more()
-        for member in reversed(self._members.values()):
-            member.stop()
+        try:
+            for member in reversed(self._members.values()):
+                member.stop()
+        except KeyboardInterrupt:
+            for member in self._members.values():
+                member.process.kill()
+            raise
 
     def stop_together(self, timeout_seconds: float) -> None:
         """

@@ -3,6 +3,8 @@
 import io
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,3 +189,34 @@ def test_the_environment_is_ours_and_what_the_command_adds(monkeypatch: pytest.M
             tree.wait()
 
     assert output.getvalue() == "worker | 1 2\n"
+
+
+STUBBORN = """
+import sys
+from pipeline.embedded.processes import Command, ProcessTree
+
+with ProcessTree() as tree:
+    for name in ("one", "two"):
+        tree.start(Command(name=name, arguments=("sh", "-c", "trap '' TERM; echo $$; sleep 60; sleep 60"), grace_seconds=60))
+    try:
+        tree.wait()
+    except KeyboardInterrupt:
+        print("stopping", file=sys.stderr)
+"""
+
+
+def test_a_second_ctrl_c_leaves_nobody(eventually: Callable[..., None]) -> None:
+    """The first one asks, and these two do not listen; the second one ends them at once, with what they have started."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", STUBBORN], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert program.stderr is not None
+    pids = [int(program.stderr.readline().rpartition("|")[2]) for _ in range(2)]
+
+    program.send_signal(signal.SIGINT)
+    assert program.stderr.readline() == "stopping\n"
+    program.send_signal(signal.SIGINT)
+
+    assert program.wait(20) != 0
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    program.stderr.close()

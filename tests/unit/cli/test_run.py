@@ -1,8 +1,10 @@
 """The processes of `telltale run`."""
 
+import socket
+
 import pytest
 
-from pipeline.cli.run import pipeline_commands
+from pipeline.cli.run import PortTaken, pipeline_commands
 from pipeline.settings import InvalidSettings, Settings
 
 
@@ -23,3 +25,15 @@ def test_a_metrics_port_with_no_two_after_it_is_refused() -> None:
         ports(65534)
 
     assert refused.value.hint == "Set it to 65533 at most, or to 0 for free ones."
+
+
+def test_a_metrics_port_that_is_taken_is_refused() -> None:
+    """The process would end at every start, and be started again."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        with pytest.raises(
+            PortTaken, match=rf"sink cannot serve its metrics on 127\.0\.0\.1:{taken}"
+        ) as refused:
+            ports(taken)
+
+    assert "TELLTALE_METRICS_PORT" in refused.value.hint
