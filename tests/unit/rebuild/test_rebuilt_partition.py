@@ -1,6 +1,7 @@
 """One partition of the log folded for a rebuild: what is kept of it, and what is refused."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from health_in_memory import CARDS, DAY, START, login
@@ -9,7 +10,7 @@ from workers_in_memory import CONTRACT, REGISTRY
 from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.kafka.records import Record
-from pipeline.rebuild.rebuilt_partition import Kept, Kind, LogIncomplete, RebuiltPartition
+from pipeline.rebuild.rebuilt_partition import Kept, Kind, LogIncomplete, RebuiltPartition, scratch_folder
 from pipeline.scorecards import read_documents
 from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import OutputDecoder
@@ -99,3 +100,18 @@ def test_a_log_that_has_lost_entries_is_refused_unless_told_otherwise(lost: int,
 
     assert "--from-what-is-left" in refused.value.hint
     assert rebuilt(records, skip_lost=True)[-1].key == PARTITION_RECORD
+
+
+def test_what_is_kept_lies_where_tmpdir_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A log of years is gigabytes: on the disk the operator names, or nowhere."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "not mounted"))
+    fold = PartitionFold(2, read_documents, epoch=4, incarnation="log-7")
+
+    with pytest.raises(FileNotFoundError, match="not mounted"):
+        RebuiltPartition(fold, contract=CONTRACT, registry=REGISTRY)
+
+
+def test_what_is_kept_lies_on_disk_unless_somebody_says_otherwise() -> None:
+    """In a container, and on many systems, /tmp is memory; /var/tmp never is."""
+    assert scratch_folder({}) == "/var/tmp"
+    assert scratch_folder({"TMPDIR": "/mnt/large"}) == "/mnt/large"
