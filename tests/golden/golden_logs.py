@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.health.events import LogEntry
 from pipeline.health.fold import PartitionFold
-from pipeline.health.versions import Output
+from pipeline.health.versions import FOLD_VERSION, Output
 from pipeline.scorecards import read_documents
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
@@ -21,6 +21,8 @@ LOGS = Path(__file__).with_name("logs")
 RELEASES = sorted(path.name for path in LOGS.iterdir())
 FOLD_VERSIONS = {"1e00a40": 2, "c55cabc": 1}
 """The arithmetic each release had; what it scored is only repeated by the same one."""
+SAME_SCORES = {2, FOLD_VERSION}
+"""Arithmetics that give the same scores, alerts and times; what they tell otherwise says ``told_otherwise``."""
 
 CONTRACT = Contract.load()
 REGISTRY = EmbeddedRegistry(CONTRACT)
@@ -53,6 +55,13 @@ def written(release: str, what: str) -> list[Written]:
             )
             for row in rows
         ]
+
+
+def told_otherwise(release: str, row: dict[str, Any]) -> set[str]:
+    """Fields of an output *row* of *release* that this one tells otherwise: since fold version 3, what forced a band."""
+    if FOLD_VERSIONS[release] == FOLD_VERSION:
+        return set()
+    return {"fold_version", "evidence"} if " forced by " in row.get("reason", "") else {"fold_version"}
 
 
 def log_of(release: str) -> dict[int, list[tuple[str, LogEntry]]]:

@@ -1,12 +1,25 @@
 """From a score to a band: edges, hysteresis, hold and hard signs."""
 
 import pytest
-from health_builders import MID, MONDAY, START, Partition, facts, invoice, new_state, state_after, ticket
+from health_builders import (
+    MID,
+    MONDAY,
+    START,
+    Partition,
+    facts,
+    invoice,
+    living_account,
+    new_state,
+    state_after,
+    ticket,
+)
 
 from pipeline.health.account import AccountState
 from pipeline.health.band_floors import forced_by
 from pipeline.health.bands import band_of, forced, move_band
 from pipeline.health.events import Band
+from pipeline.health.scorecard import BandEntered
+from pipeline.health.signs.band import find_bad_band
 from pipeline.health.windows import DAY, HOUR, MINUTE
 
 NUMBERS = MID.bands
@@ -147,3 +160,57 @@ def test_a_forced_band_is_shown_at_once_and_says_so() -> None:
     assert (snapshot.band, snapshot.computed_band) == ("AT_RISK", "AT_RISK")
     assert snapshot.forced_by == "notice of cancellation given on 2026-02-23"
     assert partition.turns("band") == ["OPENED"]
+    assert evidence(partition) == [("days_until_leaving", 90, None), ("days_since_notice", 0, None)]
+
+
+def evidence(partition: Partition) -> list[tuple[str, float, float | None]]:
+    """That of the last alert event."""
+    return [(fact.fact, fact.value, fact.usual) for fact in partition.alerts[-1].evidence]
+
+
+def test_a_notice_without_a_day_of_leaving_says_how_old_it_is() -> None:
+    """Reported by hand, days later."""
+    partition = Partition()
+
+    partition.hear(facts(notice_day=MONDAY - 3))
+
+    assert evidence(partition) == [("days_since_notice", 3, None)]
+
+
+def test_a_p1_that_forces_a_band_is_its_evidence() -> None:
+    """Hours since the last reopening, against the SLA; a score of 90 is no reason to call anybody."""
+    partition = living_account()
+    opened = partition.fold.clock + HOUR
+    partition.hear(ticket(opened, severity="P1"))
+    partition.hear(ticket(opened + HOUR, "SOLVED", severity="P1"))
+    partition.hear(ticket(opened + 2 * HOUR, "REOPENED", severity="P1"))
+
+    partition.run_until(opened + 7 * HOUR)
+
+    assert partition.turns("band") == ["OPENED"]
+    assert partition.snapshots[-1].score is not None
+    assert evidence(partition) == [("p1_open_hours", 4, 4)]
+
+
+def test_an_invoice_that_forces_a_band_is_its_evidence() -> None:
+    """Days past due, against the limit of the scorecard."""
+    partition = Partition()
+    partition.hear(facts())
+    partition.hear(invoice(START, due_day=MONDAY))
+
+    partition.run_until(START + 60 * DAY, every=DAY)
+
+    assert evidence(partition)[0] == ("days_past_due", 60, 60)
+
+
+def test_a_score_that_is_as_bad_is_evidence_too() -> None:
+    """Behind what forces the band, with the component that costs most."""
+    state = state_after(facts(notice_day=MONDAY))
+    standing = state.standing
+    standing.score, standing.band, standing.forced_by = 40.0, "AT_RISK", "notice of cancellation"
+    standing.scores = [30.0, None, 50.0, None]
+
+    found = find_bad_band(state, MID, BandEntered(), None, ())
+
+    assert found is not None
+    assert [fact.fact for fact in found.evidence] == ["days_since_notice", "score", "usage_score"]
