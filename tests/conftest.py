@@ -33,6 +33,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (first.get(item.path.name, 0), -sizes[item.path], item.path))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="rewrite what tests/golden expects, and the examples of outputs in schemas/examples",
+    )
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether what is found becomes what is expected; the diff is to be read as behaviour."""
+    return bool(request.config.getoption("--update-golden"))
+
+
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., None]:
     """Wait until a condition holds; fail with the condition's name if it does not within 20 seconds."""

@@ -44,6 +44,11 @@ def as_native_value(schema: Schema, example: Any) -> Any:
     return _convert(schema, example, _as_native)
 
 
+def as_example(schema: Schema, value: Any) -> Any:
+    """*value* of our codecs, unions without names, as the examples have it: in the schema's order, leaves as text."""
+    return _convert(schema, value, _as_text)
+
+
 def _convert(kind: Any, item: Any, leaf: Leaf) -> Any:  # noqa: PLR0911 - one return per kind of type
     match kind:
         case ["null", branch]:
@@ -80,3 +85,15 @@ def _as_integer(meaning: str, item: str) -> Any:
     if isinstance(native, datetime):
         return (native - _EPOCH) // timedelta(milliseconds=1)
     return native.toordinal() - _EPOCH.toordinal() if isinstance(native, date) else native
+
+
+def _as_text(meaning: str, item: Any) -> str:
+    match meaning:
+        case "timestamp-millis":
+            moment = _EPOCH + timedelta(milliseconds=item)
+            return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case "date":
+            return (_EPOCH.date() + timedelta(days=item)).isoformat()
+        case "decimal":
+            return f"{item:.4f}"
+    raise AssertionError(f"the examples do not know {meaning}")

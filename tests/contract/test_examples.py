@@ -1,10 +1,12 @@
 """Every record has examples, and they are what our own code reads and writes."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from contract_examples import CONTRACT, SCHEMAS, TOPICS, as_codec_value, examples, name_of, pairs
+from example_outputs import outputs_of_the_story
 
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.event_types import BY_SOURCE
@@ -72,3 +74,12 @@ def test_a_log_example_is_an_entry(example: dict[str, Any]) -> None:
     )
 
     assert codec.encode(codec.decode(payload)) == payload
+
+
+def test_the_examples_of_outputs_are_what_the_fold_makes(tmp_path: Path, update_golden: bool) -> None:
+    """A reader programs against them. `pytest tests/contract --update-golden` writes them again; the diff is behaviour."""
+    for topic, made in outputs_of_the_story(tmp_path).items():
+        if update_golden:
+            path = SCHEMAS / "examples" / f"{topic.schema}.json"
+            path.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n")
+        assert examples(topic) == made
