@@ -76,7 +76,7 @@ def test_a_log_example_is_an_entry(example: dict[str, Any]) -> None:
     assert codec.encode(codec.decode(payload)) == payload
 
 
-def test_the_examples_of_outputs_are_what_the_fold_makes(tmp_path: Path, update_golden: bool) -> None:
+def test_the_examples_of_outputs_are_what_the_fold_makes(tmp_path: Path, *, update_golden: bool) -> None:
     """A reader programs against them. `pytest tests/contract --update-golden` writes them again; the diff is behaviour."""
     for topic, made in outputs_of_the_story(tmp_path).items():
         if update_golden:

@@ -6,6 +6,11 @@ from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
 from pipeline.intake.event_types import EVENT_TYPES
 from pipeline.intake.received import CODES, Code
+from pipeline.kafka.client import producer_configuration
+from pipeline.wire.dead_letters import Mark, headers_again, letter_headers
+from pipeline.wire.outputs import SCORED_AT
+
+DECLARED = yaml.safe_load((SCHEMAS / "topics.yaml").read_text())
 
 # What each id of the embedded registry names, as the fingerprint of the schema without its documentation. Records in
 # topics bear these ids: a line here is never changed, a new version of a schema is a new line.
@@ -88,3 +93,28 @@ def test_every_code_of_a_dead_letter_is_explained() -> None:
     """The table covers the closed list, and says what to do."""
     assert tuple(CODES) == Code.__args__
     assert all(meaning.meaning and meaning.way_out for meaning in CODES.values())
+
+
+def test_every_header_is_declared_where_it_stands() -> None:
+    """A reader in another language learns their names from topics.yaml."""
+    dead_letter = letter_headers("customer.login.v1", 2, 991, "range", "amount is negative")
+    written = {
+        "outputs": [SCORED_AT],
+        "dead_letters": [name for name, _ in dead_letter],
+        "replays": [name for name, _ in headers_again(dead_letter)],
+        "markers": [name for name, _ in Mark(offset=7, done="dropped", by="Mara", why="a test").headers()],
+    }
+
+    declared: dict[str, list[str]] = {}
+    for name, header in DECLARED["headers"].items():
+        assert header["meaning"]
+        declared.setdefault(header["found_on"], []).append(name)
+    assert declared == written
+
+
+def test_our_producers_partition_as_the_contract_says() -> None:
+    """Or an account's records would lie in two partitions, in no order."""
+    declared = DECLARED["partitioner"]
+
+    assert producer_configuration({})["partitioner"] == declared["librdkafka"]
+    assert declared["name"] == "murmur2"

@@ -187,7 +187,8 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., "subprocess
     copy = tmp_path_factory.mktemp("grown")
     for folder in ("pipeline", "schemas", "tests/golden"):
         shutil.copytree(CHECKOUT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(CHECKOUT / "pyproject.toml", copy)
+    for file in ("pyproject.toml", "tests/conftest.py"):
+        shutil.copy(CHECKOUT / file, copy / file)
     add_event_type(copy)
     add_component(copy)
     add_sign(copy)
