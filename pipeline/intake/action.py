@@ -12,6 +12,8 @@ LONGEST_OVERRIDE: Final = 90 * 24 * 3_600_000
 
 _LONGEST_REASON: Final = 2000
 _ABOUT_AN_ALERT: Final = frozenset({"ACKNOWLEDGE", "SNOOZE", "RESOLVE"})
+_UNSUPPORTED: Final = _ABOUT_AN_ALERT | {"NOTE"}
+"""Kinds of the schema on which no alert and no score depends yet; accepted, they would be lost without a word."""
 
 
 def check(checks: Checks) -> None:
@@ -27,6 +29,8 @@ def check(checks: Checks) -> None:
         checks.required(("alert_id",), f"for {kind}")
     if kind == "SNOOZE":
         checks.required(("until",), "for SNOOZE")
+    if kind in _UNSUPPORTED:
+        checks.note("unsupported_action", f"{kind} is not supported by this release, only OVERRIDE is")
     if kind == "OVERRIDE":
         checks.required(("reason",), "for OVERRIDE")
     if kind == "OVERRIDE" and band is not None:

@@ -30,6 +30,7 @@ Code: TypeAlias = Literal[
     "missing_field",
     "range",
     "future_timestamp",
+    "unsupported_action",
     "unresolved_account",
     "ambiguous_account",
 ]
@@ -77,6 +78,10 @@ CODES: Final[Mapping[Code, CodeMeaning]] = {
     "future_timestamp": CodeMeaning(
         meaning="The event says it happened more than 5 minutes after it was observed.",
         way_out="Check the clock and the time zone of the source: occurred_at is UTC. " + _FIX_AND_REPLAY,
+    ),
+    "unsupported_action": CodeMeaning(
+        meaning="This release does nothing with actions of this kind: ACKNOWLEDGE, SNOOZE, RESOLVE and NOTE.",
+        way_out="Send OVERRIDE, or keep it for a release that supports the kind, then `telltale dlq replay`.",
     ),
     "unresolved_account": CodeMeaning(
         meaning="No account_id, and no account lists the external id or the e-mail's domain.",

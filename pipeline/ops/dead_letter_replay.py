@@ -18,8 +18,8 @@ from pipeline.kafka.records import Appender, partitions_of
 from pipeline.ops.dead_letter_reader import DeadLetter
 from pipeline.wire.dead_letters import MOST_UNMARKED, Done, Mark, headers_again
 
-CURABLE: Final = ("unresolved_account", "ambiguous_account", "unknown_schema")
-"""Codes whose cause is not in the record: an account's facts, or a schema that was not registered."""
+CURABLE: Final = ("unresolved_account", "ambiguous_account", "unknown_schema", "unsupported_action")
+"""Codes whose cause is not in the record: an account's facts, a schema that was not registered, or the release."""
 
 
 def send_again(

@@ -60,7 +60,7 @@ class Scored:
     What became of a history's *events*.
 
     *scores* are in the order of as_of, account_id and version, *alerts* of opened_at and alert_id; *left_out* counts
-    by code the events that no account was found for.
+    by code the events that a history may leave out.
     """
 
     events: int

@@ -22,8 +22,13 @@ from pipeline.wire.ndjson import EventLines
 TICK_INTERVAL: Final = 3_600_000
 """Ticks come at full hours, ms."""
 
-LEFT_OUT: Final[frozenset[Code]] = frozenset({"unresolved_account", "ambiguous_account"})
-"""Live, such a record waits in the dead-letter topic for its account; a history without it is still a history."""
+LEFT_OUT: Final[frozenset[Code]] = frozenset(
+    {"unresolved_account", "ambiguous_account", "unsupported_action"}
+)
+"""
+Live, such a record waits in the dead-letter topic for its account, or for a release that knows what to do with it; a
+history without it is still a history.
+"""
 
 
 class FaultyLine(Exception):  # noqa: N818 - reads as what happened
@@ -53,7 +58,7 @@ class ShareReader:
     """
     Reads a share.
 
-    Once its lines were read, *events* counts them, *left_out* by code those that no account was found for.
+    Once its lines were read, *events* counts them, *left_out* by code those in ``LEFT_OUT``.
     """
 
     def __init__(self, share: HistoryShare, *, contract: Contract, pseudonyms: Pseudonyms) -> None:

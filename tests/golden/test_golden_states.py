@@ -66,8 +66,15 @@ def write(file: Path, found: dict[bytes, bytes]) -> None:
     file.write_text("\n".join(lines) + "\n")
 
 
-def test_this_version_writes_the_bytes_agreed_upon(*, update_golden: bool) -> None:
-    """Whoever changes them gives them a new version, and an upcaster for those of the last."""
+def test_this_version_writes_the_bytes_agreed_upon(
+    monkeypatch: pytest.MonkeyPatch, *, update_golden: bool
+) -> None:
+    """
+    Whoever changes them gives them a new version, and an upcaster for those of the last.
+
+    The scenario has actions that the intake rejects by now: older logs hold them, and they fold as they did.
+    """
+    monkeypatch.setattr("pipeline.intake.action._UNSUPPORTED", frozenset())
     file, found = STATES / f"v{STATE_VERSION}.ndjson", values(folded())
     if update_golden:
         write(file, found)

@@ -87,9 +87,9 @@ VALUES: dict[str, dict[str, Any]] = {
     "action": {
         **{name: value for name, value in _EVENT.items() if name != "email"},
         "source": "telltale",
-        "kind": "NOTE",
+        "kind": "OVERRIDE",
         "author": "Mara",
-        "reason": None,
+        "reason": "Back to the computed band",
         "alert_id": None,
         "band": None,
         "until": None,

@@ -10,6 +10,12 @@ from pipeline.intake.received import Accepted
 
 OVERRIDE = {"kind": "OVERRIDE", "reason": "Sponsor is on board", "band": "WATCH", "until": NOW + 30 * DAY}
 SNOOZE = {"kind": "SNOOZE", "alert_id": "a-1", "until": NOW + DAY}
+UNSUPPORTED = (
+    {"kind": "ACKNOWLEDGE", "alert_id": "a-1"},
+    SNOOZE,
+    {"kind": "RESOLVE", "alert_id": "a-1"},
+    {"kind": "NOTE"},
+)
 CSAT = {"kind": "CSAT", "scale_min": 1, "scale_max": 5}
 CES = {"kind": "CES", "scale_min": 1, "scale_max": 7}
 PERIOD = {"period_start": TODAY, "period_end": TODAY + 30}
@@ -121,9 +127,22 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("account", {"owner": "Ma\x1bra"}, "range", "owner has control characters or broken Unicode"),
     ("action", {"kind": "UNKNOWN"}, "range", "kind is UNKNOWN"),
     ("action", {"author": ""}, "range", "author is empty"),
-    ("action", {"kind": "ACKNOWLEDGE"}, "missing_field", "alert_id is missing, required for ACKNOWLEDGE"),
-    ("action", {"kind": "RESOLVE"}, "missing_field", "alert_id is missing, required for RESOLVE"),
-    ("action", SNOOZE | {"until": None}, "missing_field", "until is missing, required for SNOOZE"),
+    *(
+        (
+            "action",
+            fields,
+            "unsupported_action",
+            f"{fields['kind']} is not supported by this release, only OVERRIDE is",
+        )
+        for fields in UNSUPPORTED
+    ),
+    (
+        "action",
+        SNOOZE | {"alert_id": None, "until": None},
+        "missing_field",
+        "alert_id is missing, required for SNOOZE; until is missing, required for SNOOZE; "
+        "SNOOZE is not supported by this release, only OVERRIDE is",
+    ),
     ("action", OVERRIDE | {"reason": None}, "missing_field", "reason is missing, required for OVERRIDE"),
     (
         "action",
@@ -165,7 +184,6 @@ PASSED: list[tuple[str, dict[str, Any]]] = [
     ("account", {"cmrr": Decimal(0), "currency": "EUR"}),
     ("account", {"start_date": TODAY - 15_000}),
     ("account", {"name": "株式会社\u3000アクメ"}),
-    ("action", SNOOZE),
     ("action", OVERRIDE),
     ("action", {"kind": "OVERRIDE", "reason": "Back to the computed band"}),
 ]

@@ -130,6 +130,23 @@ def test_the_latest_facts_of_an_account_count(tmp_path: Path) -> None:
     assert opened(file_of(tmp_path, *lines)).left_out == {}
 
 
+def test_actions_that_are_not_supported_are_left_out_and_counted(tmp_path: Path) -> None:
+    """A history with notes is still one; whoever loads it is told what stays behind."""
+    note = {
+        "type": "action",
+        "event_id": "n-1",
+        "occurred_at": NINE,
+        "source": "console",
+        "account_id": "acme",
+    }
+    note |= {"kind": "NOTE", "author": "mara", "reason": "Called them."}
+
+    history = opened(file_of(tmp_path, note, login(NINE, "a")))
+
+    assert history.left_out == {"unsupported_action": 1}
+    assert [entry.body.event_id for account_id, entry in history.entries() if account_id] == ["a"]
+
+
 def test_what_the_directory_knows_already_is_newer_than_a_history(tmp_path: Path) -> None:
     """A file of last year does not take back what the account topic says today."""
     directory = AccountDirectory()
