@@ -5,21 +5,23 @@ It takes values, not Settings. Running one is in ``worker``; agents, tables and 
 own them.
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping
-from time import monotonic
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import faust
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth, server_list
-from faust.types import EventT
+from faust.types import TP, EventT
 from faust.types.auth import CredentialsT
 
 from agents.lane.consumer import LaneConsumer
 from agents.lane.delivery import LaneSchema
 from agents.lane.fences import Lease
 from agents.lane.transport import LaneOptions, LaneTransport
+from agents.stacks import log_stacks
+from agents.time_source import SYSTEM_TIME, TimeSource
 
 PRODUCER_MAX_BATCH_BYTES = 1_000_000
 """Below Kafka's default message.max.bytes (1,048,588); a step of states has a limit of its own."""
@@ -42,19 +44,45 @@ Well above what it may take: the states of a partition are decoded in one go at 
 
 
 class LaneApp(faust.App):
-    """A Faust app whose transport is the lane and that keeps nothing on disk."""
+    """
+    A Faust app whose transport is the lane and that keeps nothing on disk.
+
+    *time_source* is what everything of the worker takes its time from. A worker whose event loop has not turned for
+    *stuck_seconds* is not alive.
+    """
 
     logger = logging.getLogger("faust.lane")  # what Faust says of its own doings
 
     def __init__(
-        self, name: str, *, session_seconds: float, lane_options: LaneOptions, **settings: Any
+        self,
+        name: str,
+        *,
+        session_seconds: float,
+        heartbeat_seconds: float,
+        lane_options: LaneOptions,
+        time_source: TimeSource,
+        stuck_seconds: float,
+        **settings: Any,
     ) -> None:
+        self.time_source = time_source
+        self._stuck_seconds = stuck_seconds
+        self.turn_seconds = stuck_seconds / 30
+        """How often whoever runs the app calls ``turned``."""
+        self._silent_seconds = max(session_seconds / 2, 3 * heartbeat_seconds)
         self._lease = Lease(session_seconds)
         self._lane_options = lane_options
         self.leaving = False
         """Set by whoever is about to stop the app: not ready from then on."""
-        self._turned_at = monotonic()
-        super().__init__(name, broker_session_timeout=session_seconds, **settings)
+        self._turned_at = time_source.monotonic()
+        self._turning: asyncio.AbstractEventLoop | None = None
+        self._traced_at: float | None = None
+        """When the loop had turned last, as its stacks were logged."""
+        super().__init__(
+            name,
+            broker_session_timeout=session_seconds,
+            broker_heartbeat_interval=heartbeat_seconds,
+            **settings,
+        )
 
     @property
     def lane(self) -> LaneTransport:
@@ -93,27 +121,52 @@ class LaneApp(faust.App):
             assigned = self.consumer.assignment()
         except ConsumerNotStarted:
             return False, "connects to the broker"
+        return self._readiness_of(assigned)
+
+    def _readiness_of(self, assigned: Collection[TP]) -> tuple[bool, str]:
+        """``readiness`` of a consumer that runs and owns *assigned*."""
         if self.rebalancing or not assigned:
             return False, "waits for partitions from its group"
+        if self.broker_away:
+            return False, self.broker_away
         if not self.lane_consumer.flow_active:
             return False, "reads its state back from the changelog"
         owned = sorted({tp.partition for tp in assigned})
         return True, f"processes partitions {', '.join(map(str, owned))}"
 
+    @property
+    def broker_away(self) -> str:
+        """Why no broker can be counted on, as a sentence; empty while the group answers. Safe from another thread."""
+        seconds = self._lease.silent_seconds()
+        if seconds is None or seconds <= self._silent_seconds:
+            return ""
+        return f"Kafka is away: the group has not answered a heartbeat for {seconds:.0f} s"
+
     def turned(self) -> None:
         """Note that the event loop turns, or gets on with what blocks it."""
-        self._turned_at = monotonic()
+        self._turned_at = self.time_source.monotonic()
+        self._turning = asyncio.get_running_loop()
 
     def liveness(self) -> tuple[bool, str]:
         """
-        Whether the event loop has turned within ``STUCK_SECONDS``, and a sentence about it; safe from another thread.
+        Whether the event loop has turned of late, and a sentence about it; safe from another thread.
 
-        A worker that waits for Kafka is alive: its loop turns.
+        A worker that waits for Kafka is alive: its loop turns. Whoever is told that it is not may kill it, so where all
+        threads and tasks stand is logged first, once until the loop turns again.
         """
-        seconds = monotonic() - self._turned_at
-        if seconds > STUCK_SECONDS:
-            return False, f"the event loop has not turned for {seconds:.0f} s"
-        return True, "the event loop turns"
+        turned_at = self._turned_at
+        seconds = self.time_source.monotonic() - turned_at
+        if seconds <= self._stuck_seconds:
+            return True, "the event loop turns"
+        if self._traced_at != turned_at:
+            self._traced_at = turned_at
+            log_stacks(self._loops())
+        return False, f"the event loop has not turned for {seconds:.0f} s"
+
+    def _loops(self) -> list[asyncio.AbstractEventLoop]:
+        """The event loops of this worker: its own, and that of the consumer's thread once there is one."""
+        loops = [] if self._turning is None else [self._turning]
+        return loops if self._consumer is None else [*loops, self.lane_consumer.thread_loop]
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -139,20 +192,25 @@ def make_app(
     commit_seconds: float = 1.0,
     security: Mapping[str, Any] | None = None,
     lane_options: LaneOptions | None = None,
+    time_source: TimeSource = SYSTEM_TIME,
+    stuck_seconds: float = STUCK_SECONDS,
 ) -> LaneApp:
     """
     Make the app *name*, which is its consumer group too, on *brokers* (``host:port,host:port``).
 
     *partitions* is the count that log, outputs and changelog share. *security* is None for plaintext, else
     ``ssl_context`` (an ``ssl.SSLContext``) for TLS, ``username``, ``password`` and ``mechanism`` for SASL, or both.
+    *time_source* and *stuck_seconds* are the LaneApp's.
     """
     return LaneApp(
         name,
         session_seconds=session_seconds,
+        heartbeat_seconds=heartbeat_seconds,
         lane_options=lane_options or LaneOptions(),
+        time_source=time_source,
+        stuck_seconds=stuck_seconds,
         broker=[f"kafka://{broker.strip()}" for broker in brokers.split(",")],
         broker_credentials=_credentials(security),
-        broker_heartbeat_interval=heartbeat_seconds,
         broker_rebalance_timeout=max(session_seconds, 20.0),
         broker_request_timeout=max(session_seconds, 30.0),  # Faust: not below the session
         broker_commit_interval=commit_seconds,

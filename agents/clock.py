@@ -8,7 +8,6 @@ or below a partition's clock changes nothing there, so two clocks for a moment d
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from agents.time_source import TimeSource
 from pipeline import metrics
 
 log = structlog.get_logger(__name__)
@@ -57,10 +57,11 @@ class LogClock:
 
 
 class Clock:
-    """Writes a tick every *tick_seconds* while this worker may, until cancelled."""
+    """Writes a tick every *tick_seconds* of *time_source* while this worker may, until cancelled."""
 
-    def __init__(self, wiring: LogClock, *, tick_seconds: float) -> None:
+    def __init__(self, wiring: LogClock, *, tick_seconds: float, time_source: TimeSource) -> None:
         self._wiring = wiring
+        self._time = time_source
         self._tick_seconds = tick_seconds
         self._wall_over_monotonic: float | None = None
         """Wall clock less monotonic clock when the broker last agreed with us, None if it does not."""
@@ -68,12 +69,12 @@ class Clock:
 
     async def run(self) -> None:
         """Tick until cancelled. A broker that is away only delays the next tick."""
-        self._ticked_at = time.time()
+        self._ticked_at = self._time.wall()
         while True:
-            await asyncio.sleep(self._tick_seconds - time.time() % self._tick_seconds)
+            await asyncio.sleep(self._tick_seconds - self._time.wall() % self._tick_seconds)
             if not self._wiring.owns():
                 self._wall_over_monotonic = None
-                self._ticked_at = time.time()
+                self._ticked_at = self._time.wall()
                 metrics.CLOCK_LAG_SECONDS.set(0)  # another worker's business
                 continue
             try:
@@ -82,7 +83,7 @@ class Clock:
                 log.warning(
                     "clock.stalled", reason=repr(exc), way_out="waits for the broker and goes on by itself"
                 )
-            metrics.CLOCK_LAG_SECONDS.set(time.time() - self._ticked_at)
+            metrics.CLOCK_LAG_SECONDS.set(self._time.wall() - self._ticked_at)
 
     async def _tick(self) -> None:
         if not self._trusted():
@@ -90,7 +91,7 @@ class Clock:
             await self._write(0, self._wiring.partitions[:1])
         if not self._trusted():
             return
-        at = int(time.time() * 1000)
+        at = self._time.now()
         goal = await self._wiring.progress.ends()
         if not goal or await self._committed_up_to(goal, since=at):
             await self._write(at, self._wiring.partitions)
@@ -99,7 +100,7 @@ class Clock:
     def _trusted(self) -> bool:
         """Whether our clock is the one the broker agreed with: a wrong T in the log cannot be taken back."""
         agreed = self._wall_over_monotonic
-        return agreed is not None and abs(time.time() - time.monotonic() - agreed) < _SET_SECONDS
+        return agreed is not None and abs(self._time.wall() - self._time.monotonic() - agreed) < _SET_SECONDS
 
     async def _committed_up_to(self, goal: Mapping[TopicPartition, int], *, since: int) -> bool:
         """Wait for the group; False when the partition that gives the right to tick has moved to another worker."""
@@ -111,7 +112,7 @@ class Clock:
                 return True
             if not self._wiring.owns():
                 return False
-            behind = time.time() - since / 1000
+            behind = self._time.wall() - since / 1000
             metrics.CLOCK_LAG_SECONDS.set(behind)
             if behind > reported + _STALL_REPORT_SECONDS:
                 reported = behind
@@ -121,9 +122,9 @@ class Clock:
             await asyncio.sleep(_COMMIT_POLL_SECONDS)
 
     async def _write(self, at: int, partitions: Sequence[int]) -> None:
-        sent = time.time()
+        sent = self._time.wall()
         written = await self._wiring.write(at, partitions)
-        answered = time.time()
+        answered = self._time.wall()
         stamped = [
             m.timestamp / 1000
             for m in written
@@ -131,7 +132,7 @@ class Clock:
         ]
         skew = max((max(sent - t, t - answered, 0.0) for t in stamped), default=0.0)
         metrics.CLOCK_SKEW_SECONDS.set(skew)
-        self._wall_over_monotonic = answered - time.monotonic() if skew <= MAX_SKEW_SECONDS else None
+        self._wall_over_monotonic = answered - self._time.monotonic() if skew <= MAX_SKEW_SECONDS else None
         if skew > MAX_SKEW_SECONDS:
             log.error(
                 "clock.refused",

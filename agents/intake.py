@@ -7,7 +7,6 @@ that, and so an append that fails ends the process.
 """
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiokafka.partitioner import murmur2
 from faust.types import TP
 
+from agents.account_places import account_places
 from agents.app import LaneApp
 from agents.clock import Clock, LogClock
 from agents.dead_letters import FloodGauge, dead_letter
@@ -46,7 +45,6 @@ log = structlog.get_logger(__name__)
 
 Verdict = Accepted | Rejected
 
-_REGISTRY_RETRY_SECONDS = 1.0
 _BROKER_RETRY_SECONDS = 1.0
 
 _READERS_SECONDS = 60.0
@@ -73,7 +71,8 @@ class IntakeWorker:
     written every *tick_seconds*, by whichever worker owns partition 0 of the account topic. With *set_floods_aside* it
     puts aside what cannot be read however much it is. *input_incarnations* asks the broker for the ids of the input
     topics, by which one made anew is known; it is called in a thread, once a broker answers and from then on.
-    *health_group* is the consumer group of the health workers, which must be able to read what is written here.
+    *health_group* is the consumer group of the health workers, which must be able to read what is written here. A
+    registry that does not answer is asked again after *registry_retry_seconds*.
     """
 
     def __init__(
@@ -87,6 +86,7 @@ class IntakeWorker:
         set_floods_aside: bool = False,
         input_incarnations: Callable[[], Mapping[str, str]] = dict,
         health_group: str,
+        registry_retry_seconds: float = 1.0,
     ) -> None:
         self.app = app
         self._contract = contract
@@ -97,7 +97,9 @@ class IntakeWorker:
         self._intake = Intake(directory=directory, pseudonyms=pseudonyms)
         self._partitions = app.conf.topic_partitions
         self._tick_seconds = tick_seconds
-        self._places: dict[str, tuple[int, bytes]] = {}
+        self._time = app.time_source
+        self._registry_retry_seconds = registry_retry_seconds
+        self._place_of = account_places(self._partitions)
         self._writer: Writer[Placed] = Writer(self._write)
         self._feed: DirectoryFeed | None = None
         self._flood = None if set_floods_aside else FloodGauge()
@@ -143,7 +145,7 @@ class IntakeWorker:
         async for event in stream.noack().events():
             records = self.app.accept(event)
             await self._see_that_inputs_are_the_same()
-            now = int(time.time() * 1000)
+            now = self._time.now()
             received = await self._decode(records)
             verdicts = [self._judge(one, now) for one in received]
             if any(isinstance(v, Rejected) and v.code == "unresolved_account" for v in verdicts):
@@ -178,7 +180,7 @@ class IntakeWorker:
         while True:
             # It says nothing about the records: they wait, and with them the inputs of this worker.
             log.warning("registry.unavailable", reason=reason, way_out="tries again by itself")
-            await asyncio.sleep(_REGISTRY_RETRY_SECONDS)
+            await asyncio.sleep(self._registry_retry_seconds)
             try:
                 # A request blocks for seconds; meanwhile the clock and what was placed go on.
                 return await asyncio.to_thread(lambda: [decode(record) for record in records])
@@ -210,21 +212,13 @@ class IntakeWorker:
         name = self._contract.dead_letter(topic).name
         return name, partition % await self.app.partition_count(name)
 
-    def _place_of(self, account_id: str) -> tuple[int, bytes]:
-        place = self._places.get(account_id)
-        if place is None:
-            key = account_id.encode()
-            # murmur2 is Python code and accounts repeat, so the answer is kept.
-            place = self._places[account_id] = ((murmur2(key) & 0x7FFFFFFF) % self._partitions, key)
-        return place
-
     async def _write(self, _: int, waiting: list[Placed]) -> None:
         together: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for placed in waiting:
             for place, records in placed.records.items():
                 together[place].extend(records)
         await asyncio.gather(*(append(self.app, *place, records) for place, records in together.items()))
-        now = time.time()
+        now = self._time.wall()
         for placed in waiting:
             # One sample a poll, of its oldest record; one a record would cost as much as placing it.
             metrics.EVENT_LATENCY.labels(stage="logged").observe(max(0.0, now - placed.observed_at / 1000))
@@ -240,7 +234,7 @@ class IntakeWorker:
                 owns=self._owns_clock,
                 write=self._write_tick,
             )
-            await Clock(wiring, tick_seconds=self._tick_seconds).run()
+            await Clock(wiring, tick_seconds=self._tick_seconds, time_source=self._time).run()
 
     def _owns_clock(self) -> bool:
         first = TP(self._contract.input("account").name, 0)

@@ -192,9 +192,14 @@ def rates() -> dict[str, float]:
 
 
 def levels() -> dict[str, float]:
-    """How things stand now: unread records, and the age of the partition clock that is furthest behind, in seconds."""
+    """
+    How things stand now, as far as known: unread records, and the age of the furthest partition clock, in seconds.
+
+    A process that owns no partition, or whose broker is away, knows of no lag.
+    """
     clocks = [value for _, value in _series(PARTITION_CLOCK)]
-    standing = {"lag": sum(value for _, value in _series(LAG))}
+    lags = [value for _, value in _series(LAG)]
+    standing = {"lag": sum(lags)} if lags else {}
     return standing | ({"clock_age_seconds": round(time.time() - min(clocks), 1)} if clocks else {})
 
 

@@ -48,6 +48,11 @@ class LaneConsumer(CommittingConsumer):
         self._group_offsets: Mapping[TP, int | None] = {}
         self._recovery_was_alive = False
 
+    @property
+    def thread_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of the consumer's thread."""
+        return self._thread.thread_loop
+
     def _new_consumer_thread(self) -> LaneConsumerThread:
         return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
 

@@ -131,6 +131,11 @@ class Lease:
                 f"the group answered {age:.1f} s ago for the last time, writing is allowed for {self.seconds:.1f} s",
             )
 
+    def silent_seconds(self) -> float | None:
+        """For how long the group has not answered; None before its first answer. Safe from another thread."""
+        granted_at = self._granted_at
+        return None if granted_at is None else boot_clock() - granted_at
+
     def granted_by(self, send: Send) -> Send:
         """Wrap the group coordinator's *send*: an answered Heartbeat or SyncGroup renews the lease."""
 

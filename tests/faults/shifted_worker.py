@@ -5,11 +5,13 @@ The clock is off by so many seconds from the start on, or from SIGUSR1 on; the m
 somebody has set a machine's time.
 """
 
+import functools
 import signal
 import sys
 import time
 
-from pipeline.cli import main
+from agents.time_source import TimeSource
+from pipeline.cli import main, worker
 
 
 def shift(seconds: float) -> None:
@@ -20,6 +22,8 @@ def shift(seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    asked_each_time = TimeSource(wall=lambda: time.time())  # noqa: PLW0108 - the default took hold of the right clock
+    worker.make_app = functools.partial(worker.make_app, time_source=asked_each_time)
     off_by = float(sys.argv[1])
     if sys.argv[2] == "start":
         shift(off_by)

@@ -15,11 +15,10 @@ from command_line import PSEUDONYM_KEY
 
 STUCK_SECONDS = 1.0
 SCRIPT = f"""if True:
-    import signal, time
-    import agents.app, agents.worker
-    from pipeline.cli import main
+    import functools, signal, time
+    from pipeline.cli import main, worker
 
-    agents.app.STUCK_SECONDS, agents.worker._TURN_SECONDS = {STUCK_SECONDS}, 0.05
+    worker.make_app = functools.partial(worker.make_app, stuck_seconds={STUCK_SECONDS})
     signal.signal(signal.SIGUSR1, lambda *_: time.sleep(60))
     main()
 """
@@ -33,6 +32,13 @@ def livez(address: str) -> tuple[int, str]:
     except HTTPError as error:
         with error:
             return error.code, error.read().decode()
+
+
+def until_killed(process: "subprocess.Popen[bytes]") -> list[bytes]:
+    """What *process* still has to say, killed now."""
+    assert process.stderr is not None
+    process.kill()
+    return process.stderr.readlines()
 
 
 @pytest.fixture(params=["intake", "health"])
@@ -58,3 +64,11 @@ def test_a_worker_is_alive_until_its_event_loop_is_stuck(
 
     eventually(lambda: livez(address)[0] == 503)
     assert livez(address)[1].startswith("the event loop has not turned for ")
+    lines = [json.loads(line) for line in until_killed(worker) if line.startswith(b"{")]
+    stacks = {line["thread"]: line["stack"] for line in lines if line["event"] == "worker.thread_stack"}
+    tasks = [line["stack"] for line in lines if line["event"] == "worker.task_stack"]
+    assert stacks["MainThread"][-1].endswith(" <lambda>")  # the signal handler that sleeps
+    assert any(
+        "wait_for_broker" in calls[-1] or "wait_for_broker" in calls[-2] for calls in tasks if len(calls) > 1
+    )
+    assert len(stacks) == sum(line["event"] == "worker.thread_stack" for line in lines)  # once, not a probe

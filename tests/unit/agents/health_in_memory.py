@@ -9,6 +9,7 @@ from faust.types import TP
 from workers_in_memory import CONTRACT, REGISTRY, Running, until
 
 from agents.health import HealthWorker
+from agents.time_source import SYSTEM_TIME, TimeSource
 from pipeline.health.events import Event as AccountEvent
 from pipeline.health.events import LogEntry, Login, Scorecards, SupportTicket, Tick
 from pipeline.scorecards import load_scorecards
@@ -25,8 +26,10 @@ encode = LogCodec(CONTRACT, REGISTRY).encode
 class Health(Running):
     """A health worker that owns one partition, and the log it reads."""
 
-    def __init__(self, *, step_bytes: int = 100_000, incarnation: str = "") -> None:
-        super().__init__(LOG)
+    def __init__(
+        self, *, step_bytes: int = 100_000, incarnation: str = "", time_source: TimeSource = SYSTEM_TIME
+    ) -> None:
+        super().__init__(LOG, time_source=time_source)
         self.worker = HealthWorker(
             self.lane.app,
             contract=CONTRACT,

@@ -8,6 +8,7 @@ from faust.types import TP
 from workers_in_memory import CONTRACT, REGISTRY, Running, until
 
 from agents.intake import IntakeWorker
+from agents.time_source import SYSTEM_TIME, TimeSource
 from pipeline.health.events import LogEntry
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.wire.inputs import InputEncoder
@@ -75,8 +76,17 @@ class Feed:
 class Intake(Running):
     """An intake worker that owns partitions 0 and 3 of three inputs."""
 
-    def __init__(self, registry: Any = REGISTRY, *, set_floods_aside: bool = False) -> None:
-        super().__init__(*(TP(topic, number) for topic in (LOGINS, SURVEYS, ACCOUNTS) for number in (0, 3)))
+    def __init__(
+        self,
+        registry: Any = REGISTRY,
+        *,
+        set_floods_aside: bool = False,
+        time_source: TimeSource = SYSTEM_TIME,
+    ) -> None:
+        super().__init__(
+            *(TP(topic, number) for topic in (LOGINS, SURVEYS, ACCOUNTS) for number in (0, 3)),
+            time_source=time_source,
+        )
         self.worker = IntakeWorker(
             self.lane.app,
             contract=CONTRACT,
@@ -85,6 +95,7 @@ class Intake(Running):
             tick_seconds=10,
             set_floods_aside=set_floods_aside,
             health_group="telltale-health",
+            registry_retry_seconds=0.001,
         )
         self.feed = self.worker._feed = Feed(self.worker)
 

@@ -21,6 +21,7 @@ from agents.app import LaneApp, make_app
 from agents.lane.consumer import LaneConsumer
 from agents.lane.fences import Exit
 from agents.lane.transport import LaneOptions
+from agents.time_source import SYSTEM_TIME, TimeSource
 
 
 class Stopped(BaseException):
@@ -133,9 +134,15 @@ class InMemoryConsumer(LaneConsumer):
 class Lane:
     """A consumer that owns *tps*, and what a test does with it."""
 
-    def __init__(self, *tps: TP, options: LaneOptions | None = None) -> None:
+    def __init__(
+        self, *tps: TP, options: LaneOptions | None = None, time_source: TimeSource = SYSTEM_TIME
+    ) -> None:
         self.app: LaneApp = make_app(
-            "lane", brokers="127.0.0.1:1", partitions=4, lane_options=options or LaneOptions(pause_seconds=0)
+            "lane",
+            brokers="127.0.0.1:1",
+            partitions=4,
+            lane_options=options or LaneOptions(pause_seconds=0),
+            time_source=time_source,
         )
 
         async def nothing(*_: Any) -> None: ...

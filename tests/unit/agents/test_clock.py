@@ -13,6 +13,7 @@ from aiokafka.structs import RecordMetadata
 from workers_in_memory import until
 
 from agents.clock import Clock, LogClock
+from agents.time_source import SYSTEM_TIME, TimeSource
 from pipeline import metrics
 
 A, B = TopicPartition("customer.login.v1", 0), TopicPartition("customer.survey.v1", 2)
@@ -61,10 +62,10 @@ class Kafka:
 
 
 @asynccontextmanager
-async def ticking(kafka: Kafka) -> AsyncIterator[None]:
+async def ticking(kafka: Kafka, time_source: TimeSource = SYSTEM_TIME) -> AsyncIterator[None]:
     """A clock that runs for the length of the block."""
     wiring = LogClock(progress=kafka, partitions=PARTITIONS, owns=lambda: kafka.owned, write=kafka.write)
-    running = asyncio.create_task(Clock(wiring, tick_seconds=TICK_SECONDS).run())
+    running = asyncio.create_task(Clock(wiring, tick_seconds=TICK_SECONDS, time_source=time_source).run())
     try:
         yield
     finally:
@@ -183,19 +184,15 @@ async def test_a_clock_six_seconds_off_writes_no_tick_until_it_is_right(ahead: f
     assert told(metrics.CLOCK_SKEW_SECONDS) == pytest.approx(4, abs=0.2)
 
 
-async def test_a_clock_that_is_set_while_it_ticks_asks_before_the_next_tick(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_clock_that_is_set_while_it_ticks_asks_before_the_next_tick() -> None:
     """The wrong time would be in the log before the acknowledgement says that it is wrong."""
-    kafka = Kafka()
-    real = time.time
-    async with ticking(kafka):
+    kafka, set_ahead = Kafka(), 0.0
+    async with ticking(kafka, TimeSource(wall=lambda: time.time() + set_ahead)):
         await until(lambda: kafka.ticks)
-        monkeypatch.setattr("agents.clock.time.time", lambda: real() + 3600)
-        kafka.broker_ahead = -3600.0
+        set_ahead = 3600.0
         await some_ticks_later(kafka, lambda: kafka.written)
 
-    assert max(kafka.ticks) < (real() + 60) * 1000
+    assert max(kafka.ticks) < (time.time() + 60) * 1000
 
 
 async def test_the_embedded_broker_has_no_clock_to_differ_from() -> None:

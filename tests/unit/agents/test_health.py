@@ -19,6 +19,7 @@ from health_in_memory import (
 from workers_in_memory import until
 
 from agents.app import STUCK_SECONDS
+from agents.time_source import TimeSource
 from pipeline.health.fold import PartitionFold
 from pipeline.scorecards import read_documents
 from pipeline.wire.position import (
@@ -190,13 +191,10 @@ async def turns_while_folding(entries: int) -> int:
     return turns
 
 
-async def test_a_worker_that_restores_many_partitions_is_not_taken_for_stuck(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_worker_that_restores_many_partitions_is_not_taken_for_stuck() -> None:
     """No partition takes longer than the loop may stand still, all of them together do."""
     now, told = 0.0, []
-    monkeypatch.setattr("agents.app.monotonic", lambda: now)
-    health = Health()
+    health = Health(time_source=TimeSource(monotonic=lambda: now))
 
     def build(partition: int) -> PartitionFold:
         nonlocal now
@@ -204,7 +202,7 @@ async def test_a_worker_that_restores_many_partitions_is_not_taken_for_stuck(
         told.append(health.lane.app.liveness())
         return PartitionFold(partition, read_documents)
 
-    monkeypatch.setattr(health.worker, "_build", build)
+    health.worker._build = build  # type: ignore[method-assign]  # what is slow is the decoding of many states
     health.store.recovered = {0, 1, 2}
 
     await health.worker._state_offsets(dict.fromkeys(TP(LOG.topic, number) for number in range(3)))

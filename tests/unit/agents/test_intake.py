@@ -1,7 +1,6 @@
 """The intake's agent: what becomes of each record, where it goes, and when it is done."""
 
 import asyncio
-import time
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,9 @@ from intake_in_memory import ACCOUNTS, DAY_ONE, LOG, LOGINS, Intake, account, lo
 from lane_in_memory import ends_with
 from workers_in_memory import PARTITIONS, REGISTRY, until
 
+from agents.account_places import MOST_REMEMBERED
 from agents.lane.fences import Exit
+from agents.time_source import TimeSource
 from pipeline.wire.contract import Schema
 from pipeline.wire.registry import RegistryUnavailable
 
@@ -63,15 +64,23 @@ async def test_an_append_that_fails_ends_the_process_with_nothing_acknowledged()
 
 async def test_an_event_is_observed_at_its_kafka_timestamp_but_not_ahead_of_our_clock() -> None:
     """A clock of a producer or a broker that runs ahead must not make accounts older than the ticks."""
-    intake = Intake()
-    before = int(time.time() * 1000)
+    now = DAY_ONE + 60_000
+    intake = Intake(time_source=TimeSource(wall=lambda: now / 1000))
     intake.put(TP(LOGINS, 0), None, login(1), timestamp=DAY_ONE + 5)
-    intake.put(TP(LOGINS, 0), None, login(2), timestamp=before + 60_000)
+    intake.put(TP(LOGINS, 0), None, login(2), timestamp=now + 60_000)
     await intake.take_in()
 
-    usual, ahead = (entry.observed_at for _, entry in intake.entries())
-    assert usual == DAY_ONE + 5
-    assert before <= ahead <= int(time.time() * 1000)
+    assert [entry.observed_at for _, entry in intake.entries()] == [DAY_ONE + 5, now]
+
+
+async def test_accounts_beyond_those_remembered_keep_their_places() -> None:
+    """Ids are the senders' choice; what is remembered of them is bounded."""
+    intake = Intake()
+    remembered = intake.worker._place_of
+
+    assert remembered.cache_info().maxsize == MOST_REMEMBERED
+    places = [remembered(f"acc-{number % 3}") for number in range(6)]
+    assert places[:3] == places[3:]
 
 
 async def test_before_an_account_is_unknown_the_directory_is_read_to_its_present_end() -> None:
@@ -105,12 +114,6 @@ class AwayRegistry:
         return REGISTRY.schema_for(schema_id)
 
 
-@pytest.fixture
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.intake._REGISTRY_RETRY_SECONDS", 0.001)
-
-
-@pytest.mark.usefixtures("no_pause")
 async def test_without_a_registry_records_wait() -> None:
     """That nobody answers says nothing about the records."""
     intake = Intake(AwayRegistry(3))
@@ -122,7 +125,6 @@ async def test_without_a_registry_records_wait() -> None:
     assert len(intake.letters(LOGINS)) == 1
 
 
-@pytest.mark.usefixtures("no_pause")
 async def test_without_a_registry_the_directory_waits_too() -> None:
     """An account that is passed over would be unknown until the next start."""
     intake = Intake(AwayRegistry(2))

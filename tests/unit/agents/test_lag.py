@@ -24,15 +24,14 @@ def told(group: str) -> dict[str, float]:
 
 
 @pytest.mark.asyncio
-async def test_lag_is_what_is_not_committed_of_the_partitions_we_own(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lag_is_what_is_not_committed_of_the_partitions_we_own() -> None:
     """Delivered is not done; what was given away is somebody else's to tell; of what was never fetched nothing is known."""
-    monkeypatch.setattr("agents.lag._EVERY_SECONDS", 0.001)
     lane = Lane(A, B, EMPTY)
     lane.thread.append(A, 5)
     lane.thread.append(B, 2)
     [event, _] = await lane.poll()
     group = lane.app.conf.id
-    telling = asyncio.create_task(tell_lag(lane.app))
+    telling = asyncio.create_task(tell_lag(lane.app, every_seconds=0.001))
     await until(lambda: told(group) == {"0": 5, "1": 2})
 
     lane.ack(event)

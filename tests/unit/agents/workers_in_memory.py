@@ -19,6 +19,7 @@ from faust.types import TP
 from lane_in_memory import Lane
 
 from agents.app import PRODUCER_MAX_BATCH_BYTES
+from agents.time_source import SYSTEM_TIME, TimeSource
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import EmbeddedRegistry
 
@@ -91,8 +92,8 @@ class InMemoryProducer:
 class Running:
     """A worker's lane, its producer and its agent, fed by hand."""
 
-    def __init__(self, *tps: TP) -> None:
-        self.lane = Lane(*tps)
+    def __init__(self, *tps: TP, time_source: TimeSource = SYSTEM_TIME) -> None:
+        self.lane = Lane(*tps, time_source=time_source)
         self.producer = InMemoryProducer()
         self.lane.app.producer = self.producer
 
