@@ -129,7 +129,7 @@ class IntakeWorker:
     async def _learn(self, records: Sequence[Any]) -> None:
         for received in await self._decode(records):
             if isinstance(received, Received):
-                self._returns.changed(self._intake.follow(received))
+                self._returns.changed(self._intake.follow(received, self._time.now()))
 
     async def _follow_accounts(self) -> None:
         await self._directory.follow()
@@ -190,7 +190,7 @@ class IntakeWorker:
     def _judge(self, received: Received | Rejected, now: int) -> Verdict:
         if isinstance(received, Rejected):
             return received
-        return self._intake.process(received, min(received.timestamp, now))
+        return self._intake.process(received, now)
 
     async def _place(self, event: Any, records: Sequence[Any], verdicts: Sequence[Verdict]) -> Placed:
         placed: dict[tuple[str, int], list[Record]] = defaultdict(list)

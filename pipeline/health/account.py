@@ -19,6 +19,7 @@ from pipeline.health.events import (
     Segment,
     SupportTicket,
     SurveyResponse,
+    facts_hold,
 )
 from pipeline.health.history import ScoreHistory
 from pipeline.health.invoices import Invoices
@@ -246,13 +247,9 @@ class AccountState:
         return touched
 
     def _learned(self, facts: AccountFacts) -> int:
-        known = self.facts
-        # Facts behind a closing open the account again, however old they are: what stands last in the account topic holds.
-        if (
-            known is not None
-            and self.closed_by is None
-            and (facts.occurred_at, facts.event_id) <= (known.occurred_at, known.event_id)
-        ):
+        known = None if self.facts is None or self.closed_by is not None else self.facts
+        known_version = None if known is None else (known.occurred_at, known.event_id)
+        if not facts_hold((facts.occurred_at, facts.event_id), known_version):
             return NOTHING
         shown = (
             SHOWN if self.closed_by is not None or shown_facts(self.facts) != shown_facts(facts) else NOTHING

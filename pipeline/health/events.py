@@ -118,7 +118,7 @@ class SurveyResponse:
 
 @dataclass(slots=True)
 class AccountFacts:
-    """The account's own facts; the latest (occurred_at, event_id) holds."""
+    """The account's own facts; which of an account's facts hold is decided by ``facts_hold``."""
 
     input: ClassVar = "account"
     change: ClassVar[ChangeKind] = "FACTS"
@@ -160,6 +160,20 @@ class AccountClosed:
     def subject(self) -> bytes:
         """The account itself."""
         return b""
+
+
+FactsVersion: TypeAlias = tuple[int, str]
+"""(occurred_at, event_id) of account facts."""
+
+
+def facts_hold(arrived: FactsVersion, known: FactsVersion | None) -> bool:
+    """
+    Whether facts that arrive replace the *known* ones of their account; the fold and the intake's directory ask here.
+
+    The highest (occurred_at, event_id) holds, in whatever order they arrive. A closing has no time of its own, so it
+    holds when it arrives, and any facts behind it open the account again: *known* is ``None`` then.
+    """
+    return known is None or arrived > known
 
 
 @dataclass(slots=True)

@@ -1,13 +1,14 @@
 """
 Whose event is it: finds the account of an event that does not name one.
 
-The directory follows the account facts, latest record per account; who reads them, and when it has read enough to
+The directory follows the account facts, by the fold's own rule of which ones hold; who reads them, and when it has read enough to
 say that nobody claims an id, is the caller's business.
 """
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from pipeline.health.events import FactsVersion, facts_hold
 from pipeline.intake.checks import Fault
 from pipeline.intake.mail import company_domain, normalise_domain
 from pipeline.intake.received import Value
@@ -16,45 +17,58 @@ Claim: TypeAlias = tuple[str | None, str]
 """(source, external id) or (``None``, e-mail domain)."""
 
 
+class _Known(NamedTuple):
+    """What the facts that hold say of an account."""
+
+    version: FactsVersion
+    claims: tuple[Claim, ...]
+
+
 class AccountDirectory:
     """
     Claims of accounts on external ids and e-mail domains.
 
-    A claim holds as long as the account's latest facts have it; closing the account withdraws all of them.
+    A claim holds as long as the account's facts have it, those that ``facts_hold`` of all that arrived; closing the
+    account withdraws all of them. A directory that is filled anew knows only what compaction has left in the topic.
     Domains match exactly: ``eu.acme.example`` is not ``acme.example``. Nobody is found by a free-mail domain, whoever claims it.
     """
 
-    __slots__ = ("_claimants", "_claims")
+    __slots__ = ("_accounts", "_claimants")
 
     def __init__(self) -> None:
         self._claimants: dict[Claim, tuple[str, ...]] = {}
-        self._claims: dict[str, tuple[Claim, ...]] = {}
+        self._accounts: dict[str, _Known] = {}
 
     def __contains__(self, account_id: object) -> bool:
         """Whether the account's facts are known and it is not closed."""
-        return account_id in self._claims
+        return account_id in self._accounts
 
     def __len__(self) -> int:
         """How many accounts are known and not closed."""
-        return len(self._claims)
+        return len(self._accounts)
 
     def apply(self, account_id: str, facts: Value | None) -> frozenset[Claim]:
         """
-        Take over the account's latest *facts*, checked; ``None`` closes the account.
+        Take over *facts* of an account, checked, unless it has newer ones; ``None`` closes the account.
 
         Returns the claims that this account has gained or lost by it.
         """
-        before = self._claims.pop(account_id, ())
+        version = None if facts is None else (facts["occurred_at"], facts["event_id"])
+        known = self._accounts.get(account_id)
+        if version is not None and not facts_hold(version, known and known.version):
+            return frozenset()
+        before = () if known is None else known.claims
+        self._accounts.pop(account_id, None)
         for claim in before:
             others = tuple(other for other in self._claimants[claim] if other != account_id)
             if others:
                 self._claimants[claim] = others
             else:
                 del self._claimants[claim]
-        if facts is None:
+        if facts is None or version is None:
             return frozenset(before)
         claims = _claims_of(facts)
-        self._claims[account_id] = claims
+        self._accounts[account_id] = _Known(version, claims)
         for claim in claims:
             self._claimants[claim] = (*self._claimants.get(claim, ()), account_id)
         return frozenset(before).symmetric_difference(claims)

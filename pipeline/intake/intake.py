@@ -3,10 +3,10 @@ The intake's one decision, shared by live intake, history load and replay: log e
 
     directory = AccountDirectory()                       # filled through Intake.follow, see below
     intake = Intake(directory=directory, pseudonyms=Pseudonyms(key))
-    decision = intake.process(received, observed_at)      # Accepted(account_id, entry) | Rejected(code, detail, …)
+    decision = intake.process(received, now)              # Accepted(account_id, entry) | Rejected(code, detail, …)
 
-*observed_at* is the record's Kafka timestamp, never ahead of the caller's clock. ``process`` only reads the
-directory; whoever follows customer.account feeds it with ``follow``. What cannot be resolved may be tried again
+*now* is the caller's clock in ms UTC; a file, which has none, passes the record's own timestamp. ``process`` only reads
+the directory; whoever follows customer.account feeds it with ``follow``. What cannot be resolved may be tried again
 after the directory has been read to its present end. Reading records and writing entries belong to the callers.
 """
 
@@ -30,17 +30,17 @@ class Intake:
         self._directory = directory
         self._pseudonyms = pseudonyms
 
-    def process(self, received: Received, observed_at: int) -> Accepted | Rejected:
+    def process(self, received: Received, now: int) -> Accepted | Rejected:
         """
-        Decide about one record, as observed at *observed_at* (ms UTC).
+        Decide about one record; it was observed at its Kafka timestamp, but never after *now*.
 
         The entry's ids of tickets, invoices and surveys open with the event's source, people are eight bytes,
         comments are gone. Every fault of the record stands in the detail; it never raises for what a record says.
         """
-        account_id = self.account_of(received, observed_at)
+        account_id = self.account_of(received, now)
         if not isinstance(account_id, str):
             return account_id
-        value = received.value
+        value, observed_at = received.value, _observed_at(received, now)
         if value is None:
             body: Event = account.closed(received, observed_at)
         else:
@@ -49,12 +49,12 @@ class Intake:
             account_id, LogEntry(observed_at, received.source, received.partition, received.offset, body)
         )
 
-    def account_of(self, received: Received, observed_at: int) -> str | Rejected:
+    def account_of(self, received: Received, now: int) -> str | Rejected:
         """The account whose log a record belongs to, or why it belongs to none: all of ``process`` but the entry."""
         value = received.value
         if value is None:
             return account.account_of_key(received.key) or _rejected(received, "bad_key", _BAD_KEY)
-        checks = Checks(value, observed_at)
+        checks = Checks(value, _observed_at(received, now))
         BY_NAME[received.event].check(checks)
         account_id: str | None = value["account_id"]
         if received.event == "account" and received.key != _utf8(value["account_id"]):
@@ -66,16 +66,21 @@ class Intake:
         found = self._directory.resolve(value["source"], value["external_id"], value.get("email"))
         return found if isinstance(found, str) else _rejected(received, *found)
 
-    def follow(self, received: Received) -> frozenset[Claim]:
+    def follow(self, received: Received, now: int) -> frozenset[Claim]:
         """
-        Bring the directory up to an account record; one that ``process`` would reject claims nothing.
+        Bring the directory up to an account record; one that ``process`` would reject at *now* claims nothing.
 
         Returns the claims by which events may be placed in another way from now on.
         """
-        account_id = self.account_of(received, received.timestamp)
+        account_id = self.account_of(received, now)
         return (
             self._directory.apply(account_id, received.value) if isinstance(account_id, str) else frozenset()
         )
+
+
+def _observed_at(received: Received, now: int) -> int:
+    """When *received* was observed, ms UTC: a producer's clock that is ahead must not make accounts older than ticks."""
+    return min(received.timestamp, now)
 
 
 def _utf8(text: str) -> bytes:

@@ -70,7 +70,7 @@ class Rehearsal:
             received = reader.read(line.encode(), "rehearsal", number)
             assert isinstance(received, Received), f"the simulator wrote a line nobody can read: {line}"
             if received.event == "account":
-                intake.follow(received)
+                intake.follow(received, received.timestamp)
             decision = intake.process(received, received.timestamp)
             assert isinstance(decision, Accepted), f"the simulator wrote an event the intake rejects: {line}"
             yield decision.entry

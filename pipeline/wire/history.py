@@ -149,11 +149,11 @@ class History:
 
     def _learn_accounts(self) -> None:
         """
-        Fill the directory with the latest facts of every account in the files that it does not know already.
+        Fill the directory with the facts of every account in the files that it does not know already.
 
         Closings are passed over: who has left by the end of a history was a customer in it, and is what it is for.
         """
-        latest: dict[str, int] = {}
+        learned: set[str] = set()
         for file in self._files:
             for line in file.lines_with(b'"account"'):  # nearly all lines are logins
                 received = self._lines.read(line)
@@ -164,11 +164,9 @@ class History:
                 ):
                     continue
                 account_id = received.value["account_id"]
-                if account_id in self._directory and account_id not in latest:
-                    continue
-                if received.timestamp >= latest.get(account_id, received.timestamp):
-                    latest[account_id] = received.timestamp
-                    self._intake.follow(received)
+                if account_id in learned or account_id not in self._directory:
+                    learned.add(account_id)
+                    self._intake.follow(received, received.timestamp)
 
     @cached_property
     def _index(self) -> LineIndex:

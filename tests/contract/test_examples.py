@@ -59,7 +59,8 @@ def test_the_intake_accepts_an_input_example(topic: Topic, example: dict[str, An
     """The examples of the inputs belong together: the accounts among them place all events."""
     intake = Intake(directory=AccountDirectory(), pseudonyms=Pseudonyms(b"k" * 32))
     for account in examples(CONTRACT.input("account")):
-        intake.follow(received(CONTRACT.input("account"), account))
+        facts = received(CONTRACT.input("account"), account)
+        intake.follow(facts, facts.timestamp)
     event = received(topic, example)
 
     assert isinstance(intake.process(event, event.timestamp), Accepted)

@@ -62,7 +62,7 @@ def logged(facts: Sequence[Event], events: Sequence[Event]) -> Entries:
         assert isinstance(received, Received)
         offsets[event.kind] += 1
         if event.kind == "account":
-            intake.follow(received)
+            intake.follow(received, received.timestamp)
         verdict = intake.process(received, received.timestamp)
         assert isinstance(verdict, Accepted)
         log.append((verdict.account_id, verdict.entry))

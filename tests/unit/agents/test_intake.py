@@ -73,6 +73,21 @@ async def test_an_event_is_observed_at_its_kafka_timestamp_but_not_ahead_of_our_
     assert [entry.observed_at for _, entry in intake.entries()] == [DAY_ONE + 5, now]
 
 
+async def test_the_directory_and_the_intake_judge_the_future_by_one_clock() -> None:
+    """Else an account could claim a domain by a record that goes to the dead letters."""
+    intake = Intake(time_source=TimeSource(wall=lambda: DAY_ONE / 1000))
+    hour = 3_600_000
+    facts = account("acc-9", domains=["alder.example"], occurred_at=DAY_ONE + hour)
+    ahead = ConsumerRecord(ACCOUNTS, 0, 0, DAY_ONE + hour, 0, b"acc-9", facts, None, 0, 0, ())
+    await intake.worker._learn([ahead])
+    intake.put(TP(ACCOUNTS, 0), b"acc-9", facts, timestamp=DAY_ONE + hour)
+    intake.put(TP(LOGINS, 0), None, login(1, None, email="x@alder.example"))
+    await intake.take_in()
+
+    assert [code for _, code, _ in intake.letters(ACCOUNTS)] == ["future_timestamp"]
+    assert [code for _, code, _ in intake.letters(LOGINS)] == ["unresolved_account"]
+
+
 async def test_accounts_beyond_those_remembered_keep_their_places() -> None:
     """Ids are the senders' choice; what is remembered of them is bounded."""
     intake = Intake()

@@ -113,7 +113,7 @@ def new_intake(*accounts: Received) -> Intake:
     """An intake whose directory knows *accounts*."""
     intake = Intake(directory=AccountDirectory(), pseudonyms=Pseudonyms(b"a key of 16 byte"))
     for account in accounts:
-        intake.follow(account)
+        intake.follow(account, NOW)
     return intake
 
 

@@ -140,8 +140,10 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "action",
         SNOOZE | {"alert_id": None, "until": None},
         "missing_field",
-        "alert_id is missing, required for SNOOZE; until is missing, required for SNOOZE; "
-        "SNOOZE is not supported by this release, only OVERRIDE is",
+        (
+            "alert_id is missing, required for SNOOZE; until is missing, required for SNOOZE; "
+            "SNOOZE is not supported by this release, only OVERRIDE is"
+        ),
     ),
     ("action", OVERRIDE | {"reason": None}, "missing_field", "reason is missing, required for OVERRIDE"),
     (

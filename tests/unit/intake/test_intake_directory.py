@@ -1,17 +1,28 @@
 """Whose event is it: claims, their withdrawal, and claims of two."""
 
+from itertools import count
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.health.events import AccountClosed, AccountFacts, LogEntry
+from pipeline.health.fold import PartitionFold
 from pipeline.intake.checks import Fault
 from pipeline.intake.directory import AccountDirectory, claims_of_event
+from pipeline.scorecards import read_documents
+
+_times = count(1)
 
 
 def facts(*domains: str, **external_ids: str) -> dict[str, Any]:
-    """The part of an account's facts that places events."""
-    return {"domains": list(domains), "external_ids": external_ids}
+    """The part of an account's facts that places events; each call's are newer than those before."""
+    return facts_of(next(_times), *domains, **external_ids)
+
+
+def facts_of(at: int, *domains: str, **external_ids: str) -> dict[str, Any]:
+    """Facts as of *at*."""
+    return {"occurred_at": at, "event_id": "f", "domains": list(domains), "external_ids": external_ids}
 
 
 def directory(**accounts: dict[str, Any]) -> AccountDirectory:
@@ -109,7 +120,8 @@ CLAIMS = st.builds(
 def test_only_the_latest_facts_of_each_account_count(
     records: list[tuple[str, dict[str, Any] | None]],
 ) -> None:
-    """However an account got where it is, the directory answers as if only its last record had been read."""
+    """However an account got where it is, the directory answers as if only its newest facts had been read."""
+    records = [(a, f and f | {"occurred_at": at}) for at, (a, f) in enumerate(records)]
     followed, fresh = AccountDirectory(), AccountDirectory()
     for account_id, account_facts in records:
         followed.apply(account_id, account_facts)
@@ -123,6 +135,36 @@ def test_only_the_latest_facts_of_each_account_count(
         fresh.resolve(*question) for question in questions
     ]
     assert len(followed) == len(fresh)
+
+
+def test_facts_that_arrive_late_do_not_replace_newer_ones() -> None:
+    """A CRM that sends an old change again takes no domain away; the newer facts place events as before."""
+    accounts = AccountDirectory()
+    accounts.apply("acme", facts_of(2, "new.example"))
+
+    assert accounts.apply("acme", facts_of(1, "old.example")) == set()
+
+    assert accounts.resolve("app", None, "ann@new.example") == "acme"
+    assert code(accounts.resolve("app", None, "ann@old.example")) == "unresolved_account"
+
+
+@given(st.lists(st.none() | st.integers(0, 3), max_size=6))
+def test_the_directory_and_the_fold_agree_which_facts_hold(arrivals: list[int | None]) -> None:
+    """Facts of any age in any order, and closings (None) between them: a login is placed by the facts that are shown."""
+    accounts, fold = AccountDirectory(), PartitionFold(0, read_documents)
+    for number, at in enumerate(arrivals):
+        event_id = f"f-{number}"
+        taken = facts_of(at, f"f-{number}.example") | {"event_id": event_id} if at is not None else None
+        accounts.apply("acme", taken)
+        body = (
+            AccountClosed(event_id, 0) if at is None else AccountFacts(event_id, at, event_id, "MID", "LIVE")
+        )
+        fold.apply("acme", LogEntry(10 + number, "account", 0, number, body), number)
+
+    state = fold.states.get("acme")
+    held = None if state is None or state.closed_by or state.facts is None else state.facts.name
+    placed = [n for n in range(len(arrivals)) if accounts.resolve("app", None, f"x@f-{n}.example") == "acme"]
+    assert placed == ([] if held is None else [int(held.removeprefix("f-"))])
 
 
 def test_a_change_tells_which_claims_it_touched() -> None:

@@ -156,6 +156,22 @@ def test_what_the_intake_rejects_claims_nothing() -> None:
     assert code == "unresolved_account"
 
 
+def test_a_record_from_the_future_is_rejected_and_claims_nothing() -> None:
+    """
+    A producer whose clock is ahead stamps record and event alike: both are judged by the intake's own clock.
+
+        |-- now --|- 5 min -|-- occurred_at, Kafka timestamp --|
+    """
+    ahead = ACME._replace(timestamp=NOW + DAY, value=ACME.value | {"occurred_at": NOW + DAY})
+    intake = new_intake()
+
+    decision = intake.process(ahead, NOW)
+
+    assert isinstance(decision, Rejected)
+    assert decision.code == "future_timestamp"
+    assert intake.follow(ahead, NOW) == set()
+
+
 def test_processing_an_account_record_does_not_change_the_directory() -> None:
     """The directory is fed by whoever reads all partitions, so that every worker places alike."""
     intake = new_intake()

@@ -49,7 +49,7 @@ class CoreRun:
             assert isinstance(received, Received), (received, text)
             self._pass_time(received.timestamp, step)
             if received.event == "account":
-                self._intake.follow(received)
+                self._intake.follow(received, received.timestamp)
             decision = self._intake.process(received, received.timestamp)
             assert isinstance(decision, Accepted), (decision, text)
             self._fold.apply(decision.account_id, decision.entry, self._offset)

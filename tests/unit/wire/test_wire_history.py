@@ -150,7 +150,8 @@ def test_actions_that_are_not_supported_are_left_out_and_counted(tmp_path: Path)
 def test_what_the_directory_knows_already_is_newer_than_a_history(tmp_path: Path) -> None:
     """A file of last year does not take back what the account topic says today."""
     directory = AccountDirectory()
-    directory.apply("acme", {"domains": ["today.example"], "external_ids": {}})
+    today = {"occurred_at": NINE, "event_id": "f", "domains": ["today.example"], "external_ids": {}}
+    directory.apply("acme", today)
     lines = [
         account(NINE, "acme", domains=["old.example"]),
         login(NINE, account_id=None, email="ann@today.example"),

@@ -17,8 +17,11 @@ from pipeline.wire.line_scan import LineScan
 from pipeline.wire.ndjson import EventLines
 
 DIRECTORY = AccountDirectory()
-DIRECTORY.apply("acme", {"domains": ["acme.example", "shared.example"], "external_ids": {"stripe": "cus_17"}})
-DIRECTORY.apply("böta", {"domains": ["shared.example"], "external_ids": {"app": "böta"}})
+VERSION = {"occurred_at": 1, "event_id": "f"}
+DIRECTORY.apply(
+    "acme", VERSION | {"domains": ["acme.example", "shared.example"], "external_ids": {"stripe": "cus_17"}}
+)
+DIRECTORY.apply("böta", VERSION | {"domains": ["shared.example"], "external_ids": {"app": "böta"}})
 SCAN = LineScan(DIRECTORY)
 LINES = EventLines(CONTRACT)
 INTAKE = Intake(directory=DIRECTORY, pseudonyms=Pseudonyms(b"k" * 32))
