@@ -16,6 +16,15 @@ from pipeline.errors import TelltaleError
 _EVERY_SECONDS = 10.0
 
 
+def recreated(known: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """A sentence about each topic of *known* that has another id *now*; missing, or with an empty one, it has none."""
+    return [
+        f"{topic} was deleted and made again: its id was {topic_id} and is {now[topic]}"
+        for topic, topic_id in known.items()
+        if now.get(topic) not in {None, "", topic_id}
+    ]
+
+
 class Incarnations:
     """
     The ids of some topics as they were at the start; another one ends the process with *code*.
@@ -44,12 +53,8 @@ class Incarnations:
 
     def check(self) -> None:
         """Ask now; ends the process if a topic is another one."""
-        now = self._ask()
-        for topic, known in self.ids.items():
-            if now.get(topic) not in {None, "", known}:
-                stop(
-                    self._code, f"{topic} was deleted and made again: its id was {known} and is {now[topic]}"
-                )
+        for change in recreated(self.ids, self._ask()):
+            stop(self._code, change)
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(_EVERY_SECONDS):

@@ -70,7 +70,8 @@ class IntakeWorker:
     *app* is made by ``make_app`` and gets the agent and the clock here; its partition count is the log's. A tick is
     written every *tick_seconds*, by whichever worker owns partition 0 of the account topic. With *set_floods_aside* it
     puts aside what cannot be read however much it is. *input_incarnations* asks the broker for the ids of the input
-    topics, by which one made anew is known; it is called in a thread, once a broker answers and from then on.
+    topics, by which one made anew is known, *dead_letter_ids* for those of their dead-letter topics; they are called in threads,
+    once a broker answers and from then on.
     *health_group* is the consumer group of the health workers, which must be able to read what is written here. A
     registry that does not answer is asked again after *registry_retry_seconds*.
     """
@@ -85,6 +86,7 @@ class IntakeWorker:
         tick_seconds: float,
         set_floods_aside: bool = False,
         input_incarnations: Callable[[], Mapping[str, str]] = dict,
+        dead_letter_ids: Callable[[], Mapping[str, str]] = dict,
         health_group: str,
         registry_retry_seconds: float = 1.0,
     ) -> None:
@@ -104,7 +106,12 @@ class IntakeWorker:
         self._feed: DirectoryFeed | None = None
         self._flood = None if set_floods_aside else FloodGauge()
         self._returns = LetterReturns(
-            app, contract=contract, decode=self._decode, directory=directory, owns=self._owns_clock
+            app,
+            contract=contract,
+            decode=self._decode,
+            directory=directory,
+            owns=self._owns_clock,
+            topic_ids=dead_letter_ids,
         )
         self._inputs = [topic.name for topic in contract.inputs]
         self._incarnations = Incarnations(input_incarnations, Exit.INPUT_MADE_ANEW)

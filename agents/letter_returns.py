@@ -7,26 +7,27 @@ at the letters that wait for that one. A letter is sent to its input first, and 
 crash in between, or two workers for a moment, send an event twice and never not at all; both bear one event id, and
 the account counts it once.
 
+A topic that was emptied, cut or recreated is read again from its beginning: the places known of it mean nothing more.
+
 Who the account is, is not decided here: the event is judged by the intake again, like any other.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents.app import LaneApp
-from agents.input_progress import partitions_of
+from agents.dead_letter_reader import DeadLetterReader, Polled, TopicsChanged, dead_letter_reader
 from agents.lane.writer import append
 from agents.waiting_letters import Place, WaitingLetters
 from pipeline import metrics
+from pipeline.errors import TelltaleError
 from pipeline.intake.directory import AccountDirectory, Claim, claims_of_event
 from pipeline.intake.received import Code, Received, Rejected
 from pipeline.wire.contract import Contract
@@ -42,10 +43,7 @@ _BY, _WHY = "intake", "its account is known now"
 _OWNER_POLL_SECONDS = 1.0
 _RETRY_SECONDS = 10.0
 """A mark that cannot be written makes its letters be sent again and again, so not at once."""
-_FOLLOW_WAIT_MS = 500
-_FETCH_WAIT_MS = 200
-_READ_RECORDS = 500
-"""Most that is decoded at a time: the events of the worker wait meanwhile."""
+_LOOK_SECONDS = 10.0
 
 
 class LetterReturns:
@@ -53,8 +51,9 @@ class LetterReturns:
     The returning of one intake worker; it begins when *owns* says so for the first time, and sends while it does.
 
     *decode* makes records of input topics values, or rejects them. *directory* is the one events are judged by; its
-    changes come in through ``changed``. Of more than *most_waiting* letters that wait for an account the newest come
-    back by themselves, and the others by ``telltale dlq replay``.
+    changes come in through ``changed``. *topic_ids* asks a broker for the ids of the dead-letter topics, by which one that
+    was recreated is known, every *look_seconds* and before anything is sent; it is called in a thread. Of more than *most_waiting* letters that wait for an account the newest come
+    back by themselves, and the others by ``telltale dlq replay``. After an error it goes on in *retry_seconds*.
     """
 
     def __init__(
@@ -65,14 +64,20 @@ class LetterReturns:
         decode: Callable[[Sequence[Any]], Awaitable[Sequence[Received | Rejected]]],
         directory: AccountDirectory,
         owns: Callable[[], bool],
+        topic_ids: Callable[[], Mapping[str, str]] = dict,
         most_waiting: int = MOST_WAITING,
+        look_seconds: float = _LOOK_SECONDS,
+        retry_seconds: float = _RETRY_SECONDS,
     ) -> None:
         self._app = app
         self._inputs = {contract.dead_letter(topic).name: topic.name for topic in contract.inputs}
         self._decode = decode
         self._directory = directory
         self._owns = owns
+        self._topic_ids = topic_ids
         self._most_waiting = most_waiting
+        self._look_seconds = look_seconds
+        self._retry_seconds = retry_seconds
         self._waiting: WaitingLetters | None = None
         """None until it is our turn for the first time."""
         self._touched: set[Claim] = set()
@@ -92,43 +97,39 @@ class LetterReturns:
                 continue
             try:
                 await self._serve()
-            except (KafkaError, OSError) as exc:
+            except TopicsChanged as exc:
+                log.warning("letters.topics_changed", reason=str(exc), way_out="reads them again by itself")
+            except (KafkaError, OSError, TelltaleError) as exc:
                 log.warning("letters.stalled", reason=repr(exc), way_out="tries again by itself")
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(self._retry_seconds)
             finally:
                 self._waiting = None
                 self._touched.clear()
 
     async def _serve(self) -> None:
         """Know what waits, then return what can be placed, now and whenever an account changes."""
-        partitions = await self._partitions()
-        if not partitions:
-            await asyncio.sleep(_OWNER_POLL_SECONDS)
-            return
-        connection = self._app.connection
-        async with _reader(connection) as follower, _reader(connection) as fetcher:
-            follower.assign(partitions)
+        async with dead_letter_reader(
+            list(self._inputs),
+            self._topic_ids,
+            self._app.connection,
+            look_seconds=self._look_seconds,
+            time_source=self._app.time_source,
+        ) as reader:
+            if not reader.has_topics:
+                await asyncio.sleep(_OWNER_POLL_SECONDS)
+                return
             waiting = self._waiting = WaitingLetters(self._most_waiting)
-            await self._catch_up(follower, waiting)
+            await reader.catch_up(lambda polled: self._take(polled, waiting))
             if len(waiting) or waiting.forgotten:
                 log.info("letters.waiting", letters=len(waiting), forgotten=waiting.forgotten)
             while True:
                 # A worker that has lost the clock goes on knowing what waits: it may get the clock back.
                 if self._owns():
-                    await self._return_placed(follower, fetcher, waiting)
-                await self._read(follower, waiting)
+                    await self._return_placed(reader, waiting)
+                await self._take(await reader.poll(), waiting)
 
-    async def _partitions(self) -> list[TopicPartition]:
-        admin = AIOKafkaAdminClient(**self._app.connection)
-        try:
-            await admin.start()
-            return await partitions_of(admin, list(self._inputs))
-        finally:
-            await admin.close()
-
-    async def _read(self, follower: AIOKafkaConsumer, waiting: WaitingLetters) -> None:
-        """Take in letters and marks, whatever comes next."""
-        polled = await follower.getmany(timeout_ms=_FOLLOW_WAIT_MS, max_records=_READ_RECORDS)
+    async def _take(self, polled: Polled, waiting: WaitingLetters) -> None:
+        """Take in letters and marks."""
         full = waiting.forgotten
         for tp, records in polled.items():
             said = [(record, read(record.headers)) for record in records]
@@ -153,27 +154,20 @@ class LetterReturns:
             way_out = "the newest come back by themselves, the others by `telltale dlq replay`"
             log.warning("letters.too_many", most=self._most_waiting, way_out=way_out)
 
-    async def _catch_up(self, follower: AIOKafkaConsumer, waiting: WaitingLetters) -> None:
-        """Take in all that is in the topics now."""
-        for partition, end in (await follower.end_offsets(follower.assignment())).items():
-            while await follower.position(partition) < end:
-                await self._read(follower, waiting)
-
-    async def _return_placed(
-        self, follower: AIOKafkaConsumer, fetcher: AIOKafkaConsumer, waiting: WaitingLetters
-    ) -> None:
+    async def _return_placed(self, reader: DeadLetterReader, waiting: WaitingLetters) -> None:
         """Return the letters that a touched claim places now."""
         touched, self._touched = self._touched, set()
         if not self._placed(waiting, touched):
             return
         # Somebody may have sent or dropped one of them a moment ago.
-        await self._catch_up(follower, waiting)
+        await reader.catch_up(lambda polled: self._take(polled, waiting))
+        await reader.look()
         for tp, offsets in self._placed(waiting, touched).items():
             for first in range(0, len(offsets), MOST_UNMARKED):
                 if not self._owns():
                     self._touched |= touched
                     return
-                await self._return(fetcher, waiting, tp, offsets[first : first + MOST_UNMARKED])
+                await self._return(reader, waiting, tp, offsets[first : first + MOST_UNMARKED])
 
     def _placed(self, waiting: WaitingLetters, touched: Iterable[Claim]) -> dict[TopicPartition, list[int]]:
         """Offsets of the letters that wait for any of the *touched* claims and have an account, rising."""
@@ -184,9 +178,13 @@ class LetterReturns:
         return {tp: sorted(offsets) for tp, offsets in placed.items()}
 
     async def _return(
-        self, fetcher: AIOKafkaConsumer, waiting: WaitingLetters, tp: TopicPartition, offsets: Sequence[int]
+        self, reader: DeadLetterReader, waiting: WaitingLetters, tp: TopicPartition, offsets: Sequence[int]
     ) -> None:
-        records = await _fetch(fetcher, tp, offsets)
+        fetched = await reader.fetch(tp, offsets)
+        records = [record for record in fetched if isinstance(read(record.headers), Letter)]
+        if len(records) < len(offsets):
+            gone = len(offsets) - len(records)
+            log.warning("letters.gone", topic=tp.topic, partition=tp.partition, letters=gone)
         to = self._inputs[tp.topic]
         # Its letter stands in the partition that it came from, or in the one that stands for it where there are fewer.
         partition = tp.partition % await self._app.partition_count(to)
@@ -198,28 +196,3 @@ class LetterReturns:
             waiting.remove(Place(tp.topic, tp.partition, offset))
         metrics.LETTERS_RETURNED.labels(topic=to).inc(len(records))
         log.info("letters.returned", topic=to, partition=partition, letters=len(records))
-
-
-@asynccontextmanager
-async def _reader(connection: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer without a group, open for the length of the block."""
-    consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="earliest", **connection)
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
-async def _fetch(fetcher: AIOKafkaConsumer, tp: TopicPartition, offsets: Sequence[int]) -> list[Any]:
-    """The records of *tp* at *offsets*, which rise; those that retention has taken are left out."""
-    fetcher.assign([tp])
-    found, left = [], list(offsets)
-    while left:
-        fetcher.seek(tp, left[0])
-        fetched = (await fetcher.getmany(tp, timeout_ms=_FETCH_WAIT_MS)).get(tp, [])
-        found += [record for record in fetched if record.offset in left]
-        passed = fetched[-1].offset if fetched else (await fetcher.beginning_offsets([tp]))[tp] - 1
-        left = [offset for offset in left if offset > passed]
-    fetcher.unsubscribe()  # or it would go on fetching ahead
-    return found

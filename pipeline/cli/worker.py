@@ -43,6 +43,9 @@ def intake() -> None:
         tick_seconds=settings.tick_seconds,
         set_floods_aside=settings.set_floods_aside,
         input_incarnations=lambda: topic_ids(client, [topic.name for topic in contract.inputs]),
+        dead_letter_ids=lambda: topic_ids(
+            client, [contract.dead_letter(topic).name for topic in contract.inputs]
+        ),
         health_group=settings.topic_prefix + HEALTH_GROUP,
     )
     with observed(settings, "intake", running.app.readiness, alive=running.app.liveness):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog, Undisturbed
@@ -112,10 +112,18 @@ class Live:
                     done.add((record.partition, offset))
         return letters - done
 
-    def returns(self, owns: Callable[[], bool] = lambda: True) -> LetterReturns:
+    def returns(
+        self, owns: Callable[[], bool] = lambda: True, topic_ids: Callable[[], Mapping[str, str]] = dict
+    ) -> LetterReturns:
         """Another worker's returning, beside ours."""
         worker = self.worker
         directory = worker._intake._directory
         return LetterReturns(
-            worker.app, contract=CONTRACT, decode=worker._decode, directory=directory, owns=owns
+            worker.app,
+            contract=CONTRACT,
+            decode=worker._decode,
+            directory=directory,
+            owns=owns,
+            topic_ids=topic_ids,
+            look_seconds=0.05,
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import structlog
 from aiokafka.errors import KafkaError
 from returning_intake import LOGINS, TICKETS, Live, login, ticket, until
 from worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog
@@ -19,6 +20,7 @@ from agents.app import make_app
 from agents.intake import IntakeWorker
 from agents.lane.writer import append
 from agents.letter_returns import LetterReturns
+from agents.waiting_letters import Place
 from pipeline import metrics
 from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.intake.pseudonyms import Pseudonyms
@@ -154,7 +156,7 @@ async def test_a_crash_before_the_mark_repeats_what_the_account_drops(
         return await append(app, topic, *batch)
 
     monkeypatch.setattr("agents.letter_returns.append", failing_once)
-    monkeypatch.setattr("agents.letter_returns._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(intake.worker._returns, "_retry_seconds", 0.0)
     left = intake.waiting()
     await intake.send(LOGINS, login("crash", external_id="e-crash"))
     await until(lambda: len(intake.waiting() - left) == 1)
@@ -209,6 +211,50 @@ async def test_a_worker_that_has_lost_the_clock_sends_nothing_until_it_has_it_ag
         await until(lambda: intake.placed("later") == ["meanwhile-2", "later"])
 
         assert other._waiting is waiting
+
+
+@live
+async def test_dead_letter_topics_that_were_recreated_are_read_again_and_said_once(
+    intake: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every place known of the old ones means another record; what waits in the new ones comes back as before."""
+    monkeypatch.setattr(intake.worker._returns, "_owns", lambda: False)
+    ids = {f"{LOGINS}.dlq": "first"}
+    with structlog.testing.capture_logs() as logs:
+        async with beside(intake.returns(topic_ids=lambda: dict(ids))) as other:
+            await until(lambda: other._waiting is not None)
+            before = other._waiting
+            ids[f"{LOGINS}.dlq"] = "second"
+            await until(lambda: other._waiting is not None and other._waiting is not before)
+            intake.put_aside(login("again", external_id="e-again"))
+            await intake.know("again", external_ids={"app": "e-again"})
+            await until(lambda: "again" in intake.worker._intake._directory)
+            other.changed([("app", "e-again")])
+            await until(lambda: intake.placed("again") == ["again"])
+
+    [said] = [line for line in logs if line["event"] == "letters.topics_changed"]
+    assert said["reason"] == f"{LOGINS}.dlq was deleted and made again: its id was first and is second"
+
+
+@live
+async def test_a_dead_letter_that_is_gone_is_said_once_and_given_up(
+    intake: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention, or whoever emptied the topic, has taken it: no account brings it back, and others still come."""
+    monkeypatch.setattr(intake.worker._returns, "_owns", lambda: False)
+    claim = ("app", "e-gone")
+    await intake.know("gone", external_ids=dict([claim]))
+    await until(lambda: "gone" in intake.worker._intake._directory)
+    with structlog.testing.capture_logs() as logs:
+        async with beside(intake.returns()) as other:
+            await until(lambda: other._waiting is not None)
+            other._waiting.add(Place(f"{LOGINS}.dlq", 1, 1_000_000), (claim,))
+            intake.put_aside(login("still-there", external_id="e-gone"))
+            await until(lambda: intake.placed("gone") == ["still-there"])
+            other.changed([claim])
+            await until(lambda: not other._waiting.waiting_for([claim]))
+
+    assert [line["letters"] for line in logs if line["event"] == "letters.gone"] == [1]
 
 
 def returned() -> float:
