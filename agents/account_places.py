@@ -14,7 +14,7 @@ def account_places(partitions: int) -> Callable[[str], tuple[int, bytes]]:
     """
     Make the function that gives an account's partition, of *partitions*, and its key.
 
-    murmur2 is Python code and accounts repeat, so the answers used last are kept, ``MOST_REMEMBERED`` of them.
+    murmur2 is Python code and accounts repeat, so the last ``MOST_REMEMBERED`` answers are kept.
     """
 
     @lru_cache(MOST_REMEMBERED)

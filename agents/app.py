@@ -47,8 +47,8 @@ class LaneApp(faust.App):
     """
     A Faust app whose transport is the lane and that keeps nothing on disk.
 
-    *time_source* is what everything of the worker takes its time from. A worker whose event loop has not turned for
-    *stuck_seconds* is not alive.
+    *time_source* is what everything of the worker takes its time from. A worker whose event loop has not
+    turned for *stuck_seconds* is not alive.
     """
 
     logger = logging.getLogger("faust.lane")  # what Faust says of its own doings
@@ -136,7 +136,7 @@ class LaneApp(faust.App):
 
     @property
     def broker_away(self) -> str:
-        """Why no broker can be counted on, as a sentence; empty while the group answers. Safe from another thread."""
+        """Why Kafka counts as away, in a sentence; empty while the group answers. Safe from other threads."""
         seconds = self._lease.silent_seconds()
         if seconds is None or seconds <= self._silent_seconds:
             return ""
@@ -151,8 +151,8 @@ class LaneApp(faust.App):
         """
         Whether the event loop has turned of late, and a sentence about it; safe from another thread.
 
-        A worker that waits for Kafka is alive: its loop turns. Whoever is told that it is not may kill it, so where all
-        threads and tasks stand is logged first, once until the loop turns again.
+        A worker that waits for Kafka is alive: its loop turns. Whoever is told that it is not may kill it, so
+        where all threads and tasks stand is logged first, once until the loop turns again.
         """
         turned_at = self._turned_at
         seconds = self.time_source.monotonic() - turned_at

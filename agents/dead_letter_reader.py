@@ -1,8 +1,8 @@
 """
 Reads the dead-letter topics: follows all of them from the beginning, and fetches single records again.
 
-It also sees that they are still the topics they were. Of one that was recreated or cut, every place that somebody
-remembers means another record or none; what a record means is ``letter_returns``'.
+It also sees that they are still the topics they were. Of one that was recreated or cut, every place that
+somebody remembers means another record or none; what a record means is ``letter_returns``'.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _READ_RECORDS = 500
 
 
 class TopicsChanged(Exception):  # noqa: N818 - reads as what happened
-    """A topic is not the one that was read, or a new one is there; whoever remembers places must read all again."""
+    """A topic was recreated, cut or created; whoever remembers places must read all of them again."""
 
 
 @asynccontextmanager
@@ -43,8 +43,8 @@ async def dead_letter_reader(
     """
     A reader of those of *topics* that exist, open for the length of the block.
 
-    *ask* gets their ids from a broker, see ``agents.incarnations``; it is asked every *look_seconds*. *connection* are
-    aiokafka's connection arguments. Raises aiokafka's errors, and what *ask* raises.
+    *ask* gets their ids from a broker, see ``agents.incarnations``; it is asked every *look_seconds*.
+    *connection* are aiokafka's connection arguments. Raises aiokafka's errors, and what *ask* raises.
     """
     ids = await asyncio.to_thread(ask)
     partitions = await _partitions(topics, connection)
@@ -123,7 +123,7 @@ class DeadLetterReader:
             raise TopicsChanged("; ".join(changes))
 
     async def fetch(self, tp: TopicPartition, offsets: Sequence[int]) -> list[Any]:
-        """The records of *tp* at *offsets*, which rise; those that the topic does not have (any more) are left out."""
+        """The records of *tp* at *offsets*, which rise; those that the topic does not have are left out."""
         self._fetcher.assign([tp])
         found: list[Any] = []
         left = await self._within(tp, offsets)
@@ -131,7 +131,7 @@ class DeadLetterReader:
             self._fetcher.seek(tp, left[0])
             fetched = (await self._fetcher.getmany(tp, timeout_ms=_FETCH_WAIT_MS)).get(tp, [])
             found += [record for record in fetched if record.offset in left]
-            # Without records, a transaction's marker may have been passed, or the topic have been cut meanwhile.
+            # Without records: a transaction's marker was passed, or the topic was cut meanwhile.
             following = fetched[-1].offset + 1 if fetched else await self._fetcher.position(tp)
             left = [offset for offset in left if offset >= following]
             if not fetched:

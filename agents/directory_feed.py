@@ -26,20 +26,20 @@ _FOLLOW_WAIT_MS = 500
 _CATCH_UP_WAIT_MS = 50
 _FETCH_WAIT_MS = 100
 """A broker answers one request of a connection after the other: a catch-up waits for the fetch of the follower."""
-_TOPIC_POLL_SECONDS = 0.5
 
 
 @asynccontextmanager
 async def directory_feed(
-    topic: str, learn: LearnAccounts, connection: Mapping[str, Any]
+    topic: str, learn: LearnAccounts, connection: Mapping[str, Any], *, topic_poll_seconds: float = 0.5
 ) -> AsyncIterator["DirectoryFeed"]:
     """
-    A feed that has read *topic* to its end, open for the length of the block; waits for a topic that is missing.
+    A feed that has read *topic* to its end, open for the length of the block.
 
-    *learn* gets the records of each partition in order. *connection* are aiokafka's connection arguments. Partitions
-    that are added later are read after a restart.
+    A topic that is missing is waited for, and asked about every *topic_poll_seconds*. *learn* gets the
+    records of each partition in order. *connection* are aiokafka's connection arguments. Partitions that are
+    added later are read after a restart.
     """
-    partitions = await _partitions(topic, connection)
+    partitions = await _partitions(topic, connection, topic_poll_seconds)
     consumer = AIOKafkaConsumer(
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -90,7 +90,7 @@ class DirectoryFeed:
             self._learned.set()
 
 
-async def _partitions(topic: str, connection: Mapping[str, Any]) -> list[TopicPartition]:
+async def _partitions(topic: str, connection: Mapping[str, Any], poll_seconds: float) -> list[TopicPartition]:
     admin = AIOKafkaAdminClient(**connection)
     try:
         await admin.start()
@@ -98,7 +98,7 @@ async def _partitions(topic: str, connection: Mapping[str, Any]) -> list[TopicPa
         if not found:
             log.warning("directory.waiting", topic=topic, way_out="create the topics: telltale topics apply")
         while not found:
-            await asyncio.sleep(_TOPIC_POLL_SECONDS)
+            await asyncio.sleep(poll_seconds)
             found = await partitions_of(admin, [topic])
         return found
     finally:

@@ -17,7 +17,7 @@ _EVERY_SECONDS = 10.0
 
 
 def recreated(known: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """A sentence about each topic of *known* that has another id *now*; missing, or with an empty one, it has none."""
+    """A sentence about each topic of *known* that has another id *now*; none or an empty one is no other."""
     return [
         f"{topic} was deleted and made again: its id was {topic_id} and is {now[topic]}"
         for topic, topic_id in known.items()

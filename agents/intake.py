@@ -67,13 +67,13 @@ class IntakeWorker:
     """
     The intake as one process runs it: ``run_worker(worker.app, prepared=worker.prepared)``.
 
-    *app* is made by ``make_app`` and gets the agent and the clock here; its partition count is the log's. A tick is
-    written every *tick_seconds*, by whichever worker owns partition 0 of the account topic. With *set_floods_aside* it
-    puts aside what cannot be read however much it is. *input_incarnations* asks the broker for the ids of the input
-    topics, by which one made anew is known, *dead_letter_ids* for those of their dead-letter topics; they are called in threads,
-    once a broker answers and from then on.
-    *health_group* is the consumer group of the health workers, which must be able to read what is written here. A
-    registry that does not answer is asked again after *registry_retry_seconds*.
+    *app* is made by ``make_app`` and gets the agent and the clock here; its partition count is the log's. A
+    tick is written every *tick_seconds*, by whichever worker owns partition 0 of the account topic. With
+    *set_floods_aside* it puts aside what cannot be read however much it is. *input_incarnations* asks the
+    broker for the ids of the input topics, by which one made anew is known, *dead_letter_ids* for those of
+    their dead-letter topics; they are called in threads, once a broker answers and from then on.
+    *health_group* is the consumer group of the health workers, which must be able to read what is written
+    here. A registry that does not answer is asked again after *registry_retry_seconds*.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """
 The lag of a worker's group, for Prometheus: what it owns and has not committed, once a second.
 
-It costs no request: ends come with every fetch, and what was committed we have committed ourselves. While no broker
-answers nobody knows the ends, so nothing is told: the last figure would go on saying that all is read.
+It costs no request: ends come with every fetch, and what was committed we have committed ourselves. While no
+broker answers nobody knows the ends, so nothing is told: the last figure would go on saying that all is read.
 """
 
 import asyncio

@@ -7,7 +7,7 @@ at the letters that wait for that one. A letter is sent to its input first, and 
 crash in between, or two workers for a moment, send an event twice and never not at all; both bear one event id, and
 the account counts it once.
 
-A topic that was emptied, cut or recreated is read again from its beginning: the places known of it mean nothing more.
+A topic that was cut or recreated is read again from its beginning: the places known of it mean nothing more.
 
 Who the account is, is not decided here: the event is judged by the intake again, like any other.
 """
@@ -50,10 +50,11 @@ class LetterReturns:
     """
     The returning of one intake worker; it begins when *owns* says so for the first time, and sends while it does.
 
-    *decode* makes records of input topics values, or rejects them. *directory* is the one events are judged by; its
-    changes come in through ``changed``. *topic_ids* asks a broker for the ids of the dead-letter topics, by which one that
-    was recreated is known, every *look_seconds* and before anything is sent; it is called in a thread. Of more than *most_waiting* letters that wait for an account the newest come
-    back by themselves, and the others by ``telltale dlq replay``. After an error it goes on in *retry_seconds*.
+    *decode* makes records of input topics values, or rejects them. *directory* is the one events are judged
+    by; its changes come in through ``changed``. *topic_ids* asks a broker for the ids of the dead-letter
+    topics, by which one that was recreated is known, every *look_seconds* and before anything is sent; it is
+    called in a thread. Of more than *most_waiting* letters that wait for an account the newest come back by
+    themselves, and the others by ``telltale dlq replay``. After an error it goes on in *retry_seconds*.
     """
 
     def __init__(

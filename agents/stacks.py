@@ -1,5 +1,5 @@
 """
-Where every thread and every task of a process stands, in the log: the trace that a worker leaves before it is killed.
+Logs where every thread and every task of a process stands: the trace a worker leaves before it is killed.
 
 Files, lines and functions only, without the values of variables, in which people's data are.
 """
@@ -37,7 +37,7 @@ def log_stacks(loops: Iterable[asyncio.AbstractEventLoop]) -> None:
 
 
 def _awaits(waiting: Any) -> list[str]:
-    """The calls from the coroutine *waiting* to what it awaits at last; a task's own stack shows the first one only."""
+    """The calls from the coroutine *waiting* to what it awaits; a task's own stack shows only the first."""
     calls = []
     while waiting is not None:
         frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)

@@ -1,4 +1,4 @@
-"""Where a worker's time comes from; what reads a clock gets it by constructor, so that a test can turn the hands."""
+"""Where a worker's time comes from: given by constructor, so that a test can turn the hands of its own."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ class TimeSource:
     """
     The two clocks of a machine.
 
-    *wall* gives seconds since 1970, UTC, and may be set; *monotonic* gives seconds since some moment, and never goes back.
+    *wall* gives seconds since 1970, UTC, and may be set; *monotonic* gives seconds since some moment.
     """
 
     wall: Callable[[], float] = time.time

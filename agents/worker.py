@@ -114,7 +114,7 @@ async def _serve(app: LaneApp, prepared: Prepared, afterwards: ExitStack) -> int
 
 
 def _end_late(name: str) -> None:
-    """End the process of the app *name*, which does not stop; where it stands is told without locks and loops."""
+    """End the process of the app *name*, which does not stop, and tell where it stands; takes no locks."""
     faulthandler.dump_traceback(file=2)
     stop(Exit.SHUTDOWN, f"{name} has not stopped in {STOP_SECONDS:.0f} s")
 

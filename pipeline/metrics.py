@@ -193,7 +193,8 @@ def rates() -> dict[str, float]:
 
 def levels() -> dict[str, float]:
     """
-    How things stand now, as far as known: unread records, and the age of the furthest partition clock, in seconds.
+    How things stand now, as far as known: unread records, and seconds that the slowest partition clock is
+    behind.
 
     A process that owns no partition, or whose broker is away, knows of no lag.
     """

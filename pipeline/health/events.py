@@ -168,10 +168,11 @@ FactsVersion: TypeAlias = tuple[int, str]
 
 def facts_hold(arrived: FactsVersion, known: FactsVersion | None) -> bool:
     """
-    Whether facts that arrive replace the *known* ones of their account; the fold and the intake's directory ask here.
+    Whether facts that arrive replace the *known* ones of their account: for the fold and for the directory.
 
-    The highest (occurred_at, event_id) holds, in whatever order they arrive. A closing has no time of its own, so it
-    holds when it arrives, and any facts behind it open the account again: *known* is ``None`` then.
+    The highest (occurred_at, event_id) holds, in whatever order they arrive. A closing has no time of its
+    own, so it holds when it arrives, and any facts behind it open the account again: *known* is ``None``
+    then.
     """
     return known is None or arrived > known
 

@@ -13,7 +13,7 @@ LONGEST_OVERRIDE: Final = 90 * 24 * 3_600_000
 _LONGEST_REASON: Final = 2000
 _ABOUT_AN_ALERT: Final = frozenset({"ACKNOWLEDGE", "SNOOZE", "RESOLVE"})
 _UNSUPPORTED: Final = _ABOUT_AN_ALERT | {"NOTE"}
-"""Kinds of the schema on which no alert and no score depends yet; accepted, they would be lost without a word."""
+"""Kinds of the schema that change no alert and no score yet; accepted, they would be lost without a word."""
 
 
 def check(checks: Checks) -> None:

@@ -1,8 +1,8 @@
 """
 Whose event is it: finds the account of an event that does not name one.
 
-The directory follows the account facts, by the fold's own rule of which ones hold; who reads them, and when it has read enough to
-say that nobody claims an id, is the caller's business.
+The directory follows the account facts, by the fold's own rule of which ones hold; who reads them, and when
+it has read enough to say that nobody claims an id, is the caller's business.
 """
 
 from collections.abc import Iterable
@@ -28,9 +28,10 @@ class AccountDirectory:
     """
     Claims of accounts on external ids and e-mail domains.
 
-    A claim holds as long as the account's facts have it, those that ``facts_hold`` of all that arrived; closing the
-    account withdraws all of them. A directory that is filled anew knows only what compaction has left in the topic.
-    Domains match exactly: ``eu.acme.example`` is not ``acme.example``. Nobody is found by a free-mail domain, whoever claims it.
+    A claim holds as long as the account's facts have it, those that ``facts_hold`` of all that arrived;
+    closing the account withdraws all of them. A directory that is filled anew knows only what compaction has
+    left in the topic. Domains match exactly: ``eu.acme.example`` is not ``acme.example``. Nobody is found by
+    a free-mail domain, whoever claims it.
     """
 
     __slots__ = ("_accounts", "_claimants")

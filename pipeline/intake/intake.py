@@ -1,13 +1,14 @@
 """
 The intake's one decision, shared by live intake, history load and replay: log entry or dead letter.
 
-    directory = AccountDirectory()                       # filled through Intake.follow, see below
+    directory = AccountDirectory()               # filled through Intake.follow, see below
     intake = Intake(directory=directory, pseudonyms=Pseudonyms(key))
-    decision = intake.process(received, now)              # Accepted(account_id, entry) | Rejected(code, detail, …)
+    decision = intake.process(received, now)     # Accepted(account_id, entry) | Rejected(code, detail, …)
 
-*now* is the caller's clock in ms UTC; a file, which has none, passes the record's own timestamp. ``process`` only reads
-the directory; whoever follows customer.account feeds it with ``follow``. What cannot be resolved may be tried again
-after the directory has been read to its present end. Reading records and writing entries belong to the callers.
+*now* is the caller's clock in ms UTC; a file, which has none, passes the record's own timestamp. ``process``
+only reads the directory; whoever follows customer.account feeds it with ``follow``. What cannot be resolved
+may be tried again after the directory has been read to its present end. Reading records and writing entries
+belong to the callers.
 """
 
 from pipeline.health.events import Event, LogEntry
@@ -68,7 +69,7 @@ class Intake:
 
     def follow(self, received: Received, now: int) -> frozenset[Claim]:
         """
-        Bring the directory up to an account record; one that ``process`` would reject at *now* claims nothing.
+        Bring the directory up to an account record; one that ``process`` rejects at *now* claims nothing.
 
         Returns the claims by which events may be placed in another way from now on.
         """
@@ -79,7 +80,7 @@ class Intake:
 
 
 def _observed_at(received: Received, now: int) -> int:
-    """When *received* was observed, ms UTC: a producer's clock that is ahead must not make accounts older than ticks."""
+    """When *received* was observed, ms UTC: at its Kafka timestamp, but never later than our clock."""
     return min(received.timestamp, now)
 
 

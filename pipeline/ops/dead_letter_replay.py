@@ -19,7 +19,7 @@ from pipeline.ops.dead_letter_reader import DeadLetter
 from pipeline.wire.dead_letters import MOST_UNMARKED, Done, Mark, headers_again
 
 CURABLE: Final = ("unresolved_account", "ambiguous_account", "unknown_schema", "unsupported_action")
-"""Codes whose cause is not in the record: an account's facts, a schema that was not registered, or the release."""
+"""Codes whose cause is not in the record: an account's facts, an unregistered schema, or the release."""
 
 
 def send_again(

@@ -74,8 +74,9 @@ class History:
     """
     History files whose accounts are known and whose lines are in order.
 
-    *sources* are the files' names in the log; *left_out* counts, after a check, by code, the lines that a history may
-    leave out: those that no account was found for, and actions that are not supported. The files are looked through the first time that their order, number or times are asked for.
+    *sources* are the files' names in the log; *left_out* counts, after a check, by code, the lines that a
+    history may leave out: those that no account was found for, and actions that are not supported. The files
+    are looked through the first time that their order, number or times are asked for.
     """
 
     def __init__(

@@ -26,8 +26,8 @@ LEFT_OUT: Final[frozenset[Code]] = frozenset(
     {"unresolved_account", "ambiguous_account", "unsupported_action"}
 )
 """
-Live, such a record waits in the dead-letter topic for its account, or for a release that knows what to do with it; a
-history without it is still a history.
+Live, such a record waits in the dead-letter topic for its account, or for a release that knows what to do
+with it; a history without it is still a history.
 """
 
 

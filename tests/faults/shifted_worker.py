@@ -22,7 +22,8 @@ def shift(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    asked_each_time = TimeSource(wall=lambda: time.time())  # noqa: PLW0108 - the default took hold of the right clock
+    # The default has taken hold of the right clock by now.
+    asked_each_time = TimeSource(wall=lambda: time.time())  # noqa: PLW0108 - looked up each time
     worker.make_app = functools.partial(worker.make_app, time_source=asked_each_time)
     off_by = float(sys.argv[1])
     if sys.argv[2] == "start":

@@ -1,4 +1,4 @@
-"""The dead-letter reader on the embedded broker: it ends where the log ends, and sees that a topic is another one."""
+"""The dead-letter reader on the embedded broker: it ends with the log, and sees what is another topic."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping

@@ -132,9 +132,9 @@ async def test_a_topic_that_is_missing_is_waited_for(
         return [] if asked == 1 else await real(*question)
 
     monkeypatch.setattr(module, "partitions_of", not_yet)
-    monkeypatch.setattr(module, "_TOPIC_POLL_SECONDS", 0.01)
     with structlog.testing.capture_logs() as logs:
-        async with directory_feed(TOPIC, Learned(), {"bootstrap_servers": kafka.bootstrap}):
+        connection = {"bootstrap_servers": kafka.bootstrap}
+        async with directory_feed(TOPIC, Learned(), connection, topic_poll_seconds=0.01):
             pass
 
     assert [(line["event"], line["topic"]) for line in logs] == [("directory.waiting", TOPIC)]

@@ -217,7 +217,7 @@ async def test_a_worker_that_has_lost_the_clock_sends_nothing_until_it_has_it_ag
 async def test_dead_letter_topics_that_were_recreated_are_read_again_and_said_once(
     intake: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every place known of the old ones means another record; what waits in the new ones comes back as before."""
+    """Places known of the old ones mean other records; what waits in the new ones comes back as before."""
     monkeypatch.setattr(intake.worker._returns, "_owns", lambda: False)
     ids = {f"{LOGINS}.dlq": "first"}
     with structlog.testing.capture_logs() as logs:
@@ -240,7 +240,7 @@ async def test_dead_letter_topics_that_were_recreated_are_read_again_and_said_on
 async def test_a_dead_letter_that_is_gone_is_said_once_and_given_up(
     intake: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Retention, or whoever emptied the topic, has taken it: no account brings it back, and others still come."""
+    """Retention, or whoever emptied the topic, has taken it: no account brings it back, others still come."""
     monkeypatch.setattr(intake.worker._returns, "_owns", lambda: False)
     claim = ("app", "e-gone")
     await intake.know("gone", external_ids=dict([claim]))

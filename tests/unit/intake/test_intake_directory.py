@@ -150,7 +150,7 @@ def test_facts_that_arrive_late_do_not_replace_newer_ones() -> None:
 
 @given(st.lists(st.none() | st.integers(0, 3), max_size=6))
 def test_the_directory_and_the_fold_agree_which_facts_hold(arrivals: list[int | None]) -> None:
-    """Facts of any age in any order, and closings (None) between them: a login is placed by the facts that are shown."""
+    """Facts of any age in any order, closings (None) between them: logins follow the facts that are shown."""
     accounts, fold = AccountDirectory(), PartitionFold(0, read_documents)
     for number, at in enumerate(arrivals):
         event_id = f"f-{number}"
