@@ -193,8 +193,7 @@ def rates() -> dict[str, float]:
 
 def levels() -> dict[str, float]:
     """
-    How things stand now, as far as known: unread records, and seconds that the slowest partition clock is
-    behind.
+    How things stand now, as far as known: unread records, and how many seconds the last clock is behind.
 
     A process that owns no partition, or whose broker is away, knows of no lag.
     """

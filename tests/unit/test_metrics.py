@@ -168,3 +168,13 @@ def test_the_clock_furthest_behind_is_the_age_that_counts(monkeypatch: pytest.Mo
 
     assert metrics.levels()["clock_age_seconds"] == 60.0
     metrics.PARTITION_CLOCK.clear()
+
+
+def test_a_lag_that_nobody_knows_is_not_told_as_none() -> None:
+    """A process that owns nothing, or whose broker is away, would look as if it had read everything."""
+    metrics.LAG.clear()
+    assert "lag" not in metrics.levels()
+
+    metrics.LAG.labels("group", "topic", "0").set(7)
+    assert metrics.levels()["lag"] == 7
+    metrics.LAG.clear()
