@@ -58,10 +58,10 @@ class LaneApp(faust.App):
         name: str,
         *,
         session_seconds: float,
-        heartbeat_seconds: float,
         lane_options: LaneOptions,
-        time_source: TimeSource,
-        stuck_seconds: float,
+        heartbeat_seconds: float = 3.0,
+        time_source: TimeSource = SYSTEM_TIME,
+        stuck_seconds: float = STUCK_SECONDS,
         **settings: Any,
     ) -> None:
         self.time_source = time_source
