@@ -29,7 +29,9 @@ def test_the_number_of_processes_shows_in_no_byte(tmp_path: Path, words: tuple[s
     shared = replay(tmp_path, HISTORY, *words, "--processes", 3)
 
     assert alone[0].err.startswith("337 events, ")
-    assert alone[0].err.endswith(" alerts, 1 left out (ambiguous_account), 2 left out (unresolved_account)\n")
+    assert alone[0].err.endswith(
+        " alerts, 1 left out (ambiguous_account), 2 left out (unresolved_account), 4 left out (unsupported_action)\n"
+    )
     assert shared == alone
 
 
