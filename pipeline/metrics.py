@@ -129,7 +129,7 @@ RESTORE_SECONDS: Final = Gauge(
 # Sinks
 SINK_ROWS: Final = Counter(
     "telltale_sink_rows_total",
-    "Rows handed to Postgres: written, or stale (a newer version was there).",
+    "Rows handed to Postgres: written, stale (a newer version was there), or erased (their account was).",
     ["table", "result"],
     registry=REGISTRY,
 )
@@ -157,7 +157,7 @@ BUILD: Final = Info("telltale_build", "What runs here.", registry=REGISTRY)
 
 STAGES: Final = ("logged", "scored", "stored")
 REPEATS: Final = ("position", "event_id")
-SINK_RESULTS: Final = ("written", "stale")
+SINK_RESULTS: Final = ("written", "stale", "erased")
 
 Metric: TypeAlias = Counter | Gauge | Histogram
 State: TypeAlias = tuple[bool, str]

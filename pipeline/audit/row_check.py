@@ -37,6 +37,8 @@ class RowCheck:
             and (output.topic, output.partition, output.record.offset) in self._stored.set_aside
         )
         for table, row in self._expected.of(output.topic, output.value).items():
+            if row["account_id"] in self._stored.erased:
+                continue
             self._epochs[row["account_id"]] = row["epoch"]
             key = key_of(table, row)
             there = self._stored.tables[table].get(key)
@@ -63,7 +65,9 @@ class RowCheck:
         for table, rows in self._stored.tables.items():
             for key, row in rows.items():
                 # Of an account without any output there is no epoch, and no row either.
-                if (
+                if row["account_id"] in self._stored.erased:
+                    self._add(table, ("row", "a row", "none: the account is erased"), row, None)
+                elif (
                     row["epoch"] == self._epochs.get(row["account_id"], row["epoch"])
                     and (table, key) not in self._met
                 ):

@@ -11,6 +11,7 @@ import click
 
 from pipeline import metrics
 from pipeline.cli.printing import print_json, print_table
+from pipeline.errors import TelltaleError
 from pipeline.kafka.client import security_configuration
 from pipeline.ops.process import observed
 from pipeline.settings import Settings, load_settings
@@ -23,6 +24,10 @@ from sinks.postgres.rows import RowMaker
 from sinks.postgres.sink import run_postgres_sink, stored_topics
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class NotErased(TelltaleError):  # noqa: N818 - reads as what happened
+    """The account is not one that was erased."""
 
 
 @click.group()
@@ -111,6 +116,23 @@ def retry() -> None:
     with _repair(settings) as repair:
         retried = repair.retry(RowMaker(contract, registry))
     click.echo(f"{retried.stored} stored, {retried.refused} still refused")
+
+
+@sink.command()
+@click.argument("account_id")
+def readmit(account_id: str) -> None:
+    """
+    Store records of ACCOUNT_ID again, which was erased.
+
+    From now on; what the topics still have comes back with `telltale sink rewind`. A null that is still in the topic of
+    latest health erases the account once more when that topic is read again.
+    """
+    with _repair(load_settings("database_url")) as repair:
+        if not repair.readmit(account_id):
+            raise NotErased(
+                f"account {account_id} is not erased", hint="Check the id: records of it are stored."
+            )
+    click.echo(f"{account_id}: records of it are stored again")
 
 
 def _repair(settings: Settings) -> AbstractContextManager[SinkRepair]:

@@ -18,6 +18,8 @@ INTAKE_GROUP: Final = "telltale-intake"
 """Consumer groups of the workers, behind the topic prefix; the sink's is ``sinks.postgres.group.GROUP``."""
 
 _DAY: Final = 86_400_000
+_TOMBSTONE_DAYS: Final = 400
+"""As long as changes and alerts: a database restored from a backup meets every erasure that its rows have not seen."""
 
 
 class TopicsDiffer(TelltaleError):  # noqa: N818 - reads as what happened
@@ -64,6 +66,8 @@ def _plan(topic: Topic, partitions: int) -> TopicPlan:
     if topic.cleanup == "delete":
         days = topic.retention_days
         settings["retention.ms"] = "-1" if days is None else str(days * _DAY)
+    else:
+        settings["delete.retention.ms"] = str(_TOMBSTONE_DAYS * _DAY)
     return TopicPlan(
         name=topic.name, partitions=partitions if topic.partitions == "log" else None, settings=settings
     )

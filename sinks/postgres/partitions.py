@@ -16,10 +16,12 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from sinks.postgres.erasure import delete_erased, hold_erasures
 from sinks.postgres.faults import is_away, is_conflict, sqlstate, words
+from sinks.postgres.tables import health_change
 from sinks.target import TargetUnfit
 
-PARENT: Final = "health_change"
+PARENT: Final = health_change.name
 _NAME: Final = re.compile(PARENT + r"_y\d{4}m\d{2}")
 _LOCK: Final = 0x7E117A1E_0002
 """Advisory lock of those who make partitions; any number that is not used otherwise."""
@@ -48,6 +50,7 @@ def ensure_partitions(connection: Connection, months: Iterable[date]) -> Ensured
 
     ``TargetUnfit`` if a detached one does not fit any more.
     """
+    hold_erasures(connection)
     # One after another: two sinks meet the first change of a month at the same moment.
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     there = set(
@@ -89,6 +92,7 @@ def _attach_again(connection: Connection, month: date) -> None:
             hint=f"Make it fit, or give it another name (`ALTER TABLE {name} RENAME TO {name}_archived`): then the "
             "month is made anew. Then start the sink again.",
         ) from error
+    delete_erased(connection, health_change)  # No erasure reaches a table that stands apart.
 
 
 def _attach(connection: Connection, month: date) -> None:

@@ -6,10 +6,10 @@ writes rubbish, or the tables were changed, and then the sink stops where it sta
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from sinks.postgres.rows import Rejection, storable_text
@@ -60,15 +60,6 @@ class RejectedRecords:
         if not self._accept_flood:
             for last in {rejection.record.partition: rejection for rejection in rejections}.values():
                 self._refuse_flood(connection, last)
-
-    def forget(self, connection: Connection, account_ids: Iterable[str]) -> None:
-        """Erase what was set aside of these accounts: nobody may bring an erased account back."""
-        connection.execute(
-            delete(sink_rejected).where(
-                sink_rejected.c.consumer_group == self._group,
-                sink_rejected.c.key.in_([account_id.encode() for account_id in account_ids]),
-            )
-        )
 
     def _refuse_flood(self, connection: Connection, newest: Rejection) -> None:
         # Counted in the table, so that a sink which is started again and again does not begin at none each time.

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, sel
 from sqlalchemy.exc import DBAPIError
 
 from sinks.postgres.connection import make_engine
+from sinks.postgres.erasure import apply_erasures, hold_erasures, readmit
 from sinks.postgres.faults import is_about_a_row
 from sinks.postgres.migrations import require_schema
 from sinks.postgres.partitions import ensure_partitions, month_of
@@ -112,10 +113,15 @@ class SinkRepair:
         stored = sum(self._store(place, rows) for place in places)
         return Retried(stored=stored, refused=len(places) - stored)
 
+    def readmit(self, account_id: str) -> bool:
+        """Have records of an erased account stored again from now on; False if it is not erased."""
+        return run_in_transaction(self._engine, lambda connection: readmit(connection, account_id))
+
     def _store(self, place: Place, rows: RowMaker) -> bool:
         """Whether the record at *place* is stored now, or was taken off the list by another."""
 
         def store(connection: Connection) -> bool:
+            hold_erasures(connection)
             here = tuple_(*_KEY) == place
             row = connection.execute(select(sink_rejected).where(here).with_for_update()).one_or_none()
             if row is None:
@@ -124,7 +130,7 @@ class SinkRepair:
             if batch.rejected:
                 return False
             ensure_partitions(connection, {month_of(change["as_of"]) for change in batch.changes})
-            store_batch(connection, batch)
+            store_batch(connection, apply_erasures(connection, batch))
             connection.execute(delete(sink_rejected).where(here))
             return True
 

@@ -7,7 +7,7 @@ could not be shown. What gives no row at all is a rejection among the rows, not 
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
@@ -57,14 +57,18 @@ class Rejection:
     code: Code
     detail: str
 
+    @property
+    def account_id(self) -> str:
+        """The account that the record's key names."""
+        return _account_of(self.record)
+
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
     """
     Rows of one batch: of accounts, snapshots and alerts the newest per key, of history all.
 
-    *erased* are accounts whose record in the compacted topic was null; their rows go before the others come.
-    *rejected* are records that gave no row.
+    *erased* are accounts whose record in the compacted topic was null. *rejected* are records that gave no row.
     """
 
     erased: set[str] = field(default_factory=set)
@@ -85,6 +89,25 @@ class Batch:
             (alert_event, self.alert_events),
         )
 
+    def account_ids(self) -> set[str]:
+        """The accounts that rows and rejected records are of."""
+        ids = {row["account_id"] for _, rows in self.tables() for row in rows}
+        return ids | {rejection.account_id for rejection in self.rejected}
+
+    def without(self, account_ids: Collection[str]) -> "Batch":
+        """The batch less all that is of *account_ids*; the erasures stand."""
+        if not account_ids:
+            return self
+        return Batch(
+            erased=self.erased,
+            accounts={name: row for name, row in self.accounts.items() if name not in account_ids},
+            snapshots={name: row for name, row in self.snapshots.items() if name not in account_ids},
+            changes=[row for row in self.changes if row["account_id"] not in account_ids],
+            alerts={name: row for name, row in self.alerts.items() if row["account_id"] not in account_ids},
+            alert_events=[row for row in self.alert_events if row["account_id"] not in account_ids],
+            rejected=[each for each in self.rejected if each.account_id not in account_ids],
+        )
+
 
 class RowMaker:
     """Decodes records and sorts them into rows; *contract* says which topic is which."""
@@ -103,7 +126,7 @@ class RowMaker:
         batch = Batch()
         for record in records:
             if record.value is None and record.partition.topic == self._current:
-                _erase(batch, storable_text((record.key or b"").decode(errors="replace")))
+                batch.erased.add(_account_of(record))
                 continue
             try:
                 self._add[record.partition.topic](batch, self._value(record))
@@ -140,15 +163,6 @@ def _newest(rows: dict[str, Row], key: str, row: Row, rank: tuple[str, str]) -> 
         rows[key] = row
 
 
-def _erase(batch: Batch, account_id: str) -> None:
-    batch.erased.add(account_id)
-    batch.rejected = [
-        rejection for rejection in batch.rejected if rejection.record.key != account_id.encode()
-    ]
-    batch.accounts.pop(account_id, None)
-    batch.snapshots.pop(account_id, None)
-
-
 def _add_snapshot(batch: Batch, value: Row) -> None:
     # Both rows or none: the second may be what cannot be made.
     latest, facts = _snapshot_row(value), _account_row(value | {"name": value["account_name"]})
@@ -171,6 +185,11 @@ def _add_alert(batch: Batch, value: Row) -> None:
 def moment(ms: int) -> datetime:
     """Time in ms UTC as the driver takes it; ``OverflowError`` outside the years 1 to 9999."""
     return _EPOCH + timedelta(milliseconds=ms)
+
+
+def _account_of(record: Record) -> str:
+    """The key as the rows have it: an account's id."""
+    return storable_text((record.key or b"").decode(errors="replace"))
 
 
 def _day(days: int) -> date:

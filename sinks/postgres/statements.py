@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, column, delete, func, select, text, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, column, func, select, text, tuple_
 from sqlalchemy import table as lightweight_table
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -114,6 +114,4 @@ STORING: Final = {
 
 def store_batch(connection: Connection, batch: Batch) -> dict[str, int]:
     """Write all rows of *batch*; how many changed something, by table."""
-    if batch.erased:
-        connection.execute(delete(account).where(account.c.account_id.in_(batch.erased)))
     return {table.name: STORING[table].store(connection, rows) for table, rows in batch.tables() if rows}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from pipeline.wire.contract import Contract
@@ -23,6 +23,7 @@ from sinks.postgres.tables import (
     account,
     alert,
     alert_event,
+    erased_account,
     health_change,
     health_snapshot,
     sink_offset,
@@ -51,11 +52,12 @@ class StoredRows:
     Rows by table and key, and offsets by topic and partition up to which all records are stored.
 
     The offsets are no further on than the rows. *set_aside* are topic, partition and offset of records that no row
-    could be made of.
+    could be made of. Of the accounts that are *erased* there may be no row.
     """
 
     next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
     set_aside: frozenset[tuple[str, int, int]] = frozenset()
+    erased: set[str] = field(default_factory=set)
     tables: dict[str, dict[Key, Row]] = field(default_factory=lambda: {table.name: {} for table in _KEYS})
 
 
@@ -77,6 +79,10 @@ class RowReader:
         for start in range(0, len(wanted), _AT_A_TIME):
             some = wanted[start : start + _AT_A_TIME]
             with transaction(self._engine) as connection:
+                # One moment for all tables: an account may be erased meanwhile.
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+                erased = select(erased_account.c.account_id).where(erased_account.c.account_id.in_(some))
+                stored.erased.update(connection.execute(erased).scalars())
                 for table, key in _KEYS.items():
                     rows = connection.execute(select(table).where(table.c.account_id.in_(some))).mappings()
                     stored.tables[table.name] |= {

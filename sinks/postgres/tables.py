@@ -1,7 +1,7 @@
 """
 What is stored: accounts, their latest health, every change, alerts and their transitions.
 
-Beside them stand the sink's positions, and the records that could not be stored.
+Beside them stand the sink's positions, the records that could not be stored, and the accounts that were erased.
 A column that bears the name of a field of the wire schema holds that field, and means what the schema says; text
 columns hold the symbols of enums, so that a new symbol needs no migration. Migrations say the same in steps, and a
 test holds the two together.
@@ -228,4 +228,12 @@ sink_rejected: Final = Table(
     Column("detail", Text, nullable=False),
     Column("first_seen", _TIME, nullable=False, server_default=func.clock_timestamp()),
     comment="Records that could not be stored, as received; `telltale sink retry` stores what can be by now.",
+)
+
+erased_account: Final = Table(
+    "erased_account",
+    metadata,
+    Column("account_id", Text, primary_key=True),
+    Column("erased_at", _TIME, nullable=False, server_default=func.clock_timestamp()),
+    comment="Erased accounts: no row of them is stored; `telltale sink readmit` takes one off the list.",
 )

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pipeline import metrics
+from sinks.postgres.erasure import apply_erasures
 from sinks.postgres.faults import is_about_a_row, sqlstate, words
 from sinks.postgres.migrations import require_schema
 from sinks.postgres.partitions import ensure_partitions, month_of
@@ -117,17 +118,16 @@ class PostgresTarget:
         """Store *rows*, set aside what is rejected among them, and move the positions behind *batch*: all or nothing."""
         began = time.perf_counter()
 
-        def store(connection: Connection) -> tuple[Claims, dict[str, int]]:
+        def store(connection: Connection) -> tuple[Claims, Batch, dict[str, int]]:
             moved = self._positions.advance(connection, self._claims, batch)
-            if rows.erased:
-                self._rejected.forget(connection, rows.erased)
-            if rows.rejected:
-                self._rejected.set_aside(connection, rows.rejected, self._topic_ids)
-            return moved, store_batch(connection, rows)
+            kept = apply_erasures(connection, rows)
+            if kept.rejected:
+                self._rejected.set_aside(connection, kept.rejected, self._topic_ids)
+            return moved, kept, store_batch(connection, kept)
 
         try:
             self._have_months({month_of(row["as_of"]) for row in rows.changes})
-            moved, written = self._in_transaction(store)
+            moved, kept, written = self._in_transaction(store)
         except (DBAPIError, psycopg.Error) as error:
             if is_about_a_row(error):
                 raise _RowRefused(f"{words(error)} (SQLSTATE {sqlstate(error)})") from error
@@ -137,8 +137,10 @@ class PostgresTarget:
             ) from error
         self._claims = {**self._claims, **moved}
         metrics.SINK_WRITE_SECONDS.observe(time.perf_counter() - began)
-        _count(rows, written)
-        for rejection in rows.rejected:
+        _count(rows, kept, written)
+        for account_id in sorted(rows.erased):
+            _log.info("sink.account_erased", account_id=account_id)
+        for rejection in kept.rejected:
             _report(rejection)
 
     def _have_months(self, months: set[date]) -> None:
@@ -164,14 +166,17 @@ class PostgresTarget:
         return run_in_transaction(self._engine, work, seconds=self._seconds)
 
 
-def _count(batch: Batch, written: Mapping[str, int]) -> None:
-    rows_by_table = {table.name: len(rows) for table, rows in batch.tables() if rows}
-    metrics.SINK_BATCH_ROWS.observe(sum(rows_by_table.values()))
-    for table, rows in rows_by_table.items():
-        metrics.SINK_ROWS.labels(table, "written").inc(written[table])
-        metrics.SINK_ROWS.labels(table, "stale").inc(rows - written[table])
+def _count(batch: Batch, kept: Batch, written: Mapping[str, int]) -> None:
+    """Count the rows of *batch*, of which *kept* are of no erased account."""
+    metrics.SINK_BATCH_ROWS.observe(sum(len(rows) for _, rows in kept.tables()))
+    for (table, rows), (_, handed) in zip(kept.tables(), batch.tables(), strict=True):
+        if handed:
+            changed = written.get(table.name, 0)
+            metrics.SINK_ROWS.labels(table.name, "written").inc(changed)
+            metrics.SINK_ROWS.labels(table.name, "stale").inc(len(rows) - changed)
+            metrics.SINK_ROWS.labels(table.name, "erased").inc(len(handed) - len(rows))
     now = datetime.now(UTC)
-    for change in batch.changes:
+    for change in kept.changes:
         # Of a change that an event made, as_of is the Kafka timestamp of that event.
         age = now - change["as_of"]
         if change["kind"] == "EVENT" and age < BACKFILL:

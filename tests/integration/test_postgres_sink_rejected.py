@@ -260,20 +260,6 @@ def test_what_was_set_aside_is_stored_when_its_cause_is_mended(sink: PostgresTar
     assert produced_at.timestamp() * 1000 == late.timestamp
 
 
-@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "in two"])
-def test_what_was_set_aside_of_an_erased_account_is_erased(
-    sink: PostgresTarget, migrated: str, *, together: bool
-) -> None:
-    """Else a retry would bring the account back."""
-    unreadable = replace(record(snapshot("gone")), value=b"rubbish")
-    erasure = replace(record(snapshot("gone")), value=None)
-
-    for batch in [[unreadable, erasure]] if together else [[unreadable], [erasure]]:
-        sink.write(batch)
-
-    assert rows(migrated, REJECTED) == []
-
-
 def test_records_at_the_same_offset_of_a_topic_made_anew_are_both_kept(
     sink: PostgresTarget, migrated: str
 ) -> None:

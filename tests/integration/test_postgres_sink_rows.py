@@ -177,14 +177,3 @@ def test_sinks_that_need_the_same_month_make_it_once(migrated: str) -> None:
         made = [result.result() for result in [sinks.submit(ensure) for _ in range(4)]]
 
     assert sorted(made) == [(), (), (), (date(2027, 2, 1),)]
-
-
-def test_an_erased_account_is_gone_and_may_come_back(sink: PostgresTarget, migrated: str) -> None:
-    """A null in the compacted topic is its word for deletion; what follows it holds again, whatever its version."""
-    sink.write([record(snapshot("gone", version=9)), record(snapshot("back", version=9))])
-    erasures = [replace(record(snapshot(name)), value=None) for name in ("gone", "back")]
-
-    sink.write([*erasures, record(snapshot("back", version=1))])
-
-    assert rows(migrated, "SELECT account_id, version FROM health_snapshot") == [("back", 1)]
-    assert rows(migrated, "SELECT account_id FROM account") == [("back",)]

@@ -110,3 +110,16 @@ def test_a_row_that_follows_from_nothing_is_named(written: Written) -> None:
     rows.tables["health_change"][key[0], 1, 99] = row | {"version": 99}
 
     assert written.differing(rows) == [(key[0], 99, "row")]
+
+
+def test_an_erased_account_may_have_no_rows_left(written: Written) -> None:
+    """Its records stand in the topics; a row of it that is there all the same is named."""
+    rows = written.stored()
+    rows.erased = {"acme"}
+    assert {of for of, _, _ in written.differing(rows)} == {"acme"}
+
+    for table in rows.tables.values():
+        for key in [key for key, row in table.items() if row["account_id"] == "acme"]:
+            del table[key]
+
+    assert written.differing(rows) == []
