@@ -21,6 +21,53 @@ WAIT_SECONDS: Final = 60.0
 """How long a command waits for a broker that does not answer: long enough for one that is being restarted."""
 
 
+_PASSING: Final = frozenset(
+    {
+        # By the protocol's own table these may be tried again: brokers start, move partitions, or lose one another.
+        KafkaError.INVALID_MSG,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        KafkaError.NOT_CONTROLLER,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.FETCH_SESSION_ID_NOT_FOUND,
+        KafkaError.INVALID_FETCH_SESSION_EPOCH,
+        KafkaError.LISTENER_NOT_FOUND,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.PREFERRED_LEADER_NOT_AVAILABLE,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+        KafkaError.THROTTLING_QUOTA_EXCEEDED,
+        100,  # UNKNOWN_TOPIC_ID and
+        103,  # INCONSISTENT_TOPIC_ID: a broker's metadata are old; the client's constants do not name them
+        # Not in that table, and yet: what a broker answers while a disk or another broker fails it.
+        KafkaError.UNKNOWN,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        # The member joins its group again by itself.
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        # The client's own, which begin with an underscore: no connection, or no answer in time.
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._RESOLVE,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
+        KafkaError._WAIT_COORD,  # noqa: SLF001
+        KafkaError._MAX_POLL_EXCEEDED,  # noqa: SLF001
+    }
+)
+
+
 class KafkaFailed(TelltaleError):  # noqa: N818 - reads as what happened
     """The broker refused a request or did not answer it."""
 
@@ -72,6 +119,16 @@ def failing(client: Configuration) -> Iterator[None]:
         yield
     except KafkaException as error:
         raise KafkaFailed(f"Kafka at {client['bootstrap.servers']}: {error.args[0].str()}") from error
+
+
+def is_passing(error: KafkaError) -> bool:
+    """
+    Whether trying again may help, so that a reader waits and stays where it is.
+
+    ``KafkaError.retriable()`` does not say: it is false for all errors that a message or an answer carries. What is
+    not known to pass does not: a refused right, a batch that the client would step over, a fatal state of the client.
+    """
+    return error.code() in _PASSING and not error.fatal()
 
 
 def wait_for_broker(

@@ -13,14 +13,22 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public by i
     OffsetSpec,
 )
 
-from pipeline.kafka.client import REQUEST_SECONDS, Configuration, KafkaFailed, failing, producer_configuration
+from pipeline.kafka.client import (
+    REQUEST_SECONDS,
+    Configuration,
+    KafkaFailed,
+    failing,
+    is_passing,
+    producer_configuration,
+)
 
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 _READ_IDLE_SECONDS: Final = 30.0
 
-_BEING_MOVED: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
-"""A broker says so of partitions that were made a moment ago, and while they go from one broker to another."""
+# The library names its own codes, as against the broker's, with an underscore.
+_PARTITION_EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001
+_POSITION_NOT_THERE: Final = KafkaError._AUTO_OFFSET_RESET  # noqa: SLF001
 
 
 class Record(NamedTuple):
@@ -51,7 +59,7 @@ def _partitions(client: Configuration, topics: Sequence[str]) -> list[TopicParti
 
 
 def offsets(client: Configuration, topics: Sequence[str]) -> dict[tuple[str, int], tuple[int, int]]:
-    """First and next offset of every partition of *topics*; waits for partitions that are just being made or moved."""
+    """First and next offset of every partition of *topics*; waits where the broker's error passes."""
     partitions = _partitions(client, topics)
     deadline = time.monotonic() + REQUEST_SECONDS
     with failing(client):
@@ -67,7 +75,8 @@ def offsets(client: Configuration, topics: Sequence[str]) -> dict[tuple[str, int
                         (tp.topic, tp.partition): answer.result().offset for tp, answer in answers.items()
                     }
                 except KafkaException as error:
-                    if error.args[0].code() not in _BEING_MOVED or time.monotonic() > deadline:
+                    # As of partitions that were made a moment ago, or go from one broker to another.
+                    if not is_passing(error.args[0]) or time.monotonic() > deadline:
                         raise
                 time.sleep(0.1)
 
@@ -113,30 +122,47 @@ def _read(client: Configuration, assigned: list[TopicPartition], left: dict[int,
     )
     with failing(client), closing(consumer):
         consumer.assign(assigned)
-        heard_at = time.monotonic()
+        heard_at, trouble = time.monotonic(), ""
         while left:
             # Waits for so many messages or so long, whatever has come by then.
             messages: list[Any] = consumer.consume(1000, timeout=0.05)
-            if not messages and time.monotonic() > heard_at + _READ_IDLE_SECONDS:
+            passing = [message for message in messages if _is_passing(message)]
+            if passing:
+                trouble = f": {passing[-1].error().str()}"
+            if len(passing) == len(messages) and time.monotonic() > heard_at + _READ_IDLE_SECONDS:
                 raise KafkaFailed(
-                    f"{assigned[0].topic}: no answer for {_READ_IDLE_SECONDS:.0f} s, {len(left)} partitions unread"
+                    f"{assigned[0].topic}: no record for {_READ_IDLE_SECONDS:.0f} s, {len(left)} partitions "
+                    f"unread{trouble}"
                 )
             for message in messages:
                 number, offset, error = message.partition(), message.offset(), message.error()
                 if error is None and offset < left.get(number, 0):
                     yield _record(message)
-                elif error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - documented names
-                    raise KafkaFailed(
-                        f"{message.topic()}[{number}]: retention removed records while they were read",
-                        hint="Try again.",
-                    )
-                elif error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-                    raise KafkaException(error)
+                elif error is not None and is_passing(error):
+                    continue  # The client tries again at the same offset.
+                elif error is not None and error.code() != _PARTITION_EOF:
+                    raise _failure(message, error)
                 # A partition's end is told too, since compaction or a marker may have taken its last offsets.
                 if offset + (error is None) >= left.get(number, 0):
                     left.pop(number, None)
-            if messages:  # and after them: whoever takes the records may take time over each
+            if len(passing) < len(
+                messages
+            ):  # and after them: whoever takes the records may take time over each
                 heard_at = time.monotonic()
+
+
+def _is_passing(message: Any) -> bool:
+    error = message.error()
+    return error is not None and is_passing(error)
+
+
+def _failure(message: Any, error: KafkaError) -> Exception:
+    if error.code() == _POSITION_NOT_THERE:
+        return KafkaFailed(
+            f"{message.topic()}[{message.partition()}]: retention removed records while they were read",
+            hint="Try again.",
+        )
+    return KafkaException(error)
 
 
 def follow_topic(client: Configuration, topic: str, stopped: Callable[[], bool]) -> Iterator[Record]:
@@ -151,8 +177,12 @@ def follow_topic(client: Configuration, topic: str, stopped: Callable[[], bool])
         consumer.assign(assigned)
         while not stopped():
             message = consumer.poll(0.1)
-            if message is not None and message.error() is None:
-                yield _record(message)
+            if message is None or _is_passing(message):
+                continue
+            error = message.error()
+            if error is not None:
+                raise KafkaException(error)
+            yield _record(message)
 
 
 def _record(message: Any) -> Record:
@@ -259,6 +289,8 @@ def group_lag(client: Configuration, group: str, topics: Sequence[str]) -> list[
         answers = consumer.committed(asked, timeout=REQUEST_SECONDS)
     lags = []
     for answer in answers:
+        if answer.error is not None:
+            raise KafkaFailed(f"{answer.topic}[{answer.partition}]: {answer.error.str()}")
         first, end = spans[answer.topic, answer.partition]
         committed = answer.offset if answer.offset >= 0 else None
         lags.append(

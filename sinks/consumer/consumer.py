@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from sinks.consumer.readiness import Readiness
-from sinks.consumer.topic_reader import TopicReader
+from sinks.consumer.topic_reader import StartUnknown, TopicReader
 from sinks.target import Partition, Record, Target, TargetAway, TargetRestored
 
 CHECK_SECONDS: Final = 5.0
@@ -76,7 +76,7 @@ class SinkConsumer:
         _log.info("sink.started", group=self._group)
         try:
             while not stop.is_set():
-                self._act(self._reader.batch())
+                self._act()
                 self._tell_state()
         finally:
             self._reader.close()
@@ -93,8 +93,9 @@ class SinkConsumer:
         self._assigned = []
         self._reading = False
 
-    def _act(self, batch: Sequence[Record]) -> None:
+    def _act(self) -> None:
         try:
+            batch = self._reader.batch()
             if batch:
                 self._write(batch)
             if self._reading:
@@ -109,6 +110,10 @@ class SinkConsumer:
             self._let_go(str(away))
             seconds = self._put_off_retry()
             _log.warning("sink.target_away", reason=str(away), retry_seconds=round(seconds, 1))
+        except StartUnknown as unknown:
+            self._let_go(str(unknown))
+            seconds = self._put_off_retry()
+            _log.warning("sink.read_failed", reason=str(unknown), retry_seconds=round(seconds, 1))
         if self._reading and time.monotonic() >= self._lag_due:
             self._lag_due = time.monotonic() + _LAG_EVERY_SECONDS
             self._reader.observe_lag()
@@ -150,7 +155,7 @@ class SinkConsumer:
         return seconds
 
     def _tell_state(self) -> None:
-        trouble = self._reader.broker_away or self._away
+        trouble = self._reader.trouble() or self._away
         if trouble:
             self._readiness.tell(False, trouble)
         elif self._reading:

@@ -3,10 +3,13 @@ One member of a consumer group that reads from where it is told to, whatever the
 
 Offsets committed to Kafka are for lag dashboards and are never read. What a record means is not known here.
 
-    SinkStopped (sinks.target)
-    └── PositionLost      the topic no longer, or not yet, has the offset the target wants next
+    TelltaleError
+    ├── StartUnknown          the broker did not say where a partition starts; reading may begin again
+    └── SinkStopped (sinks.target)
+        └── PositionLost      the topic no longer, or not yet, has the offset the target wants next
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
@@ -23,7 +26,8 @@ from confluent_kafka import (
 )
 
 from pipeline import metrics
-from pipeline.kafka.client import Configuration, KafkaFailed
+from pipeline.errors import TelltaleError
+from pipeline.kafka.client import Configuration, KafkaFailed, is_passing
 from pipeline.kafka.topics import topic_ids
 from sinks.target import Partition, Record, SinkStopped
 
@@ -35,13 +39,18 @@ LINGER_SECONDS: Final = 0.02
 
 _IDLE_SECONDS: Final = 0.2
 _ADMIN_SECONDS: Final = 5.0
+_FAILING_SECONDS: Final = 5.0
+"""How long an error counts; the client tries again twice a second, and tells each error but no success."""
 
 # The library names its own codes, as against the broker's, with an underscore.
 _POSITION_NOT_THERE: Final = KafkaError._AUTO_OFFSET_RESET  # noqa: SLF001
 _NO_BROKER: Final = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
-_POLLED_TOO_RARELY: Final = KafkaError._MAX_POLL_EXCEEDED  # noqa: SLF001 - the client joins again by itself
 
 _log = structlog.get_logger(__name__)
+
+
+class StartUnknown(TelltaleError):  # noqa: N818 - reads as what happened
+    """The broker did not say at which offset a partition starts, and the client reads nothing of it any more."""
 
 
 class PositionLost(SinkStopped):
@@ -102,12 +111,19 @@ class TopicReader:
         self._ours: list[Partition] = []
         self._fetching = False
         self._client_error = ""
+        self._failure = ""
+        self._failed_at = -math.inf
         self.broker_away = ""
         """Why no broker answers, as a sentence; empty while one does."""
 
     def open(self) -> None:
         """Join the group; ``batch`` has to be called from now on."""
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked)
+
+    def trouble(self) -> str:
+        """Why nothing can be read at present, as a sentence; empty if nothing is known to be in the way."""
+        recently = time.monotonic() < self._failed_at + _FAILING_SECONDS
+        return self.broker_away or (self._failure if recently else "")
 
     def close(self) -> None:
         """Commit what was noted as stored, and leave the group."""
@@ -117,7 +133,7 @@ class TopicReader:
         """
         Up to ``MOST_RECORDS`` that have arrived, or arrive a little while after the first; often none.
 
-        May raise ``PositionLost``, or ``KafkaFailed`` for what trying again does not mend.
+        May raise ``StartUnknown``, ``PositionLost``, or ``KafkaFailed`` for what trying again does not mend.
         """
         batch: list[Record] = []
         patience = _IDLE_SECONDS
@@ -216,18 +232,25 @@ class TopicReader:
         code = error.code()
         if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
             _log.warning("sink.topic_missing", topic=message.topic(), hint="Run `telltale topics apply`.")
+        elif code == _POSITION_NOT_THERE and message.offset() is None:
+            raise StartUnknown(f"reading fails: {error.str()}")
         elif code == _POSITION_NOT_THERE:
             raise self._position_lost(message)
-        elif code == _POLLED_TOO_RARELY or error.retriable():
-            _log.warning("sink.read_failed", reason=error.str())
+        elif is_passing(error):
+            self._failed_at, self._failure = time.monotonic(), f"reading fails: {error.str()}"
+            _log.warning("sink.read_failed", topic=message.topic(), reason=error.str())
         else:
             raise KafkaFailed(f"reading {message.topic() or 'the topics'}: {error.str()}")
 
     def _position_lost(self, message: Message) -> PositionLost:
         partition, offset = _place(message)
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=_ADMIN_SECONDS)
+        try:
+            ends = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=_ADMIN_SECONDS)
+            has = "has {} to {}".format(*ends)
+        except KafkaException:  # The position is lost all the same.
+            has = "does not have it"
         return PositionLost(
-            f"{partition} is stored up to offset {offset}, and the topic has {low} to {high}: records between are "
+            f"{partition} is stored up to offset {offset}, and the topic {has}: records between are "
             "gone, or the topic was made anew",
             hint=self._way_back(partition.topic),
         )
