@@ -41,13 +41,15 @@ class Difference:
 @dataclass(slots=True)
 class Findings:
     """
-    What came of a comparison so far.
+    What came of a comparison so far: *differences* that nobody took yet, of all how many *fields* of which *accounts*.
 
     *compared* counts what is as it should be, *lag* what is not written yet; both by what it is: ``states``,
     ``snapshots``, ``changes``, ``alert events``, ``rows``, and of the lag ``entries``.
     """
 
     differences: list[Difference] = field(default_factory=list)
+    fields: int = 0
+    accounts: set[str] = field(default_factory=set)
     compared: Counter[str] = field(default_factory=Counter)
     lag: Counter[str] = field(default_factory=Counter)
 
@@ -61,7 +63,7 @@ class Findings:
         version: int | None = None,
     ) -> None:
         """Note that *fields* (name, written and recomputed value) differ."""
-        self.differences += [
+        found = [
             Difference(
                 account_id=account_id,
                 where=where,
@@ -73,6 +75,14 @@ class Findings:
             )
             for name, written, recomputed in fields
         ]
+        self.differences += found
+        self.fields += len(found)
+        self.accounts.update(difference.account_id for difference in found)
+
+    def take(self) -> list[Difference]:
+        """Hand over the differences and forget them; they stay counted."""
+        taken, self.differences = self.differences, []
+        return taken
 
 
 class Event(NamedTuple):

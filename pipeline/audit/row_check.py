@@ -13,7 +13,7 @@ _RANKS: Final = {"account": "version", "health_snapshot": "version", "alert": "s
 
 class RowCheck:
     """
-    Compares *stored* with the rows of outputs of all partitions, and notes in *findings* what it finds.
+    Compares *stored* with the rows of a partition's outputs, and notes in *findings* what it finds.
 
     A row must be there when the sink has the record of it behind it. Rows of another epoch than the output's are from
     before a rebuild, or from one since.

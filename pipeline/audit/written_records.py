@@ -1,12 +1,11 @@
-"""State and topics as they stand, partition by partition, of some accounts or all; nothing is judged here."""
+"""State and topics of one partition as they stand, of some accounts or all; nothing is judged here."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from pipeline.kafka.client import Configuration
-from pipeline.kafka.records import offsets, read_topic
+from pipeline.audit.partition_reader import PartitionReader
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.contract import Contract, Topic
 from pipeline.wire.outputs import OutputDecoder
@@ -69,70 +68,65 @@ class WrittenOutputs:
     trimmed: set[str] = field(default_factory=set)
     foreign: list[tuple[Topic, WrittenRecord, str]] = field(default_factory=list)
 
+    def accounts(self) -> set[str]:
+        """The accounts there is a record of."""
+        records = chain(self.changes.values(), self.alerts.values(), (found for _, found, _ in self.foreign))
+        return {found.account_id for found in records} | self.snapshots.keys() | self.erased
 
-def read_states(client: Configuration, changelog: str, accounts: Accounts) -> dict[int, WrittenStates]:
-    """
-    Read the states of *accounts*, by partition.
 
-    Raises ``EpochUnfinished`` while a rebuild has begun a partition and not come to its end.
+def read_states(reader: PartitionReader, changelog: str, accounts: Accounts) -> WrittenStates:
     """
-    values: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+    Read the partition's states of *accounts*.
+
+    Raises ``EpochUnfinished`` while a rebuild has begun the partition and not come to its end.
+    """
+    values: dict[bytes, bytes] = {}
     keys = None if accounts is None else {account_id.encode() for account_id in accounts}
-    for record in read_topic(client, changelog):
+    for record in reader.records(changelog):
         key, value = record.key or b"", record.value or b""
         if keys is not None and key not in keys and key not in {PARTITION_RECORD, EPOCH_MARK}:
             continue
-        known = values[record.partition].get(key, b"")
-        if value[:POSITION_SIZE] >= known[:POSITION_SIZE]:
-            values[record.partition][key] = value
-    return {partition: _states(take_epoch(partition, found)) for partition, found in values.items()}
-
-
-def _states(values: Mapping[bytes, bytes]) -> WrittenStates:
-    accounts = {key.decode(): value for key, value in values.items() if not key.startswith(b"\0")}
-    return WrittenStates(accounts=accounts, record=values.get(PARTITION_RECORD))
+        if value[:POSITION_SIZE] >= values.get(key, b"")[:POSITION_SIZE]:
+            values[key] = value
+    of_epoch = take_epoch(reader.partition, values)
+    states = {key.decode(): value for key, value in of_epoch.items() if not key.startswith(b"\0")}
+    return WrittenStates(accounts=states, record=of_epoch.get(PARTITION_RECORD))
 
 
 def read_outputs(
-    client: Configuration,
+    reader: PartitionReader,
     contract: Contract,
     registry: Registry,
     *,
-    epochs: Mapping[int, int],
+    epoch: int,
     accounts: Accounts,
-) -> dict[int, WrittenOutputs]:
-    """Read what the topics hold of *accounts* in the partitions that *epochs* names, as those epochs have it."""
+) -> WrittenOutputs:
+    """Read what the topics hold of *accounts* in the partition, as *epoch* has it."""
     decode = OutputDecoder(contract, registry).decode
-    written = {partition: WrittenOutputs() for partition in epochs}
-    for (topic_name, partition), (first, _) in offsets(
-        client, [topic.name for topic in contract.outputs]
-    ).items():
-        if first > 0 and partition in written:
-            written[partition].trimmed.add(topic_name)
+    written = WrittenOutputs()
     for topic in contract.outputs:
-        for partition, found in _records(client, topic, epochs, accounts):
-            to = written[partition]
+        if reader.first(topic.name) > 0:
+            written.trimmed.add(topic.name)
+        for found in _records(reader, topic, accounts):
             if not found.value and topic is contract.current:
-                to.erased.add(found.account_id)
-                to.snapshots.pop(found.account_id, None)
+                written.erased.add(found.account_id)
+                written.snapshots.pop(found.account_id, None)
                 continue
             try:
                 value = decode(topic.name, found.value)
             except Undecodable as error:
-                to.foreign.append((topic, found, error.detail))
+                written.foreign.append((topic, found, error.detail))
                 continue
-            if value["epoch"] == epochs[partition]:
-                _add(to, contract, topic, value, found)
+            if value["epoch"] == epoch:
+                _add(written, contract, topic, value, found)
     return written
 
 
-def _records(
-    client: Configuration, topic: Topic, partitions: Collection[int], accounts: Accounts
-) -> Iterator[tuple[int, WrittenRecord]]:
-    for record in read_topic(client, topic.name, start=dict.fromkeys(partitions, 0)):
+def _records(reader: PartitionReader, topic: Topic, accounts: Accounts) -> Iterator[WrittenRecord]:
+    for record in reader.records(topic.name):
         account_id = (record.key or b"").decode(errors="replace")
         if accounts is None or account_id in accounts:
-            yield record.partition, WrittenRecord(account_id, 0, record.offset, record.value or b"")
+            yield WrittenRecord(account_id, 0, record.offset, record.value or b"")
 
 
 def _add(

@@ -5,6 +5,7 @@ import sys
 from contextlib import ExitStack
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import click
@@ -13,6 +14,7 @@ from pipeline.audit.audit import Audit
 from pipeline.audit.differences import Difference, Findings, event_of, shown
 from pipeline.audit.written_records import Accounts
 from pipeline.cli.printing import print_json
+from pipeline.cli.progress_bar import ProgressBar
 from pipeline.kafka.client import client_configuration, wait_for_broker
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
@@ -42,7 +44,8 @@ def verify(
     Compute ACCOUNTS again from the account log, all unless given, and name every difference.
 
     Compared are the state, the three health topics and the rows in Postgres, each as far as it has come, so the
-    pipeline may run meanwhile; what is not written yet is told as lag. Exit code 1 if anything differs.
+    pipeline may run meanwhile; what is not written yet is told as lag. Partitions are checked one after the other, and
+    no more than one is held in memory. Exit code 1 if anything differs.
     """
     if accounts and sample:
         raise click.UsageError("Give accounts, or --accounts.")
@@ -52,31 +55,37 @@ def verify(
     contract = Contract.load(settings.topic_prefix)
     client = client_configuration(settings.brokers, settings.security)
     wait_for_broker(client, say=lambda line: click.echo(line, err=True))
+    found = Findings()
     with ExitStack() as stack:
-        dsn = settings.database_url.get_secret_value()
+        bar = stack.enter_context(ProgressBar("records"))
+        dsn, group = settings.database_url.get_secret_value(), settings.topic_prefix + GROUP
         audit = Audit(
             client=client,
             contract=contract,
             registry=open_registry(contract, settings.registry_url.get_secret_value()),
-            say=lambda line: click.echo(line, err=True),
-            rows=None
-            if no_database
-            else stack.enter_context(RowReader(dsn, group=settings.topic_prefix + GROUP)),
+            rows=None if no_database else stack.enter_context(RowReader(dsn, group=group)),
+            report=partial(_report, bar=bar, contract=contract, as_json=as_json),
+            say=partial(click.echo, err=True),
+            progress=bar,
         )
         chosen: Accounts = frozenset(accounts) or None
         if sample:
             seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
             chosen = audit.sample(sample, seed)
             click.echo(f"{len(chosen)} accounts, --seed {seed}", err=True)
-        found = Findings()
         checked = audit.run(chosen, found)
-    if as_json:
-        print_json(_as_json(difference, contract) for difference in found.differences)
-    else:
-        for difference in found.differences:
-            click.echo(_line(difference, contract))
     click.echo(_summary(checked, found), err=True)
-    sys.exit(1 if found.differences else 0)
+    sys.exit(1 if found.fields else 0)
+
+
+def _report(differences: list[Difference], *, bar: ProgressBar, contract: Contract, as_json: bool) -> None:
+    if not differences:
+        return
+    with bar.hidden():
+        if as_json:
+            print_json(_as_json(difference, contract) for difference in differences)
+        else:
+            click.echo("\n".join(_line(difference, contract) for difference in differences))
 
 
 def _line(difference: Difference, contract: Contract) -> str:
@@ -108,10 +117,9 @@ def _plain(value: object) -> object:
 
 def _summary(checked: int, found: Findings) -> str:
     counts = ", ".join(f"{found.compared[what]:,} {what}" for what in _COMPARED if found.compared[what])
-    differing = {difference.account_id for difference in found.differences}
     lines = [
         f"{checked:,} accounts computed again; as they should be: {counts or 'nothing'}",
-        f"{len(found.differences):,} fields differ, of {len(differing):,} accounts",
+        f"{found.fields:,} fields differ, of {len(found.accounts):,} accounts",
     ]
     lag = ", ".join(f"{found.lag[what]:,} {words}" for what, words in _LAG.items() if found.lag[what])
     if lag:

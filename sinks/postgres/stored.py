@@ -68,14 +68,20 @@ class RowReader:
         self._engine = make_engine(dsn, application="telltale-verify")
         self._group = group
 
-    def read(self, accounts: Collection[str] | None) -> StoredRows:
-        """All rows of *accounts*; None for those of every account that has a row when this is called."""
+    def accounts(self) -> set[str]:
+        """The ids of all accounts that have a row."""
+        with transaction(self._engine) as connection:
+            require_schema(connection)
+            return _accounts(connection)
+
+    def read(self, accounts: Collection[str]) -> StoredRows:
+        """All rows of *accounts*."""
         stored = StoredRows()
         with transaction(self._engine) as connection:
             require_schema(connection)
             stored.next_offsets = self._next_offsets(connection)
             stored.set_aside = self._set_aside(connection)
-            wanted = sorted(_accounts(connection) if accounts is None else accounts)
+        wanted = sorted(accounts)
         for start in range(0, len(wanted), _AT_A_TIME):
             some = wanted[start : start + _AT_A_TIME]
             with transaction(self._engine) as connection:

@@ -247,6 +247,25 @@ def test_a_state_that_was_changed_is_named_by_its_field(written: Written) -> Non
     assert difference["recomputed"] == state.first_login_day - 1
 
 
+def test_rows_of_an_account_that_no_partition_knows_are_named(written: Written) -> None:
+    """As of another installation that wrote into the same database."""
+    copied = "SELECT 'stranger', epoch, version + 1000"
+    columns = "account_id, epoch, version, kind, band_before, band_after, coverage_before, coverage_after, points, causes"
+    more = "causes_count, scorecard_name, scorecard_version, fold_version, as_of"
+    values = f"{copied}, {columns.partition('version, ')[2]}, {more}"
+    written.change_row(
+        f"INSERT INTO health_change ({columns}, {more}) {values} FROM health_change "
+        "WHERE account_id = 'acc-11' AND version = 1"
+    )
+
+    rows = written.telltale("verify", "--json").rows
+
+    written.change_row("DELETE FROM health_change WHERE account_id = 'stranger'")
+    [difference] = [row for row in rows if row["account_id"] == "stranger"]
+    assert (difference["where"], difference["version"]) == ("table health_change", 1001)
+    assert difference["recomputed"] == "none: it does not follow from the log"
+
+
 def test_an_account_without_a_state_is_refused(written: Written) -> None:
     """A typing error must not look like a clean account."""
     answer = written.telltale("verify", "acc-999")
