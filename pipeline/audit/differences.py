@@ -43,14 +43,15 @@ class Findings:
     """
     What came of a comparison so far: *differences* that nobody took yet, of all how many *fields* of which *accounts*.
 
-    *compared* counts what is as it should be, *lag* what is not written yet; both by what it is: ``states``,
-    ``snapshots``, ``changes``, ``alert events``, ``rows``, and of the lag ``entries``.
+    *compared* counts what is as it should be, *earlier* what an earlier arithmetic made, which is not compared, *lag* what is not
+    written yet; all by what it is: ``states``, ``snapshots``, ``changes``, ``alert events``, ``rows``, and of the lag ``entries``.
     """
 
     differences: list[Difference] = field(default_factory=list)
     fields: int = 0
     accounts: set[str] = field(default_factory=set)
     compared: Counter[str] = field(default_factory=Counter)
+    earlier: Counter[str] = field(default_factory=Counter)
     lag: Counter[str] = field(default_factory=Counter)
 
     def add(

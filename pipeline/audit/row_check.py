@@ -45,11 +45,11 @@ class RowCheck:
             rank = _RANKS.get(table)
             if rank is not None:
                 if there is not None and there[rank] == row[rank]:
-                    self._compare_row(table, key, there, row, made)
+                    self._compare_row(table, key, there, row, made, is_earlier=output.is_earlier)
                 if is_stored and not is_set_aside:
                     self._latest_due[table, key] = row, made
             elif there is not None:
-                self._compare_row(table, key, there, row, made)
+                self._compare_row(table, key, there, row, made, is_earlier=output.is_earlier)
             elif is_stored:
                 there_is = "none: set aside, see `telltale sink rejected`" if is_set_aside else "none"
                 self._add(table, ("row", there_is, "a row"), row, made)
@@ -73,10 +73,15 @@ class RowCheck:
                 ):
                     self._add(table, ("row", "a row", "none: it does not follow from the log"), row, None)
 
-    def _compare_row(self, table: str, key: Key, there: Row, row: Row, made: Made) -> None:
+    def _compare_row(
+        self, table: str, key: Key, there: Row, row: Row, made: Made, *, is_earlier: bool
+    ) -> None:
         if there["epoch"] != row["epoch"]:
             return  # From before a rebuild: history is not overwritten.
         self._met.add((table, key))
+        if is_earlier:
+            self._findings.earlier["rows"] += 1
+            return
         differing = list(differing_fields(there, row))
         for found in differing:
             self._add(table, found, row, made)

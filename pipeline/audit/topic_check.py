@@ -1,15 +1,14 @@
 """The three topics of one partition held against the outputs that follow from the log, one output after the other."""
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from pipeline.audit.differences import Findings, Made, differing_fields
 from pipeline.audit.written_records import WrittenOutputs, WrittenRecord
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
+from pipeline.health.versions import FOLD_VERSION, Output
 from pipeline.wire.contract import Contract, Topic
 from pipeline.wire.outputs import OutputDecoder, OutputEncoder
 from pipeline.wire.registry import Registry
-
-Output: TypeAlias = HealthSnapshot | HealthChange | AlertEvent
 
 _NAMES: Final[dict[str | None, str]] = {
     "health_snapshot": "snapshots",
@@ -23,7 +22,8 @@ class Expected(NamedTuple):
     """
     An output as its *topic* should have it: *value* in *partition*, and the *record* of it if there is one.
 
-    One that *is_due* must be written by now; without a record it is gone from the topic, if it is not missing.
+    One that *is_due* must be written by now; without a record it is gone from the topic, if it is not missing. A record
+    that *is_earlier* was made by an earlier arithmetic, see ``FOLD_VERSION``.
     """
 
     topic: str
@@ -31,6 +31,7 @@ class Expected(NamedTuple):
     value: bytes
     record: WrittenRecord | None
     is_due: bool
+    is_earlier: bool
 
 
 class TopicCheck:
@@ -59,6 +60,8 @@ class TopicCheck:
         self._latest = dict(written.snapshots)
         self._latest_due: dict[str, tuple[int, Made]] = {}
         """Version of the newest snapshot of an account that must be written."""
+        self._earlier: tuple[str, int] | None = None
+        """Account and version, if an earlier arithmetic made the version that was compared last."""
         self._begun: set[tuple[str, str]] = set()
         """Topic and account, or alert, of which a record was met: from there on there may be no gap."""
         for topic, record, reason in written.foreign:
@@ -84,13 +87,18 @@ class TopicCheck:
             case AlertEvent():
                 topic, name, version = contract.alert, output.alert_id, output.sequence
                 found = written.alerts.pop((name, version), None)
+        is_earlier = False
         if found is not None:
             self._begun.add((topic.name, name))
-            self._compare_value(topic, found, value, made)
+            is_earlier = self._is_earlier(topic, found, (output.account_id, output.version))
+            if is_earlier:
+                self._findings.earlier[_NAMES[topic.schema]] += 1
+            else:
+                self._compare_value(topic, found, value, made)
         elif topic is not contract.current:
             must = is_due and (topic.name not in written.trimmed or (topic.name, name) in self._begun)
             self._note_missing(topic, output.account_id, version, made, is_due=is_due, must=must)
-        return Expected(topic.name, self._partition, value, found, is_due)
+        return Expected(topic.name, self._partition, value, found, is_due, is_earlier)
 
     def finish(self) -> None:
         """Note the latest snapshots that are too old, and what is there and follows from nothing."""
@@ -110,6 +118,13 @@ class TopicCheck:
                 self._add(
                     topic, record, ("record", "a record", "none: it does not follow from the log"), None
                 )
+
+    def _is_earlier(self, topic: Topic, found: WrittenRecord, of: tuple[str, int]) -> bool:
+        """Whether an earlier arithmetic made the record *found* of an account's version *of*; alerts go by their version."""
+        if topic is not self._contract.alert:
+            written = self._decoder.decode(topic.name, found.value)["fold_version"]
+            self._earlier = of if written < FOLD_VERSION else None
+        return self._earlier == of
 
     def _compare_value(self, topic: Topic, found: WrittenRecord, value: bytes, made: Made) -> None:
         # An older release wrote with another schema: it is held to what it knew.

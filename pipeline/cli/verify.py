@@ -121,6 +121,11 @@ def _summary(checked: int, found: Findings) -> str:
         f"{checked:,} accounts computed again; as they should be: {counts or 'nothing'}",
         f"{found.fields:,} fields differ, of {len(found.accounts):,} accounts",
     ]
+    earlier = ", ".join(f"{found.earlier[what]:,} {what}" for what in _COMPARED if found.earlier[what])
+    if earlier:
+        lines.append(
+            f"not compared, for an earlier arithmetic made them: {earlier}; `telltale rebuild` makes them again"
+        )
     lag = ", ".join(f"{found.lag[what]:,} {words}" for what, words in _LAG.items() if found.lag[what])
     if lag:
         lines.append(f"not written yet: {lag}")

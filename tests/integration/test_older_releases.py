@@ -12,7 +12,9 @@ from golden_logs import FOLD_VERSIONS, RELEASES, TOPICS, written
 from worker_log import CONTRACT, PARTITIONS, AccountLog
 
 from pipeline.embedded.broker import EmbeddedBroker
-from pipeline.health.versions import FOLD_VERSION
+
+SAME_VERSIONS = 2
+"""From this fold version on, accounts have the same versions as today; what was scored by version 1 is found to differ."""
 
 
 @pytest.fixture(params=RELEASES)
@@ -54,17 +56,21 @@ def test_every_command_opens_what_an_older_release_wrote(
     """The worker goes on from the old state; scorecards are known to be active; a rebuild and its check find nothing wrong."""
     release, log = installation
     telltale = Telltale(brokers=log.client["bootstrap.servers"])
-    same = FOLD_VERSIONS[release] == FOLD_VERSION
+    same_versions = FOLD_VERSIONS[release] >= SAME_VERSIONS
 
     said = run_health(log, tmp_path, eventually)
-    verified = telltale("verify", "--no-database")
+    verified = telltale("verify", "--no-database", "--json")
     applied = telltale("scorecards", "apply")
     rebuilt = telltale("rebuild")
     verified_after = telltale("verify", "--no-database")
 
     assert "Traceback" not in said
-    assert (verified.code == 0) == same, verified.out
+    # Release 1e00a40 remembered ids of events that it left out; they go as new ones come.
+    differing = {row["field"].partition(".")[0] for row in verified.rows}
+    assert differing == {"seen_ids"} if same_versions else len(differing) > 1
+    assert "for an earlier arithmetic made them" in verified.err
     assert "other contents" not in applied.err
     assert rebuilt.code == 0, rebuilt.err
     assert "epoch 2" in rebuilt.out
     assert verified_after.code == 0, verified_after.out
+    assert "earlier arithmetic" not in verified_after.err

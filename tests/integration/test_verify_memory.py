@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from pipeline.cli.verification.audit import Audit
-from pipeline.cli.verification.differences import Findings
 from postgres_sink_parts import CHANGE, CONTRACT, PARTITIONS, REGISTRY, change, record
 from worker_log import AccountLog
 
+from pipeline.audit.audit import Audit
+from pipeline.audit.differences import Findings
 from pipeline.embedded.broker import PARTITIONS_PER_TOPIC
 from sinks.postgres.stored import RowReader
 from sinks.postgres.writer import PostgresTarget
