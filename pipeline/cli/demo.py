@@ -154,6 +154,9 @@ def _start_parts(parts: ExitStack, screen: DemoScreen, name: str) -> Settings:
     with screen.starting("broker", "Kafka protocol, embedded") as show:
         broker = parts.enter_context(EmbeddedBroker())
         show(broker.bootstrap)
+    screen.say(
+        f"  {'':<10}for librdkafka and kafkajs; `make kafka` starts a broker for all clients (docs/clients)"
+    )
     with screen.starting("postgres", "embedded") as show:
         postgres = parts.enter_context(EmbeddedPostgres())
         show(f"127.0.0.1:{postgres.port}")

@@ -1,9 +1,10 @@
 """
 A Kafka broker without Java: librdkafka's mock cluster, in a process of its own.
 
-It speaks the real protocol (groups, transactions, headers, compression), so every client works against it
-unchanged. It keeps everything in memory, the newest ``BYTES_KEPT_PER_PARTITION`` of each partition and no more,
-gives every topic ``PARTITIONS_PER_TOPIC`` partitions, never compacts, and has no controller: to create, delete or
+It speaks the real protocol (groups, transactions, headers, compression) to librdkafka, aiokafka and kafkajs;
+Java's client, franz-go and Sarama cannot read its answer about API versions, see ``docs/clients/README.md``.
+It keeps everything in memory, the newest ``BYTES_KEPT_PER_PARTITION`` of each partition and no more, gives
+every topic ``PARTITIONS_PER_TOPIC`` partitions, never compacts, and has no controller: to create, delete or
 describe a topic times out. ``kafka_local`` runs a broker without these limits.
 
 The cluster lives inside the client that made it. In our own process it would share the interpreter with whoever

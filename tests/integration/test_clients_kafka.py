@@ -27,14 +27,14 @@ _BUILD_SECONDS = 240
 _READ_SECONDS = 60.0
 
 AMOUNTS = ("1200.5000", "-0.0001", None, "99999999999999.9999", "0.0000", "-1200.5000")
-"""What tells exact decimals from others: digits beyond a double, a sign in the last place, zero and null."""
+"""What tells exact decimals from others: digits beyond a double, a last digit, a minus, zero, null."""
 
 LINES = [f"acc-{number} went_dark HIGH {amount or '-'}" for number, amount in enumerate(AMOUNTS)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One consumer: the tool it needs, how it is built in a folder of its own, and how it is started there."""
+    """One consumer: the tool it needs, and how it is built and started in a folder of its own."""
 
     language: str
     tool: str
@@ -102,7 +102,7 @@ def test_each_client_prints_every_alert_once_and_exactly(
 
 
 def built(client: Client, tmp_path: Path) -> Path:
-    """Copy the client, build it there as its README says, and return the folder; the checkout stays as it is."""
+    """Copy the client, so that the checkout stays as it is, build it there, and return the folder."""
     folder = tmp_path / client.language
     shutil.copytree(
         CLIENTS / client.language, folder, ignore=shutil.ignore_patterns("node_modules", "target")

@@ -31,3 +31,4 @@ def test_the_demo_tells_every_story_and_cleans_up(tmp_path: Path) -> None:
     assert not (tmp_path / ".run" / "demo.env").exists()
     assert all(log.stat().st_size for log in (tmp_path / ".run" / "demo").iterdir())
     assert "in another terminal" not in played.stdout
+    assert "for librdkafka and kafkajs; `make kafka` starts a broker for all clients" in played.stdout

@@ -1,4 +1,4 @@
-// Prints every alert transition once: account, sign, severity, cmrr. Usage: alerts BROKERS TOPIC SCHEMAS.
+// Prints every transition of an alert once. Usage: alerts BROKERS TOPIC SCHEMAS.
 package main
 
 import (
@@ -60,8 +60,10 @@ func main() {
 func readSchemas(folder string) map[int]avro.Schema {
 	registry := must(os.ReadFile(filepath.Join(folder, "registry.yaml")))
 	schemas := map[int]avro.Schema{}
-	for _, line := range regexp.MustCompile(`{id: (\d+),.* file: (alert_event/.*)}`).FindAllSubmatch(registry, -1) {
-		schemas[must(strconv.Atoi(string(line[1])))] = must(avro.ParseFiles(filepath.Join(folder, string(line[2]))))
+	lines := regexp.MustCompile(`{id: (\d+),.* file: (alert_event/.*)}`)
+	for _, line := range lines.FindAllSubmatch(registry, -1) {
+		file := filepath.Join(folder, string(line[2]))
+		schemas[must(strconv.Atoi(string(line[1])))] = must(avro.ParseFiles(file))
 	}
 	return schemas
 }

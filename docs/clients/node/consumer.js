@@ -1,4 +1,4 @@
-// Prints every alert transition once: account, sign, severity, cmrr. Usage: node consumer.js BROKERS TOPIC SCHEMAS.
+// Prints every transition of an alert once. Usage: node consumer.js BROKERS TOPIC SCHEMAS.
 import { readFileSync } from 'node:fs';
 import avro from 'avsc';
 import { Kafka, logLevel } from 'kafkajs';
@@ -19,13 +19,15 @@ class Decimal extends avro.types.LogicalType {
 
 const [brokers, topic, folder] = process.argv.slice(2);
 const schemas = new Map();
-for (const [, id, file] of readFileSync(`${folder}/registry.yaml`, 'utf8').matchAll(/{id: (\d+),.* file: (alert_event\/.*)}/g)) {
+const registry = readFileSync(`${folder}/registry.yaml`, 'utf8');
+for (const [, id, file] of registry.matchAll(/{id: (\d+),.* file: (alert_event\/.*)}/g)) {
   const schema = JSON.parse(readFileSync(`${folder}/${file}`, 'utf8'));
   schemas.set(Number(id), avro.Type.forSchema(schema, { logicalTypes: { decimal: Decimal } }));
 }
 const seen = new Set();
 
-const consumer = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.ERROR }).consumer({ groupId: 'alerts-node' });
+const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.ERROR });
+const consumer = kafka.consumer({ groupId: 'alerts-node' });
 await consumer.connect();
 await consumer.subscribe({ topic, fromBeginning: true });
 await consumer.run({

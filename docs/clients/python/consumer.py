@@ -1,4 +1,4 @@
-"""Prints every alert transition once: account, sign, severity, cmrr. Usage: consumer.py BROKERS TOPIC SCHEMAS."""
+"""Print every transition of an alert once. Usage: consumer.py BROKERS TOPIC SCHEMAS."""
 
 import io
 import re

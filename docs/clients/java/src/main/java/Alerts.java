@@ -18,7 +18,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import telltale.health.v1.AlertEvent;
 
-/** Prints every alert transition once: account, sign, severity, cmrr. Arguments: BROKERS TOPIC SCHEMAS. */
+/** Prints every transition of an alert once. Arguments: BROKERS TOPIC SCHEMAS. */
 public class Alerts {
     record Transition(String alertId, int sequence) {}
 
@@ -43,7 +43,8 @@ public class Alerts {
                     if (seen.add(new Transition(alert.getAlertId(), alert.getSequence()))) {
                         String cmrr = alert.getCmrr() == null ? "-" : alert.getCmrr().toPlainString();
                         String severity = alert.getSeverity().name();
-                        System.out.println(String.join(" ", alert.getAccountId(), alert.getSign(), severity, cmrr));
+                        System.out.println(
+                            String.join(" ", alert.getAccountId(), alert.getSign(), severity, cmrr));
                     }
                 }
             }
