@@ -8,20 +8,25 @@ import click
 
 from pipeline.cli.printing import print_json
 from pipeline.errors import TelltaleError
-from pipeline.ops.checks import CHECKS, Finding, Site
+from pipeline.ops.checks import CHECKS
+from pipeline.ops.checks.check import WATCH_SECONDS, Finding, Site
 from pipeline.settings import load_settings
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def doctor(*, as_json: bool) -> None:
+@click.option(
+    "--watch", type=click.FloatRange(min=1), default=WATCH_SECONDS, show_default=True, metavar="SECONDS",
+    help="How long a group may stand still before it is called stuck.",
+)  # fmt: skip
+def doctor(*, as_json: bool, watch: float) -> None:
     """
     Check that everything is as it should be.
 
-    Looks at broker, topics, schemas, scorecards, database, clock and lag, and changes nothing. Exit code 1 if a check
-    says FAIL.
+    Looks at broker, topics, schemas, scorecards, database, clock and consumer groups, and changes nothing. Where all is
+    well it answers within seconds. Exit code 1 if a check says FAIL.
     """
-    findings = list(examine(Site(load_settings())))
+    findings = list(examine(Site(load_settings(), watch_seconds=watch)))
     if as_json:
         print_json(map(asdict, findings))
     else:
@@ -36,9 +41,10 @@ def examine(site: Site) -> Iterator[Finding]:
     """Run every check, in order, but those whose need was found missing."""
     failed: set[str] = set()
     for check in CHECKS:
-        if check.needs in failed:
+        if missing := failed.intersection(check.needs):
             failed.add(check.name)
-            yield Finding(check=check.name, state="warn", says=f"not checked, for want of {check.needs}")
+            want = " and ".join(sorted(missing))
+            yield Finding(check=check.name, state="warn", says=f"not checked, for want of {want}")
             continue
         try:
             found = list(check.look(site))

@@ -274,6 +274,8 @@ class PartitionLag:
 
     topic: str
     partition: int
+    first: int
+    """Offset of the oldest record that is still there; one committed before it has lost what lay between."""
     committed: int | None
     end: int
     records: int
@@ -297,6 +299,7 @@ def group_lag(client: Configuration, group: str, topics: Sequence[str]) -> list[
             PartitionLag(
                 topic=answer.topic,
                 partition=answer.partition,
+                first=first,
                 committed=committed,
                 end=end,
                 records=max(0, end - max(first, committed or 0)),

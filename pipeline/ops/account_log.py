@@ -38,13 +38,19 @@ class LogEnd:
     """
     What the newest entries of the log say.
 
-    *clock* is the highest tick among them, ms UTC, 0 if the log has none. *scorecards* has the newest documents by partition,
+    *clock* is the highest tick among them, ms UTC, 0 if the log has none; *clocks* has the highest of each partition that
+    has one among its newest entries. *scorecards* has the newest documents by partition,
     of the partitions that have some among the newest 2,000 entries. *sources* are those of the events seen.
     """
 
-    clock: int
+    clocks: Mapping[int, int]
     scorecards: Mapping[int, tuple[str, ...]]
     sources: frozenset[str]
+
+    @property
+    def clock(self) -> int:
+        """The highest tick, ms UTC; 0 if there is none."""
+        return max(self.clocks.values(), default=0)
 
 
 class AccountLog:
@@ -132,17 +138,18 @@ class AccountLog:
         return changed
 
     def _read_newest(self, newest: int) -> LogEnd:
-        clock, scorecards, sources = 0, {}, set()
+        clocks: dict[int, int] = {}
+        scorecards, sources = {}, set()
         for record in read_topic(self._client, self.topic, newest=newest):
             entry = self._codec.decode(record.value or b"")
             match entry.body:
                 case Tick():
-                    clock = max(clock, entry.observed_at)
+                    clocks[record.partition] = max(clocks.get(record.partition, 0), entry.observed_at)
                 case Scorecards(documents):
                     scorecards[record.partition] = tuple(documents)
                 case _:
                     sources.add(entry.source)
-        return LogEnd(clock=clock, scorecards=scorecards, sources=frozenset(sources))
+        return LogEnd(clocks=clocks, scorecards=scorecards, sources=frozenset(sources))
 
     def __enter__(self) -> Self:
         return self

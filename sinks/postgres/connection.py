@@ -27,6 +27,9 @@ _CONNECT: Final = {
     "tcp_user_timeout": 20_000,  # ms; what a cut cable costs before the write is given up
     "options": " ".join(f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items()),
 }
+OLDEST_SERVER: Final = 15
+"""Oldest major version of PostgreSQL that we work with."""
+
 _FIRST_WITH_TRANSACTION_TIMEOUT: Final = 170_000
 
 T = TypeVar("T")

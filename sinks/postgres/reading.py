@@ -4,6 +4,7 @@ Questions people ask about what the sink stored, for the command line: the portf
 Only views and rows are read; nothing is computed that dashboards would compute otherwise.
 """
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -131,6 +132,27 @@ class HealthReader:
         """How new what is stored is."""
         [row] = self._rows(_FRESHNESS)
         return Freshness(**row)
+
+    def server_version(self) -> int:
+        """The server's major version."""
+        [row] = self._rows("SELECT current_setting('server_version_num')::integer / 10000 AS major")
+        return int(row["major"])
+
+    def positions(self, group: str) -> Mapping[tuple[str, int], int]:
+        """Up to which offset the sink of consumer group *group* has stored, by topic and partition."""
+        query = "SELECT topic, partition, next_offset FROM sink_offset WHERE consumer_group = :group"
+        return {
+            (row["topic"], row["partition"]): row["next_offset"] for row in self._rows(query, group=group)
+        }
+
+    def last_heard(self, application: str) -> int:
+        """When a connection named *application* to this database last began or ended a request, ms UTC; 0 for never."""
+        [row] = self._rows(
+            "SELECT max(state_change) AS heard FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = :application",
+            application=application,
+        )
+        return 0 if row["heard"] is None else int(row["heard"].timestamp() * 1000)
 
     def _rows(self, query: str, **parameters: object) -> list[dict[str, Any]]:
         with transaction(self._engine) as connection:

@@ -182,7 +182,11 @@ def test_the_doctor_warns_of_letters_that_wait_for_somebody(telltale: Telltale) 
     """Not of those that are done with, nor of the marks that say so."""
 
     def finding() -> list[str]:
-        return [r["state"] for r in telltale("doctor", "--json").rows if r["check"] == "letters"]
+        return [
+            r["state"]
+            for r in telltale("doctor", "--json", "--watch", "1", TELLTALE_TICK_SECONDS="1").rows
+            if r["check"] == "letters"
+        ]
 
     put_aside(telltale, LOGIN, b"x", code="range")
     before = finding()

@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from command_line import Answer, Telltale
+from running_pipeline import Outsider, RunningPipeline, running
 
 from pipeline.health.events import LogEntry, Tick
 from pipeline.kafka.records import Appender, commit, offsets
@@ -25,14 +27,14 @@ def telltale(broker: str, postgres: str) -> Telltale:
     return telltale
 
 
-def tick(telltale: Telltale, seconds_ago: float) -> None:
-    """A tick in every partition of the log."""
+def tick(telltale: Telltale, seconds_ago: float, partitions: Iterable[int] = range(4)) -> None:
+    """A tick in *partitions* of the log."""
     at = int((time.time() - seconds_ago) * 1000)
     value = LogCodec(telltale.contract, EmbeddedRegistry(telltale.contract)).encode(
         LogEntry(at, "", 0, 0, Tick())
     )
     with Appender(telltale.client) as appender:
-        for partition in range(4):
+        for partition in partitions:
             appender.append(telltale.contract.log.name, b"", value, partition=partition)
 
 
@@ -48,22 +50,30 @@ def state(answer: Answer, check: str) -> str:
     return max(states, key=["ok", "warn", "FAIL"].index)
 
 
-def test_where_all_is_well_every_line_says_ok(telltale: Telltale) -> None:
-    """Exit code 0, ten checks, nothing to do."""
-    tick(telltale, seconds_ago=3)
-    read_all(telltale, "telltale-health", telltale.contract.log.name)
+@pytest.mark.timeout(120)
+def test_where_all_is_well_every_line_says_ok(
+    broker: str, postgres: str, tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    """Exit code 0 and nothing to do, with one event read, scored and stored, and then quiet."""
+    telltale = Telltale(brokers=broker, database_url=postgres)
+    pipeline = RunningPipeline(broker, postgres, tmp_path / "log")
 
-    answer = telltale("doctor")
+    with running(pipeline):
+        eventually(lambda: pipeline.rows("SELECT version_num FROM alembic_version"), 60)
+        Outsider(broker).send("customer.account.v1", None, key="acc-1")
+        eventually(lambda: telltale("doctor", "--watch", "1").code == 0, 60)
+        answer = telltale("doctor", TELLTALE_TICK_SECONDS="0.5")
 
     assert answer.code == 0, answer.out
-    assert {line.split()[0] for line in answer.out.splitlines()} == {"ok"}
+    assert {line.split()[0] for line in answer.out.splitlines()} == {"ok"}, answer.out
     assert "all 17 are as declared" in answer.out
     assert re.search(r"the log's last tick is \d+ s old", answer.out)
+    assert "telltale-sink-postgres: alive" in answer.out
 
 
 def test_the_same_as_json(telltale: Telltale) -> None:
     """For monitoring that reads commands."""
-    rows = telltale("doctor", "--json").rows
+    rows = telltale("doctor", "--json", "--watch", "1", TELLTALE_TICK_SECONDS="1").rows
 
     assert {"check": "letters", "state": "ok", "says": "dead letters: 0", "way_out": ""} in rows
 
@@ -103,7 +113,7 @@ def test_a_clock_that_stands_fails(telltale: Telltale) -> None:
     """No tick for five minutes: silence is noticed nowhere."""
     tick(telltale, seconds_ago=300)
 
-    answer = telltale("doctor")
+    answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
 
     assert answer.code == 1
     assert state(answer, "clock") == "FAIL"
@@ -114,20 +124,80 @@ def test_a_log_from_the_future_fails(telltale: Telltale) -> None:
     """The intake's machine and this one disagree."""
     tick(telltale, seconds_ago=-60)
 
-    answer = telltale("doctor")
+    answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
 
     assert state(answer, "clock") == "FAIL"
     assert "s ahead of this machine" in answer.out
 
 
-def test_a_reader_that_never_came_is_a_warning(telltale: Telltale) -> None:
-    """It may be about to be started: worth a look, no failure."""
+def test_a_reader_that_never_came_fails(telltale: Telltale) -> None:
+    """What waits is not read while a doctor looks on."""
     tick(telltale, seconds_ago=1)
 
-    answer = telltale("doctor")
+    answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
 
-    assert answer.code == 0
-    assert "warn  lag         telltale-health has read nothing yet, 8 records wait" in answer.out
+    assert answer.code == 1
+    assert "FAIL  groups      telltale-health stands still" in answer.out
+    assert "8 records unread" in answer.out
+    assert "Look whether `telltale worker health` runs" in answer.out
+
+
+def test_a_dead_reader_that_has_read_all_is_not_called_well(telltale: Telltale) -> None:
+    """The embedded broker names no members: with nothing to read, the doctor says that it cannot tell."""
+    tick(telltale, seconds_ago=1)
+    read_all(telltale, "telltale-health", telltale.contract.log.name)
+
+    answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
+
+    assert "warn  groups      telltale-health: whether it runs cannot be told here" in answer.out
+
+
+def test_records_that_retention_took_before_they_were_read_fail(telltale: Telltale) -> None:
+    """The embedded broker keeps 5 MB of a partition: the group had read the first record, and nothing since."""
+    topic = "customer.login.v1"
+    commit(telltale.client, "telltale-intake", {(topic, 0): 1})
+    with Appender(telltale.client) as appender:
+        for _ in range(12):
+            appender.append(topic, b"k", bytes(900_000), partition=0)
+            appender.flush()
+    first = offsets(telltale.client, [topic])[topic, 0][0]
+
+    answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
+
+    assert first > 1
+    assert f"telltale-intake: {first - 1} records were deleted before it had read them" in answer.out
+
+
+def test_a_partition_of_the_log_whose_time_stands_fails(telltale: Telltale) -> None:
+    """Three have a tick of now, one has an old one."""
+    tick(telltale, seconds_ago=300)
+    tick(telltale, seconds_ago=1, partitions=range(3))
+
+    answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
+
+    assert re.search(r"FAIL  clock       the time of log partition 3 stands .*, for 3\d\d s", answer.out)
+
+
+def test_a_server_that_is_too_old_fails(telltale: Telltale, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sink waits for ever at it."""
+    monkeypatch.setattr("pipeline.ops.checks.database.OLDEST_SERVER", 99)
+
+    answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
+
+    assert state(answer, "database") == "FAIL"
+    assert "is too old: the sink needs 99 or newer" in answer.out
+
+
+def test_a_sink_that_stores_elsewhere_fails(telltale: Telltale) -> None:
+    """It has committed to Kafka what is not in this database."""
+    topic = telltale.contract.outputs[0].name
+    with Appender(telltale.client) as appender:
+        appender.append(topic, b"k", b"v", partition=0)
+    read_all(telltale, "telltale-sink-postgres", topic)
+
+    answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
+
+    assert "FAIL  stored      1 records the sink has stored are not in this database" in answer.out
 
 
 def test_scorecards_that_are_not_in_force_are_a_warning(telltale: Telltale, tmp_path: Path) -> None:
@@ -135,12 +205,18 @@ def test_scorecards_that_are_not_in_force_are_a_warning(telltale: Telltale, tmp_
     shipped = Path(sys.modules["pipeline"].__file__ or "").parent / "scorecards" / "mid.toml"
     (tmp_path / "mid.toml").write_text(shipped.read_text().replace('version = "1"', 'version = "1-ours"'))
 
-    answer = telltale("doctor", TELLTALE_SCORECARDS=str(tmp_path))
+    answer = telltale("doctor", "--watch", "1", TELLTALE_SCORECARDS=str(tmp_path), TELLTALE_TICK_SECONDS="1")
 
     assert state(answer, "scorecards") == "warn"
     assert "mid 1-ours" in answer.out
-    telltale("scorecards", "apply", TELLTALE_SCORECARDS=str(tmp_path))
-    assert state(telltale("doctor", TELLTALE_SCORECARDS=str(tmp_path)), "scorecards") == "ok"
+    telltale("scorecards", "apply", TELLTALE_SCORECARDS=str(tmp_path), TELLTALE_TICK_SECONDS="1")
+    assert (
+        state(
+            telltale("doctor", "--watch", "1", TELLTALE_SCORECARDS=str(tmp_path), TELLTALE_TICK_SECONDS="1"),
+            "scorecards",
+        )
+        == "ok"
+    )
 
 
 def test_dead_letters_are_a_warning(telltale: Telltale) -> None:
@@ -148,7 +224,7 @@ def test_dead_letters_are_a_warning(telltale: Telltale) -> None:
     with Appender(telltale.client) as appender:
         appender.append("customer.login.v1.dlq", b"k", b"v")
 
-    answer = telltale("doctor")
+    answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
 
     assert state(answer, "letters") == "warn"
     assert "dead letters: 1" in answer.out
