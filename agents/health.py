@@ -168,17 +168,21 @@ class HealthWorker:
     # -- folding
 
     async def _process(self, stream: Any) -> None:
+        stages = self.app.lane.stages
         async for event in stream.noack().events():
             records, partition = self.app.accept(event), event.message.partition
             fold = self._table.store.folds[partition]
             try:
-                observed_at = await self._fold(event.message.tp, fold, records)
+                with stages.stage("fold"):
+                    observed_at = await self._fold(event.message.tp, fold, records)
             except Undecodable as exc:
                 if exc.code in {"unknown_schema", "schema_mismatch"}:
                     where = f"{event.message.tp}: the entry at {fold.next_offset}"
                     stop(Exit.NEWER_STATE, f"{where} is of a newer release: {exc.detail}")
                 raise
-            self._writer.put(partition, self._steps.end_step(fold, observed_at=observed_at, event=event))
+            with stages.stage("encode"):
+                step = self._steps.end_step(fold, observed_at=observed_at, event=event)
+            self._writer.put(partition, step)
 
     async def _fold(self, tp: TP, fold: PartitionFold, records: list[Any]) -> int | None:
         """Apply *records*; returns when the oldest event among them was observed, None if there is none."""
@@ -215,8 +219,12 @@ class HealthWorker:
         return oldest
 
     async def _cut(self, partition: int, fold: PartitionFold) -> None:
-        await self._cuts.acquire()
-        self._writer.put(partition, self._steps.end_step(fold, is_cut=True))
+        stages = self.app.lane.stages
+        with stages.outside("fold"):
+            await self._cuts.acquire()
+        with stages.stage("encode"):
+            step = self._steps.end_step(fold, is_cut=True)
+        self._writer.put(partition, step)
         await asyncio.sleep(0)  # heartbeats and the writer get their turn within a long tick
 
     # -- writing
@@ -238,13 +246,14 @@ class HealthWorker:
             for topic, records in step.outputs.items():
                 outputs[topic] += records
             states |= step.states
-        # A crash between the two repeats outputs, byte for byte; the other order would lose them.
-        await asyncio.gather(
-            *(append(self.app, topic, partition, records) for topic, records in outputs.items())
-        )
         changelog = TP(self._table.changelog_topic.get_topic_name(), partition)
         batch = [*states.items(), (PARTITION_RECORD, steps[-1].record)]
-        written = await append(self.app, changelog.topic, partition, batch, one_batch=True)
+        with self.app.lane.stages.stage("append"):
+            # A crash between the two repeats outputs, byte for byte; the other order would lose them.
+            await asyncio.gather(
+                *(append(self.app, topic, partition, records) for topic, records in outputs.items())
+            )
+            written = await append(self.app, changelog.topic, partition, batch, one_batch=True)
         self._table.store.appended(changelog, written[0].offset, len(batch))
         now = time.time()
         metrics.CHANGELOG_BYTES.inc(sum(len(value) for _, value in batch))

@@ -26,6 +26,7 @@ from agents.input_progress import InputProgress
 from agents.lag import tell_lag
 from agents.lane.abreast import Abreast
 from agents.lane.fences import Exit
+from agents.lane.stages import StageClock
 from agents.lane.writer import Record, Writer, append
 from agents.letter_returns import LetterReturns
 from agents.log_readers import wait_for_readers
@@ -154,14 +155,22 @@ class IntakeWorker:
             await self._see_that_inputs_are_the_same()
             now = self._time.now()
             received = await self._decode(records)
-            verdicts = [self._judge(one, now) for one in received]
+            with self._stages.stage("fold"):
+                verdicts = [self._judge(one, now) for one in received]
             if any(isinstance(v, Rejected) and v.code == "unresolved_account" for v in verdicts):
                 # The directory is read to its present end before an account is called unknown.
                 await self._directory.catch_up()
-                verdicts = [self._judge(one, now) for one in received]
+                with self._stages.stage("fold"):
+                    verdicts = [self._judge(one, now) for one in received]
             if self._flood is not None:
                 self._flood.count(event.value.tp, records, verdicts)
-            self._writer.put(0, await self._place(event, records, verdicts))
+            with self._stages.stage("encode"):
+                placed = await self._place(event, records, verdicts)
+            self._writer.put(0, placed)
+
+    @property
+    def _stages(self) -> StageClock:
+        return self.app.lane.stages
 
     async def _see_that_inputs_are_the_same(self) -> None:
         """
@@ -181,7 +190,8 @@ class IntakeWorker:
     async def _decode(self, records: Sequence[Any]) -> list[Received | Rejected]:
         decode = self._decoder.decode
         try:
-            return [decode(record) for record in records]
+            with self._stages.stage("fold"):
+                return [decode(record) for record in records]
         except RegistryUnavailable as exc:
             reason = str(exc)
         while True:
@@ -224,7 +234,8 @@ class IntakeWorker:
         for placed in waiting:
             for place, records in placed.records.items():
                 together[place].extend(records)
-        await asyncio.gather(*(append(self.app, *place, records) for place, records in together.items()))
+        with self._stages.stage("append"):
+            await asyncio.gather(*(append(self.app, *place, records) for place, records in together.items()))
         now = self._time.wall()
         for placed in waiting:
             # One sample a poll, of its oldest record; one a record would cost as much as placing it.

@@ -126,6 +126,16 @@ RESTORE_SECONDS: Final = Gauge(
     registry=REGISTRY,
 )
 
+# Intake and health
+WORKER_SECONDS: Final = Counter(
+    "telltale_worker_seconds_total",
+    "Where a worker's time goes; the stages add up to the time since its start. poll: for records from Kafka (an idle "
+    "worker polls). fold: decodes and folds, an intake decodes and judges. encode: what it will write. append: for Kafka to "
+    "acknowledge it, with nothing to fold. wait: none of these.",
+    ["stage"],
+    registry=REGISTRY,
+)
+
 # Sinks
 SINK_ROWS: Final = Counter(
     "telltale_sink_rows_total",
@@ -156,6 +166,7 @@ LAG: Final = Gauge(
 BUILD: Final = Info("telltale_build", "What runs here.", registry=REGISTRY)
 
 STAGES: Final = ("logged", "scored", "stored")
+WORKER_STAGES: Final = ("poll", "fold", "encode", "append", "wait")
 REPEATS: Final = ("position", "event_id")
 SINK_RESULTS: Final = ("written", "stale", "erased")
 

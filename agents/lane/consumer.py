@@ -103,11 +103,13 @@ class LaneConsumer(CommittingConsumer):
         """Poll *active_partitions* for what the scheduler hands over: pairs of a partition and records of it."""
         abreast = self.transport.abreast
         if abreast is None or active_partitions is None:
-            return (await super()._getmany(active_partitions, timeout)).items()
+            with self.transport.stages.stage("poll"):
+                return (await super()._getmany(active_partitions, timeout)).items()
         asked = abreast.to_poll(active_partitions)
         if asked:
             began = monotonic()
-            records = await super()._getmany(asked, abreast.poll_seconds(timeout))
+            with self.transport.stages.stage("poll"):
+                records = await super()._getmany(asked, abreast.poll_seconds(timeout))
             abreast.polled(records, asked=asked, unread=self._thread.unread, seconds=monotonic() - began)
         return abreast.go_on(round(time() * 1000))
 

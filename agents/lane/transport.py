@@ -16,6 +16,7 @@ from yarl import URL
 from agents.lane.abreast import Abreast
 from agents.lane.consumer import LaneConsumer
 from agents.lane.fences import Lease
+from agents.lane.stages import StageClock
 
 StateOffsets = Callable[[Mapping[TP, int | None]], Awaitable[Mapping[TP, int]]]
 """Asked at every seek: what the group has committed, to the offsets the state asks for where there is a state."""
@@ -62,6 +63,8 @@ class LaneTransport(driver.Transport):
         super().__init__(url, app)
         self.lease = lease
         self.options = options
+        self.stages = StageClock()
+        """What the worker's time is booked by."""
         self.state_offsets: StateOffsets | None = None
         """Where the state wants to be read on, asked at every seek. Set before the app starts."""
         self.abreast: Abreast | None = None

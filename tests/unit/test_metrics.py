@@ -69,6 +69,7 @@ def test_no_label_can_hold_an_account() -> None:
 
     assert labels == {
         "source", "topic", "code", "of", "sign", "transition", "band", "partition", "table", "result", "consumergroup",
+        "stage",
     }  # fmt: skip
 
 
