@@ -7,10 +7,11 @@ stands in the scorecards, which are named, versioned and part of the log.
 Errors: ``TelltaleError`` > ``InvalidSettings``.
 """
 
+import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
@@ -250,15 +251,21 @@ def described_settings() -> list[Described]:
 
 
 def _described(
-    model: type[BaseModel], values: BaseModel, prefix: str, file: dict[str, Any]
+    model: type[BaseModel],
+    values: BaseModel,
+    prefix: str,
+    file: dict[str, Any],
+    environment: Collection[str] = (),
 ) -> Iterator[Described]:
+    """*environment* are the keys that a variable for the whole table, as JSON, says."""
     for key, field in model.model_fields.items():
         value, name = getattr(values, key), f"{prefix}{key.upper()}"
         if isinstance(value, BaseModel):
-            yield from _described(type(value), value, f"{name}__", file.get(key, {}))
+            together = json.loads(os.environ.get(name) or "{}")
+            yield from _described(type(value), value, f"{name}__", file.get(key, {}), together)
             continue
         source: Literal["environment", "file", "default"] = "file" if key in file else "default"
-        if os.environ.get(name):
+        if os.environ.get(name) or key in environment:
             source = "environment"
         if isinstance(value, SecretStr):
             value = "********" if value.get_secret_value() else ""

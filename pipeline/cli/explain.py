@@ -159,7 +159,7 @@ def _alerts(alerts: Sequence[Alert], now: datetime) -> list[str]:
 
 
 def _next_step(found: Explanation) -> str:
-    urgent = min(found.alerts, key=lambda alert: _SEVERITIES.index(alert.severity), default=None)
+    urgent = min(found.alerts, key=lambda alert: _urgency(alert.severity), default=None)
     if urgent is not None:
         return f"Next   {_step(urgent)}"
     gaps = [
@@ -172,6 +172,11 @@ def _next_step(found: Explanation) -> str:
         return f"Next   no alert is open, and {missing_what}"
     missing, weakest = max(gaps, key=lambda gap: gap[0])
     return f"Next   no alert is open; {weakest['name']} could add most, {missing:.1f} points: {weakest['reason']}"
+
+
+def _urgency(severity: str) -> int:
+    """Place among the severities, the most urgent first; one that a newer release has written comes last."""
+    return _SEVERITIES.index(severity if severity in _SEVERITIES else "UNKNOWN")
 
 
 def _fresh(account: AccountHealth, freshness: Freshness) -> str:

@@ -257,3 +257,15 @@ def test_every_setting_is_listed_with_its_meaning_and_source(
     assert found["TELLTALE_PSEUDONYM_KEY"][2:] == ("********", "environment")
     assert found["TELLTALE_DATABASE_URL"][2:] == ("", "default")
     assert KEY not in repr(found)
+
+
+def test_a_table_that_one_variable_gives_as_json_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The keys it names, and no others."""
+    monkeypatch.setenv("TELLTALE_SECURITY", '{"mechanism": "PLAIN"}')
+
+    found = {row.name: row.source for row in described_settings()}
+
+    assert found["TELLTALE_SECURITY__MECHANISM"] == "environment"
+    assert found["TELLTALE_SECURITY__PROTOCOL"] == "default"

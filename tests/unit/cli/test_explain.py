@@ -188,3 +188,26 @@ def test_a_band_that_the_score_does_not_give_says_who_gave_it() -> None:
 def test_an_account_that_has_left_says_so() -> None:
     """Its last score is history."""
     assert "no customer any more" in lines(account(left=True))
+
+
+def test_a_severity_of_a_newer_release_is_the_least_urgent() -> None:
+    """Rows may be of a sink that is ahead of this command."""
+    unknown = alert(severity="PANIC", play="ask somebody", respond_by=None)
+    known = alert(severity="INFO", play="send the guide", respond_by=None)
+
+    assert "Next   send the guide" in lines(account(), alerts=(unknown, known))
+
+
+def test_a_closed_account_of_which_nothing_else_is_known_is_explained() -> None:
+    """No name, no facts, no score, no component."""
+    found = lines(
+        account(
+            name=None, segment=None, owner=None, cmrr=None, currency=None, renewal_date=None, score=None, score_7d_ago=None,
+            band="UNKNOWN", coverage=0.0, components=[], left=True, closed=True, scored_at=None,
+        ),
+        alerts=(),
+    )  # fmt: skip
+
+    assert found[0] == "alder-finch (alder-finch) has no score: too little is known, unknown"
+    assert "no customer any more" in found
+    assert "Next   no alert is open, and too little is known to score it" in found
