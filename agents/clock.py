@@ -81,7 +81,7 @@ class Clock:
                 await self._tick()
             except (KafkaError, OSError) as exc:
                 log.warning(
-                    "clock.stalled", reason=repr(exc), way_out="waits for the broker and goes on by itself"
+                    "clock.stalled", reason=repr(exc), hint="waits for the broker and goes on by itself"
                 )
             metrics.CLOCK_LAG_SECONDS.set(self._time.wall() - self._ticked_at)
 
@@ -138,5 +138,5 @@ class Clock:
                 "clock.refused",
                 skew_seconds=round(skew, 1),
                 limit_seconds=MAX_SKEW_SECONDS,
-                way_out="set this machine's clock (NTP); until then no time passes in the log",
+                hint="set this machine's clock (NTP); until then no time passes in the log",
             )

@@ -96,7 +96,7 @@ async def _partitions(topic: str, connection: Mapping[str, Any], poll_seconds: f
         await admin.start()
         found = await partitions_of(admin, [topic])
         if not found:
-            log.warning("directory.waiting", topic=topic, way_out="create the topics: telltale topics apply")
+            log.warning("directory.waiting", topic=topic, hint="create the topics: telltale topics apply")
         while not found:
             await asyncio.sleep(poll_seconds)
             found = await partitions_of(admin, [topic])

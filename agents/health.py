@@ -18,14 +18,14 @@ import structlog
 from faust.types import TP
 
 from agents.app import LaneApp
-from agents.health_figures import HealthFigures
+from agents.health_metrics import HealthMetrics
 from agents.health_steps import EncodedStep, StepEncoder
-from agents.incarnations import Incarnations
 from agents.lag import tell_lag
 from agents.lane.fences import Exit, stop
 from agents.lane.store import StateTable
 from agents.lane.writer import Record, Writer, append
 from agents.log_readers import log_version, reads_up_to
+from agents.topic_ids import TopicIds
 from pipeline import metrics
 from pipeline.health.events import NO_EVENT
 from pipeline.health.fold import PartitionFold
@@ -62,8 +62,8 @@ class HealthWorker:
     """
     Health as one process runs it: ``run_worker(worker.app, prepared=worker.prepared)``.
 
-    *app* is made by ``make_app`` and gets agent and table here. *log_incarnation* asks the broker for the id of the log
-    topic, which is another one after the topic was deleted and made again; it is called in a thread, once a broker
+    *app* is made by ``make_app`` and gets agent and table here. *log_topic_id* asks the broker for the id of the log
+    topic, which is another one after the topic was deleted and recreated; it is called in a thread, once a broker
     answers and every few seconds from then on. A smaller *step_bytes* is for tests that want more cuts.
     """
 
@@ -73,7 +73,7 @@ class HealthWorker:
         *,
         contract: Contract,
         registry: Registry,
-        log_incarnation: Callable[[], str],
+        log_topic_id: Callable[[], str],
         step_bytes: int = STEP_BYTES,
     ) -> None:
         self.app = app
@@ -83,22 +83,20 @@ class HealthWorker:
         self._step_bytes = step_bytes
         self._writer: Writer[EncodedStep] = Writer(self._write)
         self._cuts = asyncio.Semaphore(_CUTS_UNWRITTEN)
-        self._figures = HealthFigures(large_bytes=step_bytes // 2)
-        self._steps = StepEncoder(contract, registry, self._figures)
-        self._incarnations = Incarnations(
-            lambda: {self._log_topic: log_incarnation()}, Exit.OTHER_INCARNATION
-        )
+        self._metrics = HealthMetrics(large_bytes=step_bytes // 2)
+        self._steps = StepEncoder(contract, registry, self._metrics)
+        self._topic_ids = TopicIds(lambda: {self._log_topic: log_topic_id()}, Exit.OTHER_TOPIC_ID)
         app.tables.add(self._table)
         app.lane.state_offsets = self._state_offsets
         app.lane.commit_metadata = reads_up_to(log_version(contract))
         app.agent(app.batches_of(self._log_topic), name="health")(self._process)
-        for task in (self._tell_figures, self._tell_lag):
+        for task in (self._report_metrics, self._tell_lag):
             app.task(task)
 
     @asynccontextmanager
     async def prepared(self) -> AsyncIterator[None]:
         """Know which log this is before a state is taken for its fold."""
-        async with self._incarnations.watched():
+        async with self._topic_ids.watched():
             yield
 
     # -- recovery
@@ -123,14 +121,14 @@ class HealthWorker:
     def _build(self, partition: int) -> PartitionFold:
         """Make the fold of a partition from what its changelog holds; the process ends if that does not add up."""
         store = self._table.store
-        incarnation = self._incarnations.ids[self._log_topic]
+        topic_id = self._topic_ids.ids[self._log_topic]
         started = time.monotonic()
         try:
             states = take_epoch(partition, store.take_states(partition))
         except EpochUnfinished as exc:
             stop(Exit.REBUILD, str(exc))
         # Of an older epoch nothing is written again.
-        shadowed = store.take_shadowed(partition) & states.keys()
+        superseded = store.take_superseded(partition) & states.keys()
         record = states.pop(PARTITION_RECORD, None)
         scorecards = states.pop(SCORECARDS_RECORD, None)
         if record is None and states:
@@ -138,7 +136,7 @@ class HealthWorker:
         try:
             with _collector_off():
                 fold = (
-                    PartitionFold(partition, read_documents, incarnation=incarnation)
+                    PartitionFold(partition, read_documents, topic_id=topic_id)
                     if record is None
                     else decode_fold(partition, record, states, scorecards, read_documents)
                 )
@@ -146,13 +144,13 @@ class HealthWorker:
             stop(Exit.ACCOUNTS_DIFFER, str(exc))
         except (NewerState, InvalidScorecards) as exc:
             stop(Exit.NEWER_STATE, _first_line(exc))
-        if fold.incarnation != incarnation:
-            reason = f"the state belongs to log {fold.incarnation}, this is log {incarnation}"
-            stop(Exit.OTHER_INCARNATION, f"partition {partition}: {reason}")
+        if fold.topic_id != topic_id:
+            reason = f"the state belongs to log {fold.topic_id}, this is log {topic_id}"
+            stop(Exit.OTHER_TOPIC_ID, f"partition {partition}: {reason}")
         store.folds[partition] = fold
-        self._figures.restored(fold)
+        self._metrics.restored(fold)
         # A worker that had lost the partition has written older values behind ours: ours go on top again.
-        for key in sorted(shadowed):
+        for key in sorted(superseded):
             self._writer.put(partition, self._steps.again(fold, key))
         seconds = time.monotonic() - started
         metrics.RESTORE_SECONDS.set(seconds)
@@ -160,7 +158,7 @@ class HealthWorker:
             "partition.restored",
             partition=partition,
             accounts=len(fold.states),
-            shadowed=len(shadowed),
+            superseded=len(superseded),
             seconds=round(seconds, 3),
         )
         return fold
@@ -215,7 +213,7 @@ class HealthWorker:
                 if fold.pending_bytes + grown >= limit:
                     await self._cut(tp.partition, fold)
                     grown = 0
-        self._figures.folded(fold, len(records))
+        self._metrics.folded(fold, len(records))
         return oldest
 
     async def _cut(self, partition: int, fold: PartitionFold) -> None:
@@ -268,9 +266,9 @@ class HealthWorker:
 
     # -- figures
 
-    async def _tell_figures(self) -> None:
+    async def _report_metrics(self) -> None:
         while True:
-            self._figures.tell(self._table.store.folds)
+            self._metrics.tell(self._table.store.folds)
             await asyncio.sleep(_TELL_SECONDS)
 
     async def _tell_lag(self) -> None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.health_figures import HealthFigures
+from agents.health_metrics import HealthMetrics
 from agents.lane.writer import Record
 from pipeline.health.fold import PartitionFold
 from pipeline.health.versions import Output
@@ -44,11 +44,11 @@ class EncodedStep:
 
 
 class StepEncoder:
-    """Encodes what a fold did, and tells *figures* of it."""
+    """Encodes what a fold did, and tells *reported* of it."""
 
-    def __init__(self, contract: Contract, registry: Registry, figures: HealthFigures) -> None:
+    def __init__(self, contract: Contract, registry: Registry, reported: HealthMetrics) -> None:
         self._encode = OutputEncoder(contract, registry).encode
-        self._figures = figures
+        self._metrics = reported
 
     def end_step(self, fold: PartitionFold, **rest: Any) -> EncodedStep:
         """End the step of *fold* and encode it; *rest* are further fields of the EncodedStep."""
@@ -57,7 +57,7 @@ class StepEncoder:
         states = {}
         for account_id, state in step.changed.items():
             states[account_id.encode()] = value = encode_account(position, state)
-            self._figures.state_written(account_id, len(value))
+            self._metrics.state_written(account_id, len(value))
         if step.scorecards_changed and fold.scorecards is not None:
             states[SCORECARDS_RECORD] = encode_scorecards(position, fold.scorecards)
         outputs = self._encode_outputs(fold.partition, step.outputs)
@@ -79,7 +79,7 @@ class StepEncoder:
         for account_id, output in outputs:
             topic, value = self._encode(output)
             records[topic].append((account_id.encode(), value, headers))
-            self._figures.put_out(partition, output)
+            self._metrics.put_out(partition, output)
         return records
 
 

@@ -19,17 +19,17 @@ from faust.types import TP
 from agents.account_places import account_places
 from agents.app import LaneApp
 from agents.clock import Clock, LogClock
-from agents.dead_letters import FloodGauge, dead_letter
+from agents.dead_letter_records import FloodGauge, make_dead_letter
+from agents.dead_letter_returns import DeadLetterReturns
 from agents.directory_feed import DirectoryFeed, directory_feed
-from agents.incarnations import Incarnations
 from agents.input_progress import InputProgress
 from agents.lag import tell_lag
-from agents.lane.abreast import Abreast
+from agents.lane.alignment import TimeAlignment
 from agents.lane.fences import Exit
 from agents.lane.stages import StageClock
 from agents.lane.writer import Record, Writer, append
-from agents.letter_returns import LetterReturns
 from agents.log_readers import wait_for_readers
+from agents.topic_ids import TopicIds
 from pipeline import metrics
 from pipeline.errors import TelltaleError
 from pipeline.health.events import LogEntry, Tick
@@ -51,7 +51,7 @@ _BROKER_RETRY_SECONDS = 1.0
 _READERS_SECONDS = 60.0
 """How long health workers have to say that they can read our log: as long as all parts take that are started together."""
 
-_LEAD_SECONDS = 120.0
+_MAX_DRIFT_SECONDS = 120.0
 """Furthest one input is read ahead of another. Less would cost batches when catching up; more, order in the log."""
 
 
@@ -70,8 +70,8 @@ class IntakeWorker:
 
     *app* is made by ``make_app`` and gets the agent and the clock here; its partition count is the log's. A
     tick is written every *tick_seconds*, by whichever worker owns partition 0 of the account topic. With
-    *set_floods_aside* it puts aside what cannot be read however much it is. *input_incarnations* asks the
-    broker for the ids of the input topics, by which one made anew is known, *dead_letter_ids* for those of
+    *set_floods_aside* it puts aside what cannot be read however much it is. *input_topic_ids* asks the
+    broker for the ids of the input topics, by which one recreated is known, *dead_letter_ids* for those of
     their dead-letter topics; they are called in threads, once a broker answers and from then on.
     *health_group* is the consumer group of the health workers, which must be able to read what is written
     here. A registry that does not answer is asked again after *registry_retry_seconds*.
@@ -86,7 +86,7 @@ class IntakeWorker:
         pseudonyms: Pseudonyms,
         tick_seconds: float,
         set_floods_aside: bool = False,
-        input_incarnations: Callable[[], Mapping[str, str]] = dict,
+        input_topic_ids: Callable[[], Mapping[str, str]] = dict,
         dead_letter_ids: Callable[[], Mapping[str, str]] = dict,
         health_group: str,
         registry_retry_seconds: float = 1.0,
@@ -106,7 +106,7 @@ class IntakeWorker:
         self._writer: Writer[Placed] = Writer(self._write)
         self._feed: DirectoryFeed | None = None
         self._flood = None if set_floods_aside else FloodGauge()
-        self._returns = LetterReturns(
+        self._returns = DeadLetterReturns(
             app,
             contract=contract,
             decode=self._decode,
@@ -115,11 +115,11 @@ class IntakeWorker:
             topic_ids=dead_letter_ids,
         )
         self._inputs = [topic.name for topic in contract.inputs]
-        self._incarnations = Incarnations(input_incarnations, Exit.INPUT_MADE_ANEW)
+        self._topic_ids = TopicIds(input_topic_ids, Exit.INPUT_RECREATED)
         self._generation = 0
-        app.lane.abreast = Abreast(lead_seconds=_LEAD_SECONDS)
+        app.lane.alignment = TimeAlignment(max_drift_seconds=_MAX_DRIFT_SECONDS)
         app.agent(app.batches_of(*self._inputs), name="intake")(self._process)
-        for task in (self._follow_accounts, self._tick, self._tell_lag, self._return_letters):
+        for task in (self._follow_accounts, self._tick, self._tell_lag, self._return_dead_letters):
             app.task(task)
         metrics.seed(metrics.EVENTS_CONSUMED, source=[topic.source or "" for topic in contract.inputs])
         metrics.seed(metrics.DEAD_LETTERS, topic=self._inputs, code=CODES)
@@ -129,8 +129,8 @@ class IntakeWorker:
         """Know which inputs these are and every account, before the first event is judged and as long as events are."""
         topic, connection = self._contract.input("account").name, self.app.connection
         await wait_for_readers(self._contract, self._health_group, connection, seconds=_READERS_SECONDS)
-        async with self._incarnations.watched():
-            self._decoder.tell_apart(self._incarnations.ids)
+        async with self._topic_ids.watched():
+            self._decoder.tell_apart(self._topic_ids.ids)
             async with directory_feed(topic, self._learn, connection) as self._feed:
                 yield
 
@@ -174,15 +174,15 @@ class IntakeWorker:
 
     async def _see_that_inputs_are_the_same(self) -> None:
         """
-        End the process when an input was made anew, asked in every generation of the group before its first records.
+        End the process when an input was recreated, asked in every generation of the group before its first records.
 
         Within a generation such an input goes back, which the lane does not let pass.
         """
         while self._generation != (generation := self.app.consumer_generation_id):
             try:
-                await asyncio.to_thread(self._incarnations.check)
+                await asyncio.to_thread(self._topic_ids.check)
             except TelltaleError as exc:
-                log.warning("inputs.unknown", reason=str(exc), way_out="asks again by itself")
+                log.warning("inputs.unknown", reason=str(exc), hint="asks again by itself")
                 await asyncio.sleep(_BROKER_RETRY_SECONDS)
             else:
                 self._generation = generation
@@ -196,7 +196,7 @@ class IntakeWorker:
             reason = str(exc)
         while True:
             # It says nothing about the records: they wait, and with them the inputs of this worker.
-            log.warning("registry.unavailable", reason=reason, way_out="tries again by itself")
+            log.warning("registry.unavailable", reason=reason, hint="tries again by itself")
             await asyncio.sleep(self._registry_retry_seconds)
             try:
                 # A request blocks for seconds; meanwhile the clock and what was placed go on.
@@ -218,14 +218,14 @@ class IntakeWorker:
                 partition, key = self._place_of(verdict.account_id)
                 placed[log_topic, partition].append((key, self._encode(verdict.entry)))
             else:
-                letter, borne = dead_letter(record, verdict)
-                placed[await self._dead_letters_of(input_topic, record.partition)].append(letter)
+                dead_letter, borne = make_dead_letter(record, verdict)
+                placed[await self._dead_letters_of(input_topic, record.partition)].append(dead_letter)
                 metrics.DEAD_LETTERS.labels(topic=input_topic.name, code=borne.code).inc()
         metrics.EVENTS_CONSUMED.labels(source=input_topic.source).inc(len(records))
         return Placed(records=placed, observed_at=records[0].timestamp, event=event)
 
     async def _dead_letters_of(self, topic: Topic, partition: int) -> tuple[str, int]:
-        """Where the letters of a partition of *topic* go: the same one, where the dead letters have as many."""
+        """Where the dead letters of a partition of *topic* go: the same one, where the dead letters have as many."""
         name = self._contract.dead_letter(topic).name
         return name, partition % await self.app.partition_count(name)
 
@@ -268,7 +268,7 @@ class IntakeWorker:
 
     # -- beside it
 
-    async def _return_letters(self) -> None:
+    async def _return_dead_letters(self) -> None:
         await self._returns.run()
 
     async def _tell_lag(self) -> None:

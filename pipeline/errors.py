@@ -3,7 +3,7 @@
 
 class TelltaleError(Exception):
     """
-    What went wrong, where, and the way out.
+    What went wrong, where, and the hint.
 
     ``str(error)`` says what and where; *hint* says what to do, a command or a setting, and may be empty where the
     message has said it. The tree below it is spread over the modules that raise: settings, kafka, cli.

@@ -46,7 +46,7 @@ EVENTS_CONSUMED: Final = Counter(
 DEAD_LETTERS: Final = Counter(
     "telltale_dead_letters_total", "Records put aside.", ["topic", "code"], registry=REGISTRY
 )
-LETTERS_RETURNED: Final = Counter(
+DEAD_LETTERS_RETURNED: Final = Counter(
     "telltale_letters_returned_total",
     "Dead letters sent to their input again because their account became known.",
     ["topic"],
@@ -210,8 +210,8 @@ def levels() -> dict[str, float]:
     """
     clocks = [value for _, value in _series(PARTITION_CLOCK)]
     lags = [value for _, value in _series(LAG)]
-    standing = {"lag": sum(lags)} if lags else {}
-    return standing | ({"clock_age_seconds": round(time.time() - min(clocks), 1)} if clocks else {})
+    derived = {"lag": sum(lags)} if lags else {}
+    return derived | ({"clock_age_seconds": round(time.time() - min(clocks), 1)} if clocks else {})
 
 
 def faults() -> dict[str, float]:

@@ -48,7 +48,7 @@ _SERVICE_HOST: Final = re.compile(r"(TELLTALE(?:_[A-Z0-9_]+)?)_SERVICE_HOST")
 Need = Literal["brokers", "database_url", "pseudonym_key"]
 """Settings that have no default and that only some processes need."""
 
-_WAY_OUT = f"Set it in the environment, or in the TOML file that {FILE_VARIABLE} names (lower case, without {PREFIX})."
+_HINT = f"Set it in the environment, or in the TOML file that {FILE_VARIABLE} names (lower case, without {PREFIX})."
 
 
 class InvalidSettings(TelltaleError):  # noqa: N818 - reads as what happened
@@ -230,7 +230,7 @@ def load_settings(*needs: Need) -> Settings:
         if not faults:
             return settings
     raise InvalidSettings(
-        "settings are missing or wrong:\n" + "\n".join(sorted(faults)), hint=_WAY_OUT
+        "settings are missing or wrong:\n" + "\n".join(sorted(faults)), hint=_HINT
     ) from None
 
 

@@ -39,7 +39,7 @@ class Fenced(SinkStopped):
 
 
 class TopicRecreated(SinkStopped):
-    """A topic of this name was deleted and made anew, so stored positions mean nothing in it."""
+    """A topic of this name was deleted and recreated, so stored positions mean nothing in it."""
 
 
 class RejectedFlood(SinkStopped):
@@ -109,4 +109,4 @@ class Target(Protocol):
         """
 
     def way_back(self, topic: str) -> str:
-        """How an operator has *topic* read from its start: the way out where positions are of no use any more."""
+        """How an operator has *topic* read from its start: the hint where positions are of no use any more."""

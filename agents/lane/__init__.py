@@ -8,7 +8,7 @@ partition poll, writes in whole record batches, and ends the process where going
 - ``commits``   what may be committed
 - ``thread``    the consumer's thread: everything that touches aiokafka's consumer inside
 - ``delivery``  the batches on their way: delivered, acknowledged, committable
-- ``abreast``   partitions that are read back in time, kept at about the same time
+- ``aligned in time``   partitions that are read back in time, kept at about the same time
 - ``transport`` the Faust driver made of these, with an idempotent producer that obeys the lease
 - ``store``     state per partition as the changelog has it, the highest position of each key
 - ``writer``    record batches in order, and the queue that groups what waits

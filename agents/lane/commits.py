@@ -67,8 +67,8 @@ class CommittingConsumer(driver.Consumer):
         self._positions = await self._thread.call_thread(self._thread.positions, idle)
 
     def _is_idle(self, tp: TP) -> bool:
-        abreast = self.transport.abreast
-        return self.deliveries.is_idle(tp) and (abreast is None or not abreast.is_waiting(tp))
+        alignment = self.transport.alignment
+        return self.deliveries.is_idle(tp) and (alignment is None or not alignment.is_waiting(tp))
 
     def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
         pending = self.deliveries.partitions() | set(self._positions)

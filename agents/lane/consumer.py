@@ -101,17 +101,17 @@ class LaneConsumer(CommittingConsumer):
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
         """Poll *active_partitions* for what the scheduler hands over: pairs of a partition and records of it."""
-        abreast = self.transport.abreast
-        if abreast is None or active_partitions is None:
+        alignment = self.transport.alignment
+        if alignment is None or active_partitions is None:
             with self.transport.stages.stage("poll"):
                 return (await super()._getmany(active_partitions, timeout)).items()
-        asked = abreast.to_poll(active_partitions)
+        asked = alignment.to_poll(active_partitions)
         if asked:
             began = monotonic()
             with self.transport.stages.stage("poll"):
-                records = await super()._getmany(asked, abreast.poll_seconds(timeout))
-            abreast.polled(records, asked=asked, unread=self._thread.unread, seconds=monotonic() - began)
-        return abreast.go_on(round(time() * 1000))
+                records = await super()._getmany(asked, alignment.poll_seconds(timeout))
+            alignment.polled(records, asked=asked, unread=self._thread.unread, seconds=monotonic() - began)
+        return alignment.go_on(round(time() * 1000))
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         records: list[Any] = record  # the scheduler hands over all of them
@@ -156,8 +156,8 @@ class LaneConsumer(CommittingConsumer):
         if asyncio.current_task() is not self._polled_by:  # Faust seeks from inside a poll, too
             await self._poll_ended.wait()
         self.deliveries.forget_all()
-        if self.transport.abreast is not None:
-            self.transport.abreast.forget_all()
+        if self.transport.alignment is not None:
+            self.transport.alignment.forget_all()
         self._positions = {}
         await super().perform_seek()
         # Faust takes what it has sought for what is committed; the state may be ahead of the group.
@@ -234,8 +234,8 @@ class LaneConsumer(CommittingConsumer):
             await self.drain()
         await super().on_partitions_revoked(revoked)
         self.deliveries.forget(revoked)
-        if self.transport.abreast is not None:
-            self.transport.abreast.forget(revoked)
+        if self.transport.alignment is not None:
+            self.transport.alignment.forget(revoked)
 
     # -- watching
 

@@ -24,7 +24,7 @@ _AGAIN = "Start it again: it repeats from the last whole state, nothing is lost.
 
 
 class Exit(IntEnum):
-    """Exit codes of a worker; ``advice`` is the way out that ``stop`` prints behind the reason."""
+    """Exit codes of a worker; ``advice`` is the hint that ``stop`` prints behind the reason."""
 
     advice: str
 
@@ -56,12 +56,12 @@ class Exit(IntEnum):
     """The group has committed entries that the state has never seen."""
     FOREIGN_APPEND = (
         17,
-        "Start it again: it keeps the highest position of each key and writes shadowed ones again.",
+        "Start it again: it keeps the highest position of each key and writes superseded ones again.",
     )
     """Somebody else has written to a changelog partition while it was ours."""
     TOMBSTONE = 18, "Find out who deletes from the changelog; then run `telltale rebuild`."
     """The changelog holds a null value; it has no position, so nothing says whether it is newer than the state."""
-    OTHER_INCARNATION = 19, "The log was deleted and created again: run `telltale rebuild`."
+    OTHER_TOPIC_ID = 19, "The log was deleted and created again: run `telltale rebuild`."
     """The log is not the one the state was folded from."""
     POISON_FLOOD = (
         20,
@@ -79,9 +79,9 @@ class Exit(IntEnum):
         "A rebuild takes the partition over. Start it again; if none is running, run `telltale rebuild`.",
     )
     """A rebuild has begun a new epoch of a partition and not completed it; the old epoch is over."""
-    INPUT_MADE_ANEW = 25, "Start it again: it reads the new topic from its beginning."
+    INPUT_RECREATED = 25, "Start it again: it reads the new topic from its beginning."
     """An input topic is not the one it was: its offsets have begun again."""
-    WENT_BACK = 26, "The topic was made anew or cut. Start it again: it then knows what there is."
+    WENT_BACK = 26, "The topic was recreated or cut. Start it again: it then knows what there is."
     """A partition goes on before the offset it was read up to."""
 
 

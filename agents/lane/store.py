@@ -23,7 +23,7 @@ class StateStore(Store[bytes, bytes]):
     The states of all partitions this worker owns.
 
     *folds* holds whatever the agent has built from a partition's states; a fold goes when its partition goes.
-    *shadowed* names keys whose newest record is not their highest position: written by somebody who had lost the
+    *superseded* names keys whose newest record is not their highest position: written by somebody who had lost the
     partition, to be written again first thing. *recovered* are the partitions whose changelog is read to its end.
     """
 
@@ -32,7 +32,7 @@ class StateStore(Store[bytes, bytes]):
     def __post_init__(self) -> None:
         self.states: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
         self.folds: dict[int, Any] = {}
-        self.shadowed: defaultdict[int, set[bytes]] = defaultdict(set)
+        self.superseded: defaultdict[int, set[bytes]] = defaultdict(set)
         self.recovered: set[int] = set()
         self._tombstones: dict[int, str] = {}
         self._last_offsets: dict[TP, int] = {}
@@ -44,9 +44,9 @@ class StateStore(Store[bytes, bytes]):
         """Hand over the states of *partition* and forget them; the fold built from them goes to ``folds``."""
         return self.states.pop(partition, {})
 
-    def take_shadowed(self, partition: int) -> set[bytes]:
+    def take_superseded(self, partition: int) -> set[bytes]:
         """Hand over the keys of *partition* that must be written again, and forget them."""
-        return self.shadowed.pop(partition, set())
+        return self.superseded.pop(partition, set())
 
     def appended(self, tp: TP, base_offset: int, count: int) -> None:
         """
@@ -78,7 +78,7 @@ class StateStore(Store[bytes, bytes]):
                 Exit.FOREIGN_APPEND,
                 f"{tp.topic}[{partition}]: somebody has written behind {last}, while it was ours",
             )
-        states, shadowed = self.states[partition], self.shadowed[partition]
+        states, superseded = self.states[partition], self.superseded[partition]
         for record in records:
             key, value = record.key, record.value
             if record.offset <= last:
@@ -91,9 +91,9 @@ class StateStore(Store[bytes, bytes]):
             known = states.get(key)
             if known is None or value[:POSITION_SIZE] >= known[:POSITION_SIZE]:
                 states[key] = value
-                shadowed.discard(key)
+                superseded.discard(key)
             else:
-                shadowed.add(key)
+                superseded.add(key)
         self._last_offsets[tp] = max(last, records[-1].offset)
 
     def apply_changelog_batch(
@@ -130,13 +130,13 @@ class StateStore(Store[bytes, bytes]):
         for tp in revoked:
             if tp.topic == self.table.changelog_topic.get_topic_name():
                 self._last_offsets.pop(tp, None)
-                for book in (self.states, self.folds, self.shadowed, self._tombstones):
-                    book.pop(tp.partition, None)
+                for lifecycle in (self.states, self.folds, self.superseded, self._tombstones):
+                    lifecycle.pop(tp.partition, None)
 
     def reset_state(self) -> None:
         """Forget everything; recovery reads it again."""
-        for book in (self.states, self.folds, self.shadowed, self._tombstones, self._last_offsets):
-            book.clear()
+        for lifecycle in (self.states, self.folds, self.superseded, self._tombstones, self._last_offsets):
+            lifecycle.clear()
 
     # -- the mapping that Faust takes a store for; the agent works on ``folds``
 

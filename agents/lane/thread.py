@@ -64,7 +64,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> Any:
         records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
-        if self.transport.abreast is not None:
+        if self.transport.alignment is not None:
             states = self._assigned(active_partitions)
             self.unread = {tp for tp, state in states.items() if _may_have_more(state)}
         return records

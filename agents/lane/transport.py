@@ -13,7 +13,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
 from yarl import URL
 
-from agents.lane.abreast import Abreast
+from agents.lane.alignment import TimeAlignment
 from agents.lane.consumer import LaneConsumer
 from agents.lane.fences import Lease
 from agents.lane.stages import StageClock
@@ -67,7 +67,7 @@ class LaneTransport(driver.Transport):
         """What the worker's time is booked by."""
         self.state_offsets: StateOffsets | None = None
         """Where the state wants to be read on, asked at every seek. Set before the app starts."""
-        self.abreast: Abreast | None = None
-        """What keeps the partitions abreast in time, if anything should. Set before the app starts."""
+        self.alignment: TimeAlignment | None = None
+        """What keeps the partitions aligned in time, if anything should. Set before the app starts."""
         self.commit_metadata = ""
         """What brokers keep beside each committed offset, for others to read. Set before the app starts."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from pipeline.health.events import LogEntry, Scorecards, Tick
-from pipeline.wire.contract import INCARNATION, Contract
+from pipeline.wire.contract import TOPIC_ID_SEPARATOR, Contract
 
 _LONGEST_VALUE: Final = 100
 _NOTHING: Final = object()
@@ -113,7 +113,7 @@ def event_of(made: Made, contract: Contract) -> Event:
             return Event(made.offset, "scorecards")
         case body:
             topics = {topic.source: topic.name for topic in contract.inputs}
-            topic = topics.get(entry.source.partition(INCARNATION)[0], entry.source)
+            topic = topics.get(entry.source.partition(TOPIC_ID_SEPARATOR)[0], entry.source)
             return Event(made.offset, "event", topic, entry.partition, entry.offset, body.event_id)
 
 

@@ -23,7 +23,7 @@ from pipeline.bench.changelog import (
 )
 from pipeline.bench.load import Customers, log_entries
 from pipeline.bench.machine import Usage
-from pipeline.bench.results import Figure, figure, ratio
+from pipeline.bench.results import Result, ratio, result
 from pipeline.bench.stage import PARTITIONS, BenchFailed, Stage, Worker
 from pipeline.health.events import LogEntry, Scorecards
 from pipeline.kafka.records import Appender, offsets
@@ -102,7 +102,7 @@ def append_log(stage: Stage, contract: Contract, entries: Sequence[tuple[bytes, 
 
 def measure_fold(
     stage: Stage, measure: str, *, accounts: int, events: int, skew: float, rounds: int
-) -> list[Figure]:
+) -> list[Result]:
     """Run all rounds; the figures' measure is called *measure*."""
     stage.say(f"{measure}: making a log of {events:,} events about {accounts:,} accounts")
     log = make_log(accounts, events, skew=skew)
@@ -127,7 +127,7 @@ def measure_fold(
                 f"{measure}: round {number} of {rounds}, {engine}: {run.stretch.rate or 0:,.0f} events/s"
             )
     gc.unfreeze()
-    return [*_figures(measure, runs), figure(measure, "states and outputs that differ", "", differing)]
+    return [*_metrics(measure, runs), result(measure, "states and outputs that differ", "", differing)]
 
 
 def run_health(stage: Stage, entries: Sequence[tuple[bytes, bytes]]) -> Run:
@@ -185,9 +185,9 @@ def _run(
     )
 
 
-def _figures(measure: str, runs: Mapping[str, Sequence[Run]]) -> list[Figure]:
-    def of(name: str, unit: str, value: Callable[[Run], float | None]) -> list[Figure]:
-        return [figure(measure, f"{engine}: {name}", unit, map(value, runs[engine])) for engine in runs]
+def _metrics(measure: str, runs: Mapping[str, Sequence[Run]]) -> list[Result]:
+    def of(name: str, unit: str, value: Callable[[Run], float | None]) -> list[Result]:
+        return [result(measure, f"{engine}: {name}", unit, map(value, runs[engine])) for engine in runs]
 
     def against_yardstick(engine: str) -> list[float | None]:
         return [
@@ -198,7 +198,7 @@ def _figures(measure: str, runs: Mapping[str, Sequence[Run]]) -> list[Figure]:
     return [
         *of("rate", "events/s", lambda run: run.stretch.rate),
         *(
-            figure(measure, f"{engine} / yardstick", "x", against_yardstick(engine))
+            result(measure, f"{engine} / yardstick", "x", against_yardstick(engine))
             for engine in (_ALL, _HEAD)
         ),
         *of("CPU", "us/event", _cpu_us),

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from pipeline.bench.load import Customers
-from pipeline.bench.results import Figure, figure
+from pipeline.bench.results import Result, result
 from pipeline.bench.stage import Stage
-from pipeline.bench.whole import put_scorecards_in_force, send
+from pipeline.bench.whole import activate_scorecards, send
 from pipeline.embedded.postgres import EmbeddedPostgres
 from pipeline.intake.event_types import BY_NAME
 from pipeline.intake.received import Received
@@ -54,12 +54,12 @@ class _Planned(NamedTuple):
 
 def measure_latency(
     stage: Stage, *, rate: int = RATE, seconds: int = SECONDS, warm_up_seconds: int = WARM_UP_SECONDS
-) -> list[Figure]:
+) -> list[Result]:
     """Send *rate* events a second for *seconds*, after *warm_up_seconds* of the same that do not count."""
     stage.say("latency: starting Postgres (durable), sink, health and intake")
     contract = stage.contract()
     stage.make_topics(contract)
-    put_scorecards_in_force(stage, contract)
+    activate_scorecards(stage, contract)
     with EmbeddedPostgres(durable=True) as postgres:
         migrations.upgrade(postgres.dsn)
         pipeline = [
@@ -89,7 +89,7 @@ def measure_latency(
         latencies = _latencies(postgres.dsn, counted)
         for process in pipeline:
             process.stop()
-    return _figures(stage, latencies, lateness[rate * warm_up_seconds :])
+    return _metrics(stage, latencies, lateness[rate * warm_up_seconds :])
 
 
 def _plan(contract: Contract, count: int, rate: int) -> list[_Planned]:
@@ -149,7 +149,7 @@ def _latencies(dsn: str, due: dict[str, float]) -> list[float]:
     return found
 
 
-def _figures(stage: Stage, latencies: Sequence[float], lateness: Sequence[float]) -> list[Figure]:
+def _metrics(stage: Stage, latencies: Sequence[float], lateness: Sequence[float]) -> list[Result]:
     late = _percentile(lateness, 0.99)
     void = late > LATE_SECONDS
     if void:
@@ -157,9 +157,9 @@ def _figures(stage: Stage, latencies: Sequence[float], lateness: Sequence[float]
     measure = "latency, void" if void else "latency"
     shares = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
     return [
-        *(figure(measure, name, "ms", [1000 * _percentile(latencies, share)]) for name, share in shares),
-        figure(measure, "samples", "", [len(latencies)]),
-        figure(measure, "generator's lateness, p99", "ms", [1000 * late]),
+        *(result(measure, name, "ms", [1000 * _percentile(latencies, share)]) for name, share in shares),
+        result(measure, "samples", "", [len(latencies)]),
+        result(measure, "generator's lateness, p99", "ms", [1000 * late]),
     ]
 
 

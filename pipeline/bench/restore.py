@@ -6,7 +6,7 @@ from statistics import fmean
 
 from pipeline.bench.changelog import Changelog, read_changelog
 from pipeline.bench.fold import append_log, make_log
-from pipeline.bench.results import Figure, figure
+from pipeline.bench.results import Result, result
 from pipeline.bench.stage import BenchFailed, Stage, Worker
 from pipeline.ops.topic_plan import HEALTH_GROUP, changelog_name
 from pipeline.wire.contract import Contract
@@ -16,7 +16,7 @@ _SESSION_SECONDS = 6
 """The least that settings allow: how long the broker waits for a dead worker is no part of the figure."""
 
 
-def measure_restore(stage: Stage, *, accounts: int, rounds: int) -> list[Figure]:
+def measure_restore(stage: Stage, *, accounts: int, rounds: int) -> list[Result]:
     """
     Fold a log of *accounts* into the changelog; then, once a round, kill the worker and start it again.
 
@@ -44,11 +44,11 @@ def measure_restore(stage: Stage, *, accounts: int, rounds: int) -> list[Figure]
         stage.say(f"restore: round {number} of {rounds}, {seconds[-1]:.1f} s")
     worker.stop()
     return [
-        figure("restore", "process start to ready", "s", seconds),
-        figure("restore", "memory", "MB", memory),
-        figure("restore", "accounts", "", [accounts]),
-        figure("restore", "changelog records", "", [changelog.records]),
-        figure("restore", "changelog", "MB", [changelog.size / 1e6]),
+        result("restore", "process start to ready", "s", seconds),
+        result("restore", "memory", "MB", memory),
+        result("restore", "accounts", "", [accounts]),
+        result("restore", "changelog records", "", [changelog.records]),
+        result("restore", "changelog", "MB", [changelog.size / 1e6]),
         *_sizes(changelog),
     ]
 
@@ -65,9 +65,9 @@ def _check_restored(worker: Worker, accounts: int) -> None:
         raise BenchFailed(f"the worker says it is ready with {restored:,} of {accounts:,} accounts")
 
 
-def _sizes(changelog: Changelog) -> list[Figure]:
+def _sizes(changelog: Changelog) -> list[Result]:
     sizes = [len(value) for value in changelog.states.values()]
     return [
-        figure("restore", "account state, mean", "bytes", [fmean(sizes)]),
-        figure("restore", "account state, largest", "bytes", [max(sizes)]),
+        result("restore", "account state, mean", "bytes", [fmean(sizes)]),
+        result("restore", "account state, largest", "bytes", [max(sizes)]),
     ]

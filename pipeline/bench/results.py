@@ -9,7 +9,7 @@ _DIGITS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class Result:
     """*values* in *unit*, one a round; what could not be measured on this machine is left out of them."""
 
     measure: str
@@ -18,10 +18,10 @@ class Figure:
     values: tuple[float, ...]
 
 
-def figure(measure: str, name: str, unit: str, values: Iterable[float | None]) -> Figure:
+def result(measure: str, name: str, unit: str, values: Iterable[float | None]) -> Result:
     """A figure of those *values* that there are."""
     known = tuple(value for value in values if value is not None)
-    return Figure(measure=measure, name=name, unit=unit, values=known)
+    return Result(measure=measure, name=name, unit=unit, values=known)
 
 
 def ratio(part: float | None, whole: float | None) -> float | None:
@@ -29,11 +29,11 @@ def ratio(part: float | None, whole: float | None) -> float | None:
     return part / whole if part is not None and whole else None
 
 
-def figure_row(one: Figure) -> Mapping[str, Any]:
+def result_row(one: Result) -> Mapping[str, Any]:
     """A figure for a program, with the single values too."""
     values = one.values
     spread = {"min": min(values), "median": median(values), "max": max(values)} if values else {}
-    return {"measure": one.measure, "figure": one.name, "unit": one.unit, **spread, "values": values}
+    return {"measure": one.measure, "result": one.name, "unit": one.unit, **spread, "values": values}
 
 
 def shown(value: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from pipeline.bench.changelog import read_changelog
 from pipeline.bench.load import Customers
-from pipeline.bench.results import Figure, figure
+from pipeline.bench.results import Result, result
 from pipeline.bench.stage import PARTITIONS, Stage
 from pipeline.intake.received import Received
 from pipeline.kafka.records import offsets
@@ -19,11 +19,11 @@ from pipeline.wire.registry import EmbeddedRegistry
 _EVENT_MS = 2
 
 
-def measure_whole(stage: Stage, *, accounts: int, events: int, skew: float) -> list[Figure]:
+def measure_whole(stage: Stage, *, accounts: int, events: int, skew: float) -> list[Result]:
     """Preload *events* and the facts of *accounts* into the input topics, start both workers, wait for the end."""
     contract = stage.contract()
     stage.make_topics(contract)
-    put_scorecards_in_force(stage, contract)
+    activate_scorecards(stage, contract)
     stage.say(f"whole: writing {events:,} events about {accounts:,} accounts into the input topics")
     now, customers = int(time.time() * 1000), Customers(accounts, skew=skew)
     send(stage, contract, customers.facts(now - events * _EVENT_MS))
@@ -42,24 +42,24 @@ def measure_whole(stage: Stage, *, accounts: int, events: int, skew: float) -> l
 
     taken = accounts + events
     stage.say(f"whole: {taken / (end - begin):,.0f} events/s")
-    figures = [figure("whole", "rate", "events/s", [taken / (end - begin)])]
+    reported = [result("whole", "rate", "events/s", [taken / (end - begin)])]
     for name, worker in (("intake", intake), ("health", health)):
         usage = worker.usage(begin, end)
         worker.stop()
         if usage is not None:
-            figures += [
-                figure("whole", f"{name}: CPU", "us/event", [1e6 * usage.cpu_seconds / taken]),
-                figure("whole", f"{name}: memory", "MB", [usage.resident_bytes / 1e6]),
-                figure("whole", f"{name}: busy cores, all processes", "", [usage.busy_cores]),
+            reported += [
+                result("whole", f"{name}: CPU", "us/event", [1e6 * usage.cpu_seconds / taken]),
+                result("whole", f"{name}: memory", "MB", [usage.resident_bytes / 1e6]),
+                result("whole", f"{name}: busy cores, all processes", "", [usage.busy_cores]),
             ]
-    return figures
+    return reported
 
 
-def put_scorecards_in_force(stage: Stage, contract: Contract) -> None:
+def activate_scorecards(stage: Stage, contract: Contract) -> None:
     """Write the shipped scorecards into the log of *contract*."""
     registry = EmbeddedRegistry(contract)
     with AccountLog(stage.client, contract, registry, partitions=PARTITIONS) as log:
-        log.put_in_force(load_scorecards(), int(time.time() * 1000))
+        log.activate(load_scorecards(), int(time.time() * 1000))
 
 
 def send(stage: Stage, contract: Contract, events: Iterable[Received]) -> None:

@@ -27,7 +27,7 @@ COMMANDS: Final = {
     "simulate": "Write the events of invented accounts, as lines of JSON.",
     "topics": "Make the Kafka topics.",
     "schemas": "List, check and register the schemas of the topics.",
-    "scorecards": "Check scorecards and put them in force.",
+    "scorecards": "Check scorecards and activate them.",
     "db": "Bring the Postgres schema up to date.",
     "rebuild": "Make the health state anew from the account log.",
     "replay": "Score files of events.",
@@ -41,7 +41,7 @@ _PATH_HINT: Final = "Name another path, or give this user the right to it."
 
 
 class _Failed(click.ClickException):
-    """An error for people: what went wrong on one line, the way out on the next."""
+    """An error for people: what went wrong on one line, the hint on the next."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)

@@ -11,7 +11,7 @@ from pipeline.bench.fold import measure_fold
 from pipeline.bench.latency import measure_latency
 from pipeline.bench.machine import describe
 from pipeline.bench.restore import measure_restore
-from pipeline.bench.results import Figure, figure_row, shown
+from pipeline.bench.results import Result, result_row, shown
 from pipeline.bench.stage import Stage, open_stage
 from pipeline.bench.whole import measure_whole
 from pipeline.cli.printing import print_json, print_table
@@ -23,7 +23,7 @@ _ZIPF: Final = 0.9
 _WHOLE_PART: Final = 4
 _RESTORED_TIMES: Final = 5
 
-Measurement = Callable[[Stage], list[Figure]]
+Measurement = Callable[[Stage], list[Result]]
 
 
 @click.command()
@@ -75,21 +75,21 @@ def bench(*, only: str | None, events: int, accounts: int, rounds: int, brokers:
         # A broker for each, so that none is slowed down by the logs of another.
         with open_stage(brokers, lambda line: click.echo(line, err=True)) as stage:
             # Told at once: who stops the command keeps what was measured before.
-            _print_figures(measurements[name](stage), as_json=as_json)
+            _print_results(measurements[name](stage), as_json=as_json)
 
 
-def _print_figures(figures: Iterable[Figure], *, as_json: bool) -> None:
+def _print_results(reported: Iterable[Result], *, as_json: bool) -> None:
     """One line a figure: a table, or NDJSON with the single values too."""
     if as_json:
-        print_json(map(figure_row, figures))
+        print_json(map(result_row, reported))
         return
     print_table(
-        ("measure", "figure", "min", "median", "max", "unit"),
+        ("measure", "result", "min", "median", "max", "unit"),
         [
             (one.measure, one.name, *(shown(of(one.values)) for of in (min, median, max)), one.unit)
             if one.values
             else (one.measure, one.name, None, None, None, one.unit)
-            for one in figures
+            for one in reported
         ],
         right=(2, 3, 4),
     )

@@ -1,7 +1,7 @@
 """
 ``telltale dlq``: dead letters, the records the intake put aside; what to do about them, and doing it.
 
-Nothing personal is printed unless asked for: what headers say of a letter has none of the record's text, see
+Nothing personal is printed unless asked for: what headers say of a dead letter has none of the record's text, see
 ``pipeline.intake.received``, and the record itself comes with ``--reveal`` only. ``replay`` and ``drop`` say what they
 would do, and do it with ``--yes``.
 """
@@ -13,12 +13,12 @@ from dataclasses import replace as with_changes
 import click
 
 from pipeline.cli.dlq_options import choosing
-from pipeline.cli.dlq_rows import Counted, letter_row, newest_of, revealing, told
+from pipeline.cli.dlq_rows import Counted, dead_letter_row, newest_of, revealing, told
 from pipeline.cli.printing import print_json, print_table
 from pipeline.intake.received import CODES
 from pipeline.kafka.client import Configuration, client_configuration, wait_for_broker
-from pipeline.ops.dead_letter_reader import OPEN, Choice, DeadLetter, read_letters
-from pipeline.ops.dead_letter_replay import CURABLE, drop_letters, send_again
+from pipeline.ops.dead_letter_reader import OPEN, Choice, DeadLetter, read_dead_letters
+from pipeline.ops.dead_letter_replay import CURABLE, drop_dead_letters, send_again
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
 from pipeline.wire.dead_letters import MOST_REPLAYS
@@ -28,7 +28,7 @@ _all_option = click.option("--all", "everything", is_flag=True, help="Those sent
 _yes_option = click.option("--yes", is_flag=True, help="Do it; without this it is only told.")
 
 _Tally = Counter[tuple[str, str]]
-"""Letters by input and code."""
+"""Dead letters by input and code."""
 
 
 @click.group()
@@ -45,8 +45,8 @@ def stats(choice: Choice, *, as_json: bool) -> None:
     Those that are waiting can be sent again; those that are spent came back too often and wait for somebody.
     """
     found: dict[tuple[str, str], Counted] = {}
-    for letter in read_letters(*_broker(), choice):
-        found.setdefault((letter.input.source or "", letter.says.code), Counted()).add(letter)
+    for dead_letter in read_dead_letters(*_broker(), choice):
+        found.setdefault((dead_letter.input.source or "", dead_letter.says.code), Counted()).add(dead_letter)
     rows = [
         {"source": source, "code": code, **counted.row()} for (source, code), counted in sorted(found.items())
     ]
@@ -57,7 +57,7 @@ def stats(choice: Choice, *, as_json: bool) -> None:
         click.echo("")
         for code, means in CODES.items():
             if any(code == found_code for _, found_code in found):
-                click.echo(f"{code}: {means.meaning} {means.way_out}")
+                click.echo(f"{code}: {means.meaning} {means.hint}")
     else:
         click.echo("no dead letters", err=True)
 
@@ -66,14 +66,14 @@ def stats(choice: Choice, *, as_json: bool) -> None:
 @choosing
 @_all_option
 @click.option("--newest", default=50, show_default=True, type=click.IntRange(1), help="How many at most.")
-def list_letters(choice: Choice, *, everything: bool, newest: int, as_json: bool) -> None:
+def list_dead_letters(choice: Choice, *, everything: bool, newest: int, as_json: bool) -> None:
     """List dead letters that nobody has sent again or dropped, the newest first."""
-    letters, count = newest_of(read_letters(*_broker(), choice), newest, everything=everything)
-    rows = [letter_row(letter) for letter in letters]
+    dead_letters, count = newest_of(read_dead_letters(*_broker(), choice), newest, everything=everything)
+    rows = [dead_letter_row(dead_letter) for dead_letter in dead_letters]
     if as_json:
         print_json(rows)
     elif rows:
-        columns = ("letter", "put_aside_at", "state", "code", "detail")
+        columns = ("dead_letter", "put_aside_at", "state", "code", "detail")
         print_table(columns, [[row[column] for column in columns] for row in rows])
     click.echo(f"{len(rows)} of {count} dead letters", err=True)
 
@@ -86,15 +86,15 @@ def list_letters(choice: Choice, *, everything: bool, newest: int, as_json: bool
 def show(choice: Choice, *, everything: bool, newest: int, reveal: bool, as_json: bool) -> None:
     """Show single dead letters: where each came from, what is wrong with it, and who did what about it."""
     client, contract = _broker()
-    # A letter that is named is shown whatever became of it.
-    letters, count = newest_of(
-        read_letters(client, contract, choice), newest, everything=everything or bool(choice.names)
+    # A dead letter that is named is shown whatever became of it.
+    dead_letters, count = newest_of(
+        read_dead_letters(client, contract, choice), newest, everything=everything or bool(choice.names)
     )
-    rows = [letter_row(letter) for letter in letters]
+    rows = [dead_letter_row(dead_letter) for dead_letter in dead_letters]
     if reveal:
         registry = open_registry(contract, load_settings().registry_url.get_secret_value())
         revealed = revealing(contract, registry)
-        rows = [row | revealed(letter) for row, letter in zip(rows, letters, strict=True)]
+        rows = [row | revealed(dead_letter) for row, dead_letter in zip(rows, dead_letters, strict=True)]
     if as_json:
         print_json(rows)
         return
@@ -107,22 +107,22 @@ def show(choice: Choice, *, everything: bool, newest: int, reveal: bool, as_json
 @choosing
 @_yes_option
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Records a second at most.")
-@click.option("--why", default="replayed by hand", show_default=True, help="Kept with each letter.")
+@click.option("--why", default="replayed by hand", show_default=True, help="Kept with each dead letter.")
 def replay(choice: Choice, *, yes: bool, rate: float | None, why: str, as_json: bool) -> None:
     """
     Send dead letters to their inputs again, those of codes that can be cured without changing the record.
 
-    Other codes and single letters are sent if named: that helps where the pipeline was wrong and not the record. A
+    Other codes and single dead letters are sent if named: that helps where the pipeline was wrong and not the record. A
     record keeps key, bytes and event id, and counts once. What came back three times stays.
     """
     client, contract = _broker()
     if not choice.codes and not choice.names:
         choice = with_changes(choice, codes=CURABLE)
     stay: Counter[str] = Counter()
-    letters: Iterable[DeadLetter] = _to_send(read_letters(client, contract, choice), stay, choice)
+    dead_letters: Iterable[DeadLetter] = _to_send(read_dead_letters(client, contract, choice), stay, choice)
     if yes:
-        letters = send_again(client, letters, rate=rate, why=why)
-    _tell(_tally(letters), "sent", "be sent to their inputs again", yes=yes, as_json=as_json)
+        dead_letters = send_again(client, dead_letters, rate=rate, why=why)
+    _tell(_tally(dead_letters), "sent", "be sent to their inputs again", yes=yes, as_json=as_json)
     for reason, count in sorted(stay.items()):
         click.echo(f"{count} stay: {reason}", err=True)
 
@@ -130,7 +130,7 @@ def replay(choice: Choice, *, yes: bool, rate: float | None, why: str, as_json: 
 @dlq.command()
 @choosing
 @_yes_option
-@click.option("--why", help="Kept with each letter; needed to do it.")
+@click.option("--why", help="Kept with each dead letter; needed to do it.")
 def drop(choice: Choice, *, yes: bool, why: str | None, as_json: bool) -> None:
     """
     Give dead letters up for good: they are no longer listed and never sent again.
@@ -138,16 +138,18 @@ def drop(choice: Choice, *, yes: bool, why: str | None, as_json: bool) -> None:
     Their bytes stay in the topic until its retention takes them, with who dropped them and why.
     """
     if choice.is_everything():
-        raise click.UsageError("Say which: --source, --code, --since, --until or --letter.")
+        raise click.UsageError("Say which: --source, --code, --since, --until or --dead letter.")
     if yes and not why:
-        raise click.UsageError("--yes needs --why: it is kept with each letter.")
+        raise click.UsageError("--yes needs --why: it is kept with each dead letter.")
     client, contract = _broker()
-    letters: Iterable[DeadLetter] = (
-        letter for letter in read_letters(client, contract, choice) if letter.state in OPEN
+    dead_letters: Iterable[DeadLetter] = (
+        dead_letter
+        for dead_letter in read_dead_letters(client, contract, choice)
+        if dead_letter.state in OPEN
     )
     if yes and why:
-        letters = drop_letters(client, letters, why=why)
-    _tell(_tally(letters), "dropped", "be dropped", yes=yes, as_json=as_json)
+        dead_letters = drop_dead_letters(client, dead_letters, why=why)
+    _tell(_tally(dead_letters), "dropped", "be dropped", yes=yes, as_json=as_json)
 
 
 def _broker() -> tuple[Configuration, Contract]:
@@ -157,29 +159,29 @@ def _broker() -> tuple[Configuration, Contract]:
     return client, Contract.load(settings.topic_prefix)
 
 
-def _to_send(letters: Iterator[DeadLetter], stay: Counter[str], choice: Choice) -> Iterator[DeadLetter]:
-    """Those of *letters* that may be sent again; *stay* counts the others that wait or were named, by reason."""
-    for letter in letters:
-        match letter.state:
-            case "waiting" if letter.is_whole:
-                yield letter
+def _to_send(dead_letters: Iterator[DeadLetter], stay: Counter[str], choice: Choice) -> Iterator[DeadLetter]:
+    """Those of *dead letters* that may be sent again; *stay* counts the others that wait or were named, by reason."""
+    for dead_letter in dead_letters:
+        match dead_letter.state:
+            case "waiting" if dead_letter.is_whole:
+                yield dead_letter
             case "waiting":
-                stay["too large for a letter, the bytes are in the input: see `telltale dlq show`"] += 1
+                stay["too large for a dead letter, the bytes are in the input: see `telltale dlq show`"] += 1
             case "spent":
                 stay[f"they came back {MOST_REPLAYS} times. See `telltale dlq show`."] += 1
             case done if choice.names:
                 stay[f"{done} already"] += 1
 
 
-def _tally(letters: Iterable[DeadLetter]) -> _Tally:
-    return Counter((letter.input.source or "", letter.says.code) for letter in letters)
+def _tally(dead_letters: Iterable[DeadLetter]) -> _Tally:
+    return Counter((dead_letter.input.source or "", dead_letter.says.code) for dead_letter in dead_letters)
 
 
 def _tell(tally: _Tally, done: str, would: str, *, yes: bool, as_json: bool) -> None:
     """Say what was *done*, or what *would* be."""
     if as_json:
         print_json(
-            {"source": source, "code": code, "letters": count, "done": yes}
+            {"source": source, "code": code, "dead_letters": count, "done": yes}
             for (source, code), count in sorted(tally.items())
         )
         return
@@ -187,7 +189,11 @@ def _tell(tally: _Tally, done: str, would: str, *, yes: bool, as_json: bool) -> 
     for (_, code), count in tally.items():
         by_code[code] += count
     codes = ", ".join(f"{count} {code}" for code, count in sorted(by_code.items()))
-    letters = f"{tally.total()} letter{'s' if tally.total() > 1 else ''} ({codes})" if codes else "no letters"
-    click.echo(f"{letters} {done}" if yes else f"{letters} would {would}")
+    dead_letters = (
+        f"{tally.total()} dead letter{'s' if tally.total() > 1 else ''} ({codes})"
+        if codes
+        else "no dead letters"
+    )
+    click.echo(f"{dead_letters} {done}" if yes else f"{dead_letters} would {would}")
     if codes and not yes:
         click.echo("nothing was done: add --yes to do it", err=True)

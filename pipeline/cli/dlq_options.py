@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from pipeline.intake.received import CODES
-from pipeline.ops.dead_letter_reader import LETTER_NAME, Choice
+from pipeline.ops.dead_letter_reader import DEAD_LETTER_NAME, Choice
 
 _AGO: Final = re.compile(r"(\d+)([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -34,14 +34,16 @@ class _Moment(click.ParamType):
         return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-class _LetterName(click.ParamType):
-    """The name of a letter as ``ls`` prints it."""
+class _DeadLetterName(click.ParamType):
+    """The name of a dead letter as ``ls`` prints it."""
 
-    name = "letter"
+    name = "dead_letter"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if LETTER_NAME.fullmatch(value) is None:
-            self.fail(f"{value!r} is no letter; `telltale dlq ls` names them like login:2:17", param, ctx)
+        if DEAD_LETTER_NAME.fullmatch(value) is None:
+            self.fail(
+                f"{value!r} is no dead letter; `telltale dlq ls` names them like login:2:17", param, ctx
+            )
         return str(value)
 
 
@@ -60,7 +62,7 @@ _OPTIONS: Final = (
     ),
     click.option("--until", type=_Moment(), help="Only put aside before then."),
     click.option(
-        "--letter", "names", multiple=True, type=_LetterName(), help="Only this one, as ls names it."
+        "--dead letter", "names", multiple=True, type=_DeadLetterName(), help="Only this one, as ls names it."
     ),
     click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
 )

@@ -1,4 +1,4 @@
-"""What ``telltale dlq`` prints of letters: counts, what headers say, and the record itself for those who ask for it."""
+"""What ``telltale dlq`` prints of dead letters: counts, what headers say, and the record itself for those who ask for it."""
 
 import heapq
 from collections import Counter
@@ -15,22 +15,22 @@ from pipeline.wire.registry import Registry
 
 
 class Counted:
-    """What ``stats`` says of the letters of one input and code."""
+    """What ``stats`` says of the dead letters of one input and code."""
 
     def __init__(self) -> None:
         self.states: Counter[str] = Counter()
         self.times: list[int] = []
 
-    def add(self, letter: DeadLetter) -> None:
+    def add(self, dead_letter: DeadLetter) -> None:
         """Count one more."""
-        self.states[letter.state] += 1
-        at = letter.record.timestamp
+        self.states[dead_letter.state] += 1
+        at = dead_letter.record.timestamp
         self.times = [min(at, *self.times), max(at, *self.times)] if self.times else [at, at]
 
     def row(self) -> dict[str, Any]:
         """Counts by state, and when the first and the last was put aside."""
         return {
-            "letters": self.states.total(),
+            "dead_letters": self.states.total(),
             "waiting": self.states["waiting"],
             "spent": self.states["spent"],
             "replays": self.states["replayed"],
@@ -40,29 +40,31 @@ class Counted:
         }
 
 
-def newest_of(letters: Iterator[DeadLetter], most: int, *, everything: bool) -> tuple[list[DeadLetter], int]:
-    """The newest of *letters*, and how many there are; without *everything* only those that are open."""
+def newest_of(
+    dead_letters: Iterator[DeadLetter], most: int, *, everything: bool
+) -> tuple[list[DeadLetter], int]:
+    """The newest of *dead letters*, and how many there are; without *everything* only those that are open."""
     count = 0
 
     def counted() -> Iterator[DeadLetter]:
         nonlocal count
-        for letter in letters:
-            if everything or letter.state in OPEN:
+        for dead_letter in dead_letters:
+            if everything or dead_letter.state in OPEN:
                 count += 1
-                yield letter
+                yield dead_letter
 
     newest = heapq.nlargest(
-        most, counted(), key=lambda letter: (letter.record.timestamp, letter.record.offset)
+        most, counted(), key=lambda dead_letter: (dead_letter.record.timestamp, dead_letter.record.offset)
     )
     return newest, count
 
 
-def letter_row(letter: DeadLetter) -> dict[str, Any]:
-    """What is known of a letter but for the record's own text."""
-    says, mark, record = letter.says, letter.mark, letter.record
+def dead_letter_row(dead_letter: DeadLetter) -> dict[str, Any]:
+    """What is known of a dead letter but for the record's own text."""
+    says, mark, record = dead_letter.says, dead_letter.mark, dead_letter.record
     return {
-        "letter": letter.name,
-        "state": letter.state,
+        "dead_letter": dead_letter.name,
+        "state": dead_letter.state,
         "put_aside_at": moment(record.timestamp),
         "origin": _harmless(says.origin),
         "code": _harmless(says.code),
@@ -75,13 +77,13 @@ def letter_row(letter: DeadLetter) -> dict[str, Any]:
 
 
 def revealing(contract: Contract, registry: Registry) -> Callable[[DeadLetter], dict[str, Any]]:
-    """What gives the record of a letter: its event if that can be decoded, and its bytes if not."""
+    """What gives the record of a dead letter: its event if that can be decoded, and its bytes if not."""
     decoder = InputDecoder(contract, registry)
 
-    def revealed(letter: DeadLetter) -> dict[str, Any]:
-        record = letter.record
+    def revealed(dead_letter: DeadLetter) -> dict[str, Any]:
+        record = dead_letter.record
         shown = {"key": _shown(record.key), "headers": {n: _shown(v) for n, v in record.headers}}
-        event = decoder.decode(record._replace(topic=letter.input.name))
+        event = decoder.decode(record._replace(topic=dead_letter.input.name))
         if isinstance(event, Received) and event.value is not None:
             return shown | {"event": event.value}
         return shown | {"value": _shown(record.value)}
@@ -101,11 +103,11 @@ def _harmless(text: str) -> str:
 
 
 def told(row: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of a letter: its name and state, then what else is known, by name."""
+    """The lines of a dead letter: its name and state, then what else is known, by name."""
     yield f"{row['letter']}  {row['state']}"
     for name, value in row.items():
         match value:
-            case _ if name in {"letter", "state"} or value is None:
+            case _ if name in {"dead_letter", "state"} or value is None:
                 continue
             case datetime():
                 shown = f"{value:%Y-%m-%d %H:%M:%S}"

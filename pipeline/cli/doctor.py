@@ -1,4 +1,4 @@
-"""``telltale doctor``: is everything as it should be? One line per check, and the way out where it is not."""
+"""``telltale doctor``: is everything as it should be? One line per check, and the hint where it is not."""
 
 import sys
 from collections.abc import Iterator
@@ -32,8 +32,8 @@ def doctor(*, as_json: bool, watch: float) -> None:
     else:
         for finding in findings:
             click.echo(f"{finding.state:5} {finding.check:11} {finding.says}")
-            if finding.way_out:
-                click.echo(f"{'':17} {finding.way_out}")
+            if finding.hint:
+                click.echo(f"{'':17} {finding.hint}")
     sys.exit(1 if any(finding.state == "FAIL" for finding in findings) else 0)
 
 
@@ -49,7 +49,7 @@ def examine(site: Site) -> Iterator[Finding]:
         try:
             found = list(check.look(site))
         except TelltaleError as error:
-            found = [Finding(check=check.name, state="FAIL", says=str(error), way_out=error.hint)]
+            found = [Finding(check=check.name, state="FAIL", says=str(error), hint=error.hint)]
         if any(finding.state == "FAIL" for finding in found):
             failed.add(check.name)
         yield from found

@@ -55,7 +55,7 @@ def explanation_lines(found: Explanation, freshness: Freshness) -> list[str]:
     """The account in one sentence, its components, what moved it, its alerts, the next step, and how new all that is."""
     account = found.account
     sections = [
-        _standing(account, freshness.now),
+        _derived(account, freshness.now),
         _components(account),
         _changes(found.changes),
         _alerts(found.alerts, freshness.now),
@@ -65,7 +65,7 @@ def explanation_lines(found: Explanation, freshness: Freshness) -> list[str]:
     return [line for section in sections if section for line in ["", *section]][1:]
 
 
-def _standing(account: AccountHealth, now: datetime) -> list[str]:
+def _derived(account: AccountHealth, now: datetime) -> list[str]:
     score = "has no score: too little is known" if account.score is None else f"scores {account.score:.1f}"
     before = [
         f"{value:.1f} {ago}"

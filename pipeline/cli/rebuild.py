@@ -1,4 +1,4 @@
-"""``telltale rebuild``: the health state made anew from the account log, under a new epoch."""
+"""``telltale rebuild``: the health state recreated from the account log, under a new epoch."""
 
 import click
 
@@ -34,7 +34,7 @@ def rebuild(*, skip_lost: bool) -> None:
     table = HealthTable(
         group=settings.topic_prefix + HEALTH_GROUP,
         changelog=changelog_name(contract),
-        incarnation=topic_ids(client, [contract.log.name]).get(contract.log.name, ""),
+        topic_id=topic_ids(client, [contract.log.name]).get(contract.log.name, ""),
     )
     rebuilding = Rebuild(
         client,

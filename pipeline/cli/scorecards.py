@@ -1,4 +1,4 @@
-"""``telltale scorecards``: checks scorecard files, and writes them into the account log, which puts them in force."""
+"""``telltale scorecards``: checks scorecard files, and writes them into the account log, which activates them."""
 
 import time
 from pathlib import Path
@@ -22,7 +22,7 @@ _folder = click.option(
 
 @click.group()
 def scorecards() -> None:
-    """Check scorecards and put them in force."""
+    """Check scorecards and activate them."""
 
 
 @scorecards.command()
@@ -43,7 +43,7 @@ def check(folder: Path | None) -> None:
 @_folder
 def apply(folder: Path | None) -> None:
     """
-    Write the scorecards into every partition of the account log, unless they are in force there already.
+    Write the scorecards into every partition of the account log, unless they are active there already.
 
     Every later entry is scored by them, and every account is scored again.
     """
@@ -54,7 +54,7 @@ def apply(folder: Path | None) -> None:
     contract = Contract.load(settings.topic_prefix)
     registry = open_registry(contract, settings.registry_url.get_secret_value())
     with AccountLog(client, contract, registry, partitions=settings.partitions) as log:
-        changed = log.put_in_force(cards, int(time.time() * 1000))
+        changed = log.activate(cards, int(time.time() * 1000))
     names = ", ".join(f"{card.name} {card.version}" for card in cards.cards)
-    where = f"written to {len(changed)} partitions" if changed else "in force already"
+    where = f"written to {len(changed)} partitions" if changed else "active already"
     click.echo(f"{names}: {where}")

@@ -80,7 +80,7 @@ def rewind(topic: str) -> None:
     Have TOPIC read again from its start; repeats change nothing.
 
     A sink that runs begins within seconds, one that stopped when it is started again. It helps where the topic no
-    longer has what the sink wants next, where the topic was made anew, and where rows were lost.
+    longer has what the sink wants next, where the topic was recreated, and where rows were lost.
     """
     settings = load_settings("database_url")
     names = [stored.name for stored in stored_topics(Contract.load(settings.topic_prefix))]

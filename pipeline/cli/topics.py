@@ -6,7 +6,7 @@ import click
 
 from pipeline.kafka.client import client_configuration, is_embedded, wait_for_broker
 from pipeline.kafka.topics import TopicFinding, apply_topics
-from pipeline.ops.topic_plan import TopicsDiffer, planned_topics, way_out
+from pipeline.ops.topic_plan import TopicsDiffer, hint, planned_topics
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
 
@@ -35,10 +35,10 @@ def apply() -> None:
     differing = [finding.name for finding in findings if finding.differences]
     if any(finding.has_other_partition_count for finding in findings):
         raise TopicsDiffer(
-            f"topics that are not as declared: {len(differing)}", hint=way_out(settings, findings)
+            f"topics that are not as declared: {len(differing)}", hint=hint(settings, findings)
         )
     if differing:
-        click.echo(way_out(settings, findings), err=True)
+        click.echo(hint(settings, findings), err=True)
 
 
 def lines(findings: Iterable[TopicFinding]) -> list[str]:

@@ -42,7 +42,7 @@ def intake() -> None:
         pseudonyms=Pseudonyms(settings.pseudonym_key.get_secret_value().encode()),
         tick_seconds=settings.tick_seconds,
         set_floods_aside=settings.set_floods_aside,
-        input_incarnations=lambda: topic_ids(client, [topic.name for topic in contract.inputs]),
+        input_topic_ids=lambda: topic_ids(client, [topic.name for topic in contract.inputs]),
         dead_letter_ids=lambda: topic_ids(
             client, [contract.dead_letter(topic).name for topic in contract.inputs]
         ),
@@ -60,14 +60,14 @@ def health() -> None:
 
     client = client_configuration(settings.brokers, settings.security)
 
-    def log_incarnation() -> str:
+    def log_topic_id() -> str:
         return topic_ids(client, [contract.log.name]).get(contract.log.name, "")
 
     running = HealthWorker(
         _app(settings, HEALTH_GROUP),
         contract=contract,
         registry=open_registry(contract, settings.registry_url.get_secret_value()),
-        log_incarnation=log_incarnation,
+        log_topic_id=log_topic_id,
     )
     with observed(settings, "health", running.app.readiness, alive=running.app.liveness):
         sys.exit(run_worker(running.app, prepared=_prepared(settings, contract, running)))

@@ -8,6 +8,21 @@ The state is the fold's own and changes in place. How it scores, in which band i
 from decimal import Decimal
 from typing import NamedTuple, assert_never
 
+from pipeline.health.derived_state import DerivedState
+from pipeline.health.dirty import (
+    EVERYTHING,
+    EVICTED,
+    FACTS,
+    INVOICES,
+    LEFT_OUT,
+    LOGINS,
+    NOTHING,
+    RHYTHM,
+    SHOWN,
+    SPONSOR,
+    SURVEYS,
+    TICKETS,
+)
 from pipeline.health.events import (
     AccountClosed,
     AccountFacts,
@@ -26,23 +41,8 @@ from pipeline.health.invoices import Invoices
 from pipeline.health.outputs import Override
 from pipeline.health.people import EVICTED_OTHERS, MEMORY_DAYS, NOBODY, SPONSORS, KeyPeople, People
 from pipeline.health.seen_ids import SeenIds
-from pipeline.health.standing import Standing
 from pipeline.health.surveys import Surveys
 from pipeline.health.tickets import Tickets
-from pipeline.health.touched import (
-    EVERYTHING,
-    EVICTED,
-    FACTS,
-    INVOICES,
-    LEFT_OUT,
-    LOGINS,
-    NOTHING,
-    RHYTHM,
-    SHOWN,
-    SPONSOR,
-    SURVEYS,
-    TICKETS,
-)
 from pipeline.health.windows import DAY, WEEK_STARTS, Ring
 
 LOGIN_WEEKS = 60
@@ -87,7 +87,7 @@ class AccountState:
     """
     One account; a time or day of 0 means never.
 
-    *as_of* is the highest ``observed_at`` of the account's entries and timers. *clock* is the time of the partition when
+    *as_of* is the highest ``observed_at`` of the account's entries and timers. *watermark* is the time of the partition when
     the account was last scored: all that happened up to it has been heard, so only deadlines up to it have passed.
 
     *first_day* is the first we heard of: what an old invoice or old facts tell of was not heard then. *first_login_day* is that of the
@@ -105,8 +105,8 @@ class AccountState:
         "active_window",
         "allowed_silence",
         "as_of",
-        "clock",
         "closed_by",
+        "derived",
         "due_at",
         "facts",
         "first_day",
@@ -127,14 +127,14 @@ class AccountState:
         "seats_since",
         "seen_ids",
         "size",
-        "standing",
         "surveys",
         "tickets",
         "volume",
+        "watermark",
     )
 
     def __init__(self, roll_offset: int, components: tuple[str, ...]) -> None:
-        self.as_of = self.clock = self.due_at = self.queued_at = self.size = 0
+        self.as_of = self.watermark = self.due_at = self.queued_at = self.size = 0
         self.roll_offset = roll_offset
         self.facts: AccountFacts | None = None
         self.closed_by: AccountClosed | None = None
@@ -142,7 +142,7 @@ class AccountState:
         self.override_key = (0, "")
         self.actions = 0
         self.seats_before = self.seats_since = 0
-        self.standing = Standing(components)
+        self.derived = DerivedState(components)
         self._know_nothing()
 
     def _know_nothing(self) -> None:
@@ -165,13 +165,13 @@ class AccountState:
         return self.last_login_at + self.allowed_silence if self.allowed_silence else 0
 
     def next_deadline(self) -> int:
-        """When, after ``clock``, an override expires or the account leaves, whichever is first; 0 if neither is ahead."""
+        """When, after ``watermark``, an override expires or the account leaves, whichever is first; 0 if neither is ahead."""
         override, facts, due = self.override, self.facts, 0
-        if override is not None and override.expires_at is not None and override.expires_at > self.clock:
+        if override is not None and override.expires_at is not None and override.expires_at > self.watermark:
             due = override.expires_at
         if facts is not None and facts.leaves_day is not None:
             leaves_at = facts.leaves_day * DAY
-            if leaves_at > self.clock and (not due or leaves_at < due):
+            if leaves_at > self.watermark and (not due or leaves_at < due):
                 due = leaves_at
         return due
 
@@ -181,7 +181,7 @@ class AccountState:
         if facts is None:
             return False
         return facts.lifecycle_stage == "LEFT" or (
-            facts.leaves_day is not None and facts.leaves_day * DAY <= self.clock
+            facts.leaves_day is not None and facts.leaves_day * DAY <= self.watermark
         )
 
     def apply(self, event: Event, observed_at: int) -> int:  # noqa: PLR0911 - one an event
@@ -214,37 +214,37 @@ class AccountState:
         self.surveys.forget(day)
         self.invoices.forget(day)
 
-    def _noted(self, touched: int, day: int, *, kept: bool) -> int:
+    def _noted(self, dirty: int, day: int, *, kept: bool) -> int:
         if not kept:
             return LEFT_OUT
         self.first_day = min(self.first_day or day, day)
-        return touched
+        return dirty
 
     def _logged_in(self, login: Login, day: int, observed_at: int) -> int:
         counted = self.logins.add(day)
         if counted < 0:
             return LEFT_OUT
-        touched = NOTHING if counted else RHYTHM
+        dirty = NOTHING if counted else RHYTHM
         self.login_weeks.add((day + WEEK_STARTS) // 7)
         if day < self.first_login_day or not self.first_login_day:
             self.first_login_day = day
             self.first_day = min(self.first_day or day, day)
         last_seen = self.people.saw(login.person, day, login.role)
         if last_seen == EVICTED_OTHERS:
-            touched |= EVICTED
+            dirty |= EVICTED
         if login.occurred_at > self.last_login_at:
-            if 0 < self.dark_at <= self.clock:
-                touched |= LOGINS
+            if 0 < self.dark_at <= self.watermark:
+                dirty |= LOGINS
             self.last_login_at, self.last_login_heard_at = login.occurred_at, observed_at
         if last_seen <= day - self.active_window:
-            touched |= LOGINS
+            dirty |= LOGINS
         if login.role in SPONSORS and last_seen <= day - _RECENT_DAYS:
-            touched |= LOGINS | SPONSOR
+            dirty |= LOGINS | SPONSOR
         if day < self.as_of // DAY:
             # Volumes count whole days, so today's logins cannot move them; late ones can.
             self.volume = self.tickets.usual = None
-            touched |= LOGINS
-        return touched
+            dirty |= LOGINS
+        return dirty
 
     def _learned(self, facts: AccountFacts) -> int:
         known = None if self.facts is None or self.closed_by is not None else self.facts
@@ -268,7 +268,7 @@ class AccountState:
     def _closed(self, closed: AccountClosed) -> int:
         self.closed_by = closed
         self.override = None
-        self.standing.history = ScoreHistory(len(self.standing.components))
+        self.derived.history = ScoreHistory(len(self.derived.components))
         self._know_nothing()
         return EVERYTHING | SHOWN
 

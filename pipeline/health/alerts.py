@@ -9,10 +9,10 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from pipeline.health.account import AccountState, shown_facts
+from pipeline.health.derived_state import Alert
 from pipeline.health.outputs import Evidence, Severity, Transition
 from pipeline.health.scorecard import USUAL_FALL, Scorecard
 from pipeline.health.signs import SIGNS, Finding, Sign
-from pipeline.health.standing import Alert
 from pipeline.health.trend import fall_within
 from pipeline.health.windows import HOUR, date_text, day_of
 
@@ -22,7 +22,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("INFO", "WARNING", "HIGH", "CRITICAL"
 _ANY_FALL = 0.01
 
 
-class Turn(NamedTuple):
+class AlertTransition(NamedTuple):
     """
     A transition of one alert, still without the version it will belong to.
 
@@ -44,14 +44,14 @@ class Turn(NamedTuple):
     points: list[float] | None
 
 
-def update_alerts(state: AccountState, account_id: str, scorecard: Scorecard) -> list[Turn]:
+def update_alerts(state: AccountState, account_id: str, scorecard: Scorecard) -> list[AlertTransition]:
     """Judge every sign and bring its alert up to date; returns what changed, in the order of the signs."""
     now = state.as_of
     ended = _ended(state)
     if ended is not None:
         return _end(state, now, *ended)
-    turns: list[Turn] = []
-    alerts = state.standing.alerts
+    transitions: list[AlertTransition] = []
+    alerts = state.derived.alerts
     explained: tuple[str, ...] = ()
     for sign in SIGNS:
         alert = alerts.get(sign.name)
@@ -60,27 +60,29 @@ def update_alerts(state: AccountState, account_id: str, scorecard: Scorecard) ->
         numbers = sign.numbers(scorecard)
         if numbers is None:
             if alert is not None:
-                turns.append(_resolve(sign, alert, now, "scorecard", "the scorecard has this sign no more"))
+                transitions.append(
+                    _resolve(sign, alert, now, "scorecard", "the scorecard has this sign no more")
+                )
             continue
         finding = sign.detect(state, scorecard, numbers, alert, explained)
         if finding is None:
             if alert is not None:
-                turns.append(_resolve(sign, alert, now, "recovery", sign.recovered(state)))
+                transitions.append(_resolve(sign, alert, now, "recovery", sign.recovered(state)))
             continue
         explained += sign.explains
         severity = _severity(state, finding, scorecard)
         if alert is None:
             alert, transition = _open(state, account_id, sign, severity, scorecard)
-            turns.append(_turn(state, sign, alert, transition, finding, scorecard=scorecard))
+            transitions.append(_transition(state, sign, alert, transition, finding, scorecard=scorecard))
         elif severity > alert.severity:
             alert.severity = severity
-            turns.append(_turn(state, sign, alert, "ESCALATED", finding, scorecard=scorecard))
-    return turns
+            transitions.append(_transition(state, sign, alert, "ESCALATED", finding, scorecard=scorecard))
+    return transitions
 
 
 def open_alerts(state: AccountState) -> list[tuple[str, Alert]]:
     """Open alerts with their signs, oldest first; those opened together in the order of the signs."""
-    alerts = state.standing.alerts
+    alerts = state.derived.alerts
     if not alerts:
         return []
     found = [(sign.name, alerts[sign.name]) for sign in SIGNS if sign.name in alerts]
@@ -99,8 +101,8 @@ def _ended(state: AccountState) -> tuple[str, str] | None:
     )
 
 
-def _end(state: AccountState, now: int, resolved_by: str, reason: str) -> list[Turn]:
-    alerts = state.standing.alerts
+def _end(state: AccountState, now: int, resolved_by: str, reason: str) -> list[AlertTransition]:
+    alerts = state.derived.alerts
     return [
         _resolve(sign, alerts[sign.name], now, resolved_by, reason)
         for sign in SIGNS
@@ -120,7 +122,7 @@ def _open(
     state: AccountState, account_id: str, sign: Sign[Any], severity: int, scorecard: Scorecard
 ) -> tuple[Alert, Transition]:
     """A new episode; or the last one again, if it resolved so lately that people would take it for the same story."""
-    now, alerts = state.as_of, state.standing.alerts
+    now, alerts = state.as_of, state.derived.alerts
     last = alerts.get(sign.name)
     others = open_alerts(state)
     if last is not None and now < last.resolved_at + round(
@@ -145,7 +147,7 @@ def _open(
     return opened, "OPENED"
 
 
-def _turn(
+def _transition(
     state: AccountState,
     sign: Sign[Any],
     alert: Alert,
@@ -153,14 +155,14 @@ def _turn(
     finding: Finding,
     *,
     scorecard: Scorecard,
-) -> Turn:
+) -> AlertTransition:
     fall = fall_within(
         state, state.as_of, (scorecard.score_drop or USUAL_FALL).within_days, scorecard, _ANY_FALL
     )
     if transition != "ESCALATED":
-        alert.score_before = fall.before if fall is not None else state.standing.score
+        alert.score_before = fall.before if fall is not None else state.derived.score
     alert.sequence += 1
-    return Turn(
+    return AlertTransition(
         sign=sign,
         alert=alert,
         transition=transition,
@@ -177,10 +179,10 @@ def _turn(
     )
 
 
-def _resolve(sign: Sign[Any], alert: Alert, now: int, resolved_by: str, reason: str) -> Turn:
+def _resolve(sign: Sign[Any], alert: Alert, now: int, resolved_by: str, reason: str) -> AlertTransition:
     alert.resolved_at = now
     alert.sequence += 1
-    return Turn(
+    return AlertTransition(
         sign=sign,
         alert=alert,
         transition="RESOLVED",
@@ -198,5 +200,5 @@ def _resolve(sign: Sign[Any], alert: Alert, now: int, resolved_by: str, reason: 
 
 
 def _short_id(prefix: str, name: str) -> str:
-    """Eighty bits of a hash in 16 letters and digits: the same in every replay, and no two alerts share it."""
+    """Eighty bits of a hash in 16 dead letters and digits: the same in every replay, and no two alerts share it."""
     return f"{prefix}_{b32encode(blake2b(name.encode(), digest_size=10).digest()).decode()}"

@@ -35,7 +35,7 @@ class BandFloor:
     One reason to force the band.
 
     *find* takes the state, the time (``state.as_of``) and the scorecard; *evidence* takes the same, while it holds, and
-    tells the facts behind it, strongest first. *next_due* says when, after ``state.clock``, it may begin though nothing
+    tells the facts behind it, strongest first. *next_due* says when, after ``state.watermark``, it may begin though nothing
     happens, 0 if never.
     """
 
@@ -93,29 +93,29 @@ def _open_p1_evidence(state: AccountState, _now: int, scorecard: Scorecard) -> t
     if late is None:
         return ()
     hours = scorecard.support.solve_hours[0]
-    beyond = state.clock - late[1].late_after(solve_limits(scorecard.support.solve_hours))
+    beyond = state.watermark - late[1].late_after(solve_limits(scorecard.support.solve_hours))
     return (Evidence(fact="p1_open_hours", value=round(hours + beyond / HOUR, 4), usual=hours),)
 
 
 def _late_p1(state: AccountState, scorecard: Scorecard) -> tuple[str, Ticket] | None:
     """Of several P1 tickets beyond their SLA the one that came first into the books."""
-    unsolved = state.tickets.book.open
+    unsolved = state.tickets.lifecycle.open
     if not unsolved:
         return None
     limits = solve_limits(scorecard.support.solve_hours)
     for ticket_id, ticket in unsolved.items():
-        if ticket.severity == P1 and ticket.late_after(limits) <= state.clock:
+        if ticket.severity == P1 and ticket.late_after(limits) <= state.watermark:
             return ticket_id, ticket
     return None
 
 
 def _next_p1(state: AccountState, scorecard: Scorecard) -> int:
-    unsolved = state.tickets.book.open
+    unsolved = state.tickets.lifecycle.open
     if not unsolved:
         return 0
     limits = solve_limits(scorecard.support.solve_hours)
     ends = [ticket.late_after(limits) for ticket in unsolved.values() if ticket.severity == P1]
-    return min([end for end in ends if end > state.clock], default=0)
+    return min([end for end in ends if end > state.watermark], default=0)
 
 
 def _past_due(state: AccountState, now: int, scorecard: Scorecard) -> Forced | None:
@@ -136,12 +136,12 @@ def _past_due_evidence(state: AccountState, now: int, scorecard: Scorecard) -> t
 
 
 def _next_past_due(state: AccountState, scorecard: Scorecard) -> int:
-    unpaid = state.invoices.book.open
+    unpaid = state.invoices.lifecycle.open
     if not unpaid:
         return 0
     limit = scorecard.bands.past_due_days
     ends = [(bill.due_day + limit) * DAY for bill in unpaid.values()]
-    return min([end for end in ends if end > state.clock], default=0)
+    return min([end for end in ends if end > state.watermark], default=0)
 
 
 BAND_FLOORS: Final = (

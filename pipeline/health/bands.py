@@ -22,21 +22,21 @@ def band_of(score: float, numbers: Bands) -> Band:
 
 def move_band(state: AccountState, now: int, numbers: Bands) -> int:
     """
-    Bring ``standing.band`` and its holds up to date with the score; returns when the next hold ends, 0 if none runs.
+    Bring ``derived.band`` and its holds up to date with the score; returns when the next hold ends, 0 if none runs.
 
     Each edge is judged by itself: once the score is past it by the hysteresis, the hold runs, and at its end, if by
     the clock it has come, the band crosses that edge. So a deeper fall does not prolong the hold of a shallower one.
     A band becomes unknown, and known again, at once.
     """
-    standing = state.standing
-    score = standing.score
-    since = standing.beyond_since
-    if score is None or standing.band == "UNKNOWN":
-        standing.band = "UNKNOWN" if score is None else band_of(score, numbers)
-        standing.band_due_at = None
+    derived = state.derived
+    score = derived.score
+    since = derived.beyond_since
+    if score is None or derived.band == "UNKNOWN":
+        derived.band = "UNKNOWN" if score is None else band_of(score, numbers)
+        derived.band_due_at = None
         since[:] = (0, 0, 0)
         return 0
-    place = BY_HEALTH.index(standing.band)
+    place = BY_HEALTH.index(derived.band)
     edges = (numbers.healthy_from, numbers.watch_from, numbers.at_risk_from)
     if (not place or score < edges[place - 1] + numbers.hysteresis) and (
         place == len(edges) or score >= edges[place] - numbers.hysteresis
@@ -54,16 +54,16 @@ def move_band(state: AccountState, now: int, numbers: Bands) -> int:
             continue
         since[number] = since[number] or now
         end = since[number] + hold
-        if end <= state.clock:
+        if end <= state.watermark:
             crossed = min(crossed, number) if below else max(crossed, number + 1)
         elif not next_end or end < next_end:
             next_end = end
     if crossed != place:
         passed = range(min(place, crossed), max(place, crossed))
-        standing.band_due_at = hold + max(since[number] for number in passed)
+        derived.band_due_at = hold + max(since[number] for number in passed)
         for number in passed:
             since[number] = 0
-        standing.band = BY_HEALTH[crossed]
+        derived.band = BY_HEALTH[crossed]
     return next_end
 
 

@@ -215,7 +215,7 @@ class Scorecards:
 
 
 NO_EVENT: Final = (Tick, Scorecards)
-"""Bodies that are about no account. A tuple, because ``Tick | Scorecards`` is made anew for each entry that is asked."""
+"""Bodies that are about no account. A tuple, because ``Tick | Scorecards`` is recreated for each entry that is asked."""
 
 
 @dataclass(slots=True)

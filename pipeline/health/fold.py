@@ -11,6 +11,7 @@ from typing import Final
 
 from pipeline.health.account import AccountState
 from pipeline.health.components import COMPONENT_NAMES
+from pipeline.health.dirty import EVICTED, LEFT_OUT, NOTHING
 from pipeline.health.events import (
     NO_EVENT,
     ChangeKind,
@@ -22,7 +23,6 @@ from pipeline.health.people import FORGOTTEN_AT_ONCE
 from pipeline.health.scorecard import ReadScorecards, ScorecardSet
 from pipeline.health.scoring import rescore
 from pipeline.health.seen_ids import hash_of
-from pipeline.health.touched import EVICTED, LEFT_OUT, NOTHING
 from pipeline.health.windows import DAY, MINUTE
 
 NEW_STATE_BYTES: Final = 1_000
@@ -40,23 +40,23 @@ class PartitionFold:
     The states of a partition's accounts and its position in the log.
 
     The caller sees to it that offsets come without gaps. *read_scorecards* reads the documents of the log's scorecards.
-    *clock* is the last tick; *marks* hold the highest offset applied of each source partition; *timers_fired* counts
+    *watermark* is the last tick; *source_offsets* hold the highest offset applied of each source partition; *timers_fired* counts
     within the entry at *next_offset*, so that recovery can go on inside it.
     *pending_bytes* estimates what the step so far will take to write.
     """
 
     def __init__(
-        self, partition: int, read_scorecards: ReadScorecards, *, epoch: int = 1, incarnation: str = ""
+        self, partition: int, read_scorecards: ReadScorecards, *, epoch: int = 1, topic_id: str = ""
     ) -> None:
         self.partition = partition
         self._read_scorecards = read_scorecards
         self.epoch = epoch
-        self.incarnation = incarnation
+        self.topic_id = topic_id
         self.states: dict[str, AccountState] = {}
         self.next_offset = 0
         self.timers_fired = 0
-        self.clock = 0
-        self.marks: dict[tuple[str, int], int] = {}
+        self.watermark = 0
+        self.source_offsets: dict[tuple[str, int], int] = {}
         self.counters = Counters()
         self.scorecards: ScorecardSet | None = None
         self.cards_offset = -1
@@ -75,12 +75,12 @@ class PartitionFold:
         scorecards: ScorecardSet | None,
     ) -> "PartitionFold":
         """The fold as it was when *record* was written; the caller has checked that states and record belong together."""
-        fold = cls(partition, read_scorecards, epoch=record.epoch, incarnation=record.incarnation)
+        fold = cls(partition, read_scorecards, epoch=record.epoch, topic_id=record.topic_id)
         fold.states = states
         fold.next_offset = record.next_offset
         fold.timers_fired = record.timers_fired
-        fold.clock = record.clock
-        fold.marks = dict(record.marks)
+        fold.watermark = record.watermark
+        fold.source_offsets = dict(record.source_offsets)
         fold.counters = record.counters
         fold.scorecards = scorecards
         fold.cards_offset = record.cards_offset
@@ -97,11 +97,11 @@ class PartitionFold:
             epoch=self.epoch,
             next_offset=self.next_offset,
             timers_fired=self.timers_fired,
-            clock=self.clock,
-            incarnation=self.incarnation,
+            watermark=self.watermark,
+            topic_id=self.topic_id,
             cards_offset=self.cards_offset,
             accounts=len(self.states),
-            marks=self.marks,
+            source_offsets=self.source_offsets,
             counters=self.counters,
         )
 
@@ -121,12 +121,12 @@ class PartitionFold:
         """
         self.next_offset = offset + 1
         self.timers_fired = 0
-        marks, counters = self.marks, self.counters
+        source_offsets, counters = self.source_offsets, self.counters
         source = (entry.source, entry.partition)
-        if entry.offset <= marks.get(source, -1):
+        if entry.offset <= source_offsets.get(source, -1):
             counters.repeats += 1
             return
-        marks[source] = entry.offset
+        source_offsets[source] = entry.offset
         event = entry.body
         assert not isinstance(event, NO_EVENT), "ticks and scorecards go to advance()"
         state = self.states.get(account_id)
@@ -143,19 +143,19 @@ class PartitionFold:
         today = state.as_of // DAY
         if event.occurred_at < today * DAY:
             counters.late += 1
-        if 0 < state.standing.scored_day < today and state.closed_by is None:
+        if 0 < state.derived.scored_day < today and state.closed_by is None:
             # The day's windows move before the event is applied, so that what time did is not said of the event.
-            self._rescore(account_id, state, clock=self.clock, kind="TIME")
-        touched = state.apply(event, entry.observed_at)
-        if touched == LEFT_OUT:
+            self._rescore(account_id, state, watermark=self.watermark, kind="TIME")
+        dirty = state.apply(event, entry.observed_at)
+        if dirty == LEFT_OUT:
             counters.left_out += 1  # and not remembered: sent again, it may be taken then
             return
         state.seen_ids.remember(event_hash)
-        if touched & EVICTED:
+        if dirty & EVICTED:
             counters.evicted += FORGOTTEN_AT_ONCE
-        if touched or not state.standing.scored_day:
+        if dirty or not state.derived.scored_day:
             self._rescore(
-                account_id, state, clock=self.clock, kind=event.change, touched=touched, entry=entry
+                account_id, state, watermark=self.watermark, kind=event.change, dirty=dirty, entry=entry
             )
 
     def advance(self, entry: LogEntry, offset: int, limit: int) -> bool:
@@ -184,7 +184,7 @@ class PartitionFold:
 
     def _fire_timers(self, tick: int, limit: int) -> bool:
         """Fire what is due by *tick*, the smallest (due_at, account_id) first, each as of its own time."""
-        if tick <= self.clock:
+        if tick <= self.watermark:
             return True
         heap, states = self._heap, self.states
         while heap and heap[0][0] <= tick:
@@ -203,13 +203,13 @@ class PartitionFold:
                 state.queued_at = 0
                 state.as_of = max(state.as_of, due)
                 self._note_changed(account_id, state)
-                self._rescore(account_id, state, clock=max(self.clock, due), kind="TIME")
+                self._rescore(account_id, state, watermark=max(self.watermark, due), kind="TIME")
                 self.timers_fired += 1
-        self.clock = tick
+        self.watermark = tick
         return True
 
     def _take_scorecards(self, body: Scorecards, observed_at: int, offset: int, limit: int) -> bool:
-        """Score every account by the new scorecards; those that are in force already change nothing."""
+        """Score every account by the new scorecards; those that are active already change nothing."""
         if offset != self.cards_offset:
             if self.scorecards is not None and tuple(body.documents) == self.scorecards.documents:
                 return True
@@ -217,7 +217,7 @@ class PartitionFold:
             self.cards_offset = offset
             self._step.scorecards_changed = True
         if self._to_rescore is None:
-            left = [name for name, state in self.states.items() if state.standing.cards_offset != offset]
+            left = [name for name, state in self.states.items() if state.derived.cards_offset != offset]
             self._to_rescore = sorted(left, reverse=True)
         while self._to_rescore:
             if self.pending_bytes >= limit:
@@ -226,7 +226,7 @@ class PartitionFold:
             state = self.states[account_id]
             state.as_of = max(state.as_of, observed_at)
             self._note_changed(account_id, state)
-            self._rescore(account_id, state, clock=self.clock, kind="SCORECARD")
+            self._rescore(account_id, state, watermark=self.watermark, kind="SCORECARD")
             self.timers_fired += 1
         self._to_rescore = None
         return True
@@ -236,21 +236,21 @@ class PartitionFold:
         account_id: str,
         state: AccountState,
         *,
-        clock: int,
+        watermark: int,
         kind: ChangeKind,
-        touched: int = NOTHING,
+        dirty: int = NOTHING,
         entry: LogEntry | None = None,
     ) -> None:
-        state.clock = clock
-        if state.standing.cards_offset != self.cards_offset:
-            state.standing.cards_offset = self.cards_offset
-            state.standing.scored_day = 0
+        state.watermark = watermark
+        if state.derived.cards_offset != self.cards_offset:
+            state.derived.cards_offset = self.cards_offset
+            state.derived.scored_day = 0
         outputs = rescore(
             state,
             account_id,
             epoch=self.epoch,
             cards=self.scorecards,
-            touched=touched,
+            dirty=dirty,
             kind=kind,
             entry=entry,
         )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from pipeline.health.books import Book, StepKey
 from pipeline.health.events import Invoice, InvoiceStep
+from pipeline.health.lifecycle import Lifecycle, StepKey
 from pipeline.health.scorecard import Billing
 from pipeline.health.windows import DAY, day_of
 
@@ -95,10 +95,10 @@ class Invoices:
     made of the whole. Most days that is 1.4 instead of 20 µs.
     """
 
-    __slots__ = ("_edges", "_spans", "assessed", "book", "last_step_at", "shrinkage")
+    __slots__ = ("_edges", "_spans", "assessed", "last_step_at", "lifecycle", "shrinkage")
 
     def __init__(self) -> None:
-        self.book: Book[Bill] = Book(MAX_OPEN, MAX_CLOSED)
+        self.lifecycle: Lifecycle[Bill] = Lifecycle(MAX_OPEN, MAX_CLOSED)
         self.last_step_at = 0
         self.shrinkage: Shrinkage | None = None
         self.assessed: Assessed | None = None
@@ -109,31 +109,31 @@ class Invoices:
         """Note a step; False when it is older than what is remembered, or of a kind not known here."""
         rank = _RANK[event.step]
         key = (event.occurred_at, rank, event.event_id)
-        bill = self.book.find(event.invoice_id)
-        if not rank or (bill is None and event.occurred_at <= self.book.forgotten_at):
+        bill = self.lifecycle.find(event.invoice_id)
+        if not rank or (bill is None and event.occurred_at <= self.lifecycle.forgotten_at):
             return False
         self.last_step_at = max(self.last_step_at, event.occurred_at)
         if bill is None or key > bill.key:
             bill = Bill(
                 key, event.amount, event.currency, event.due_day, event.recurring_amount, event.period_days
             )
-            self.book.place(event.invoice_id, bill)
-            self._book_changed()
+            self.lifecycle.place(event.invoice_id, bill)
+            self._lifecycle_changed()
         return True
 
     def forget(self, day: int) -> None:
         """Drop, on *day*, what has seen no step for too long."""
-        if self.book.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY):
-            self._book_changed()
+        if self.lifecycle.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY):
+            self._lifecycle_changed()
 
     def worst_past_due(self, day: int) -> tuple[str, Bill] | None:
         """The unpaid invoice that is due longest, if it is past due on *day*, with its id; of equals the smaller id."""
-        late = [item for item in self.book.open.items() if item[1].due_day < day]
+        late = [item for item in self.lifecycle.open.items() if item[1].due_day < day]
         return min(late, key=lambda item: (item[1].due_day, item[0])) if late else None
 
     def usual_days_late(self, at_least: int) -> int:
         """Median of the days late of the paid invoices remembered, the lower of two; 0 with fewer than *at_least*."""
-        late = sorted(bill.days_late for bill in self.book.closed.values() if bill.key[1] == PAID)
+        late = sorted(bill.days_late for bill in self.lifecycle.closed.values() if bill.key[1] == PAID)
         return late[(len(late) - 1) // 2] if len(late) >= at_least else 0
 
     def monthly_recurring(self, day: int) -> dict[str, Decimal]:
@@ -164,12 +164,12 @@ class Invoices:
         if spans is None:
             spans = self._spans = {}
             edges = {_NEVER}
-            for bill in (*self.book.open.values(), *self.book.closed.values()):
+            for bill in (*self.lifecycle.open.values(), *self.lifecycle.closed.values()):
                 if (span := bill.span) is not None:
                     spans.setdefault(bill.currency, []).append(span)
                     edges |= {span.begin, span.end}
             self._edges = sorted(edges)
         return spans
 
-    def _book_changed(self) -> None:
+    def _lifecycle_changed(self) -> None:
         self._spans = self.shrinkage = self.assessed = None

@@ -29,18 +29,18 @@ class PartitionRecord:
     """
     What the partition's own record in the state table says.
 
-    *incarnation* names the log the offsets belong to, *cards_offset* the log entry the scorecards in force came with, -1 if none
+    *topic id* names the log the offsets belong to, *cards_offset* the log entry the active scorecards came with, -1 if none
     did. *accounts* is the number of states that belong to the record.
     """
 
     epoch: int
     next_offset: int
     timers_fired: int
-    clock: int
-    incarnation: str
+    watermark: int
+    topic_id: str
     cards_offset: int
     accounts: int
-    marks: dict[tuple[str, int], int]
+    source_offsets: dict[tuple[str, int], int]
     counters: Counters
 
 

@@ -2,15 +2,15 @@
 
 from pipeline.health import band_floors, signs
 from pipeline.health.account import AccountState
-from pipeline.health.alerts import Turn, update_alerts
+from pipeline.health.alerts import AlertTransition, update_alerts
 from pipeline.health.bands import forced, move_band
 from pipeline.health.components import COMPONENTS, NOT_ASSESSED
 from pipeline.health.components.usage import USAGE
+from pipeline.health.dirty import A_DAY, EVERYTHING, FACTS, LOGINS, RHYTHM, SHOWN, SPONSOR
 from pipeline.health.events import ChangeKind, LogEntry
 from pipeline.health.people import NOBODY
 from pipeline.health.rhythm import rhythm_of
 from pipeline.health.scorecard import USUAL_SILENCE, Scorecard, ScorecardSet
-from pipeline.health.touched import A_DAY, EVERYTHING, FACTS, LOGINS, RHYTHM, SHOWN, SPONSOR
 from pipeline.health.versions import Output, Verdict, has_moved, publish
 from pipeline.health.weighing import weigh
 from pipeline.health.windows import DAY, day_of
@@ -29,52 +29,52 @@ def rescore(
     *,
     epoch: int,
     cards: ScorecardSet | None,
-    touched: int,
+    dirty: int,
     kind: ChangeKind,
     entry: LogEntry | None,
 ) -> list[Output]:
     """
-    Score the account as of ``state.as_of``; ``state.clock`` decides which deadlines have passed. Sets ``state.due_at``.
+    Score the account as of ``state.as_of``; ``state.watermark`` decides which deadlines have passed. Sets ``state.due_at``.
 
-    *touched* are bits of ``touched``; on a new day, and under another scorecard, everything is judged again.
+    *dirty* are bits of ``dirty``; on a new day, and under another scorecard, everything is judged again.
     *entry* holds the event, None for a timer or scorecards. Returns the outputs of a version, or nothing if none is due.
     """
-    standing = state.standing
-    if touched == RHYTHM:
+    derived = state.derived
+    if dirty == RHYTHM:
         if cards is not None and _rhythm_holds(state, cards):
             return []
-        touched |= LOGINS
+        dirty |= LOGINS
     override = state.override
-    if override is not None and override.expires_at is not None and override.expires_at <= state.clock:
+    if override is not None and override.expires_at is not None and override.expires_at <= state.watermark:
         state.override = None
-        touched |= SHOWN
-    scores_before, band_before, forced_before = standing.scores, standing.band, standing.forced_by
+        dirty |= SHOWN
+    scores_before, band_before, forced_before = derived.scores, derived.band, derived.forced_by
     card = None if cards is None else _scorecard_of(state, cards)
     hold_ends_at = 0
     if card is None or state.closed_by is not None:
         _stop_scoring(state, card)
     else:
-        hold_ends_at = _score(state, card, touched)
-    computed = forced(standing.band, standing.forced_by)
+        hold_ends_at = _score(state, card, dirty)
+    computed = forced(derived.band, derived.forced_by)
     band = computed if state.override is None else state.override.band
     moved = (
-        not standing.version
-        or touched & SHOWN
-        or standing.scores != scores_before
+        not derived.version
+        or dirty & SHOWN
+        or derived.scores != scores_before
         or computed != forced(band_before, forced_before)
     )
     if entry is not None and moved:
-        standing.note_cause(entry)  # before the signs, which tell its times
+        derived.note_cause(entry)  # before the signs, which tell its times
     # Only what moved, or the passing of time, opens an alert; and only what is open can end.
-    turns: list[Turn] = []
-    if card is not None and (moved or entry is None or standing.alerts):
-        turns = update_alerts(state, account_id, card)
-    if entry is not None and turns and not moved:
-        standing.note_cause(entry)
+    transitions: list[AlertTransition] = []
+    if card is not None and (moved or entry is None or derived.alerts):
+        transitions = update_alerts(state, account_id, card)
+    if entry is not None and transitions and not moved:
+        derived.note_cause(entry)
     state.due_at = 0 if card is None or state.closed_by is not None else _next_due(state, card, hold_ends_at)
     verdict = Verdict(account_id, epoch, band, computed, card)
-    if turns or touched & SHOWN or has_moved(state, verdict):
-        return publish(state, verdict, kind, turns)
+    if transitions or dirty & SHOWN or has_moved(state, verdict):
+        return publish(state, verdict, kind, transitions)
     return []
 
 
@@ -93,52 +93,52 @@ def _rhythm_holds(state: AccountState, cards: ScorecardSet) -> bool:
     True for nearly all of them, 27,209 of 27,228 in 103 days of 400 accounts, at 12 µs instead of 47. The next deadline may then
     stand where an earlier login had put it.
     """
-    standing, allowed = state.standing, state.allowed_silence
-    if standing.scored_day != state.as_of // DAY:
+    derived, allowed = state.derived, state.allowed_silence
+    if derived.scored_day != state.as_of // DAY:
         return False
     card = _scorecard_of(state, cards)
-    dark_at = standing.look_again_at[_USAGE]
+    dark_at = derived.look_again_at[_USAGE]
     if allowed and (
-        not dark_at or card.usage.silence.at((state.clock - dark_at + allowed) / allowed) < 1
+        not dark_at or card.usage.silence.at((state.watermark - dark_at + allowed) / allowed) < 1
     ):  # counted from the last login that usage was assessed by: never less than the silence it saw
         return False
     rhythm = (state.longest_gap, allowed)
-    return card.name == standing.card_name and rhythm_of(state, card.went_dark or USUAL_SILENCE) == rhythm
+    return card.name == derived.card_name and rhythm_of(state, card.went_dark or USUAL_SILENCE) == rhythm
 
 
-def _judged_anew(state: AccountState, card: Scorecard, day: int, touched: int) -> int:
+def _judged_anew(state: AccountState, card: Scorecard, day: int, dirty: int) -> int:
     """What is to be judged again where the day, the scorecard or the facts are others; moves the windows on."""
-    standing, facts = state.standing, state.facts
+    derived, facts = state.derived, state.facts
     judged = A_DAY
-    if not standing.scored_day or card.name != standing.card_name or touched & FACTS:
+    if not derived.scored_day or card.name != derived.card_name or dirty & FACTS:
         judged = EVERYTHING
-        standing.card_name = card.name
+        derived.card_name = card.name
         state.active_window = card.usage.active_days
     elif facts is None or facts.seats is None:
         judged |= RHYTHM  # it goes by the number of people then, and some may be forgotten
-    standing.scored_day = day
+    derived.scored_day = day
     state.volume = None
     state.forget(day)
     return judged
 
 
-def _score(state: AccountState, card: Scorecard, touched: int) -> int:
+def _score(state: AccountState, card: Scorecard, dirty: int) -> int:
     """Components, total, history, band floor and band; returns when the next hold of the band ends, 0 if none runs."""
-    standing = state.standing
-    now, clock = state.as_of, state.clock
+    derived = state.derived
+    now, watermark = state.as_of, state.watermark
     day = now // DAY
-    new_day = day != standing.scored_day
-    if new_day or touched & FACTS or card.name != standing.card_name:
-        touched |= _judged_anew(state, card, day, touched)
-    if touched & RHYTHM:
+    new_day = day != derived.scored_day
+    if new_day or dirty & FACTS or card.name != derived.card_name:
+        dirty |= _judged_anew(state, card, day, dirty)
+    if dirty & RHYTHM:
         state.longest_gap, state.allowed_silence = rhythm_of(state, card.went_dark or USUAL_SILENCE)
-    if touched & SPONSOR:
+    if dirty & SPONSOR:
         usage = card.usage
         state.key_people = state.people.key_people(
             day, usage.missing_days, usage.power_user_days, usage.regular_days
         )
-    scores, reasons = standing.scores.copy(), standing.reasons
-    fresh_until, look_again_at = standing.fresh_until, standing.look_again_at
+    scores, reasons = derived.scores.copy(), derived.reasons
+    fresh_until, look_again_at = derived.fresh_until, derived.look_again_at
     for place in card.left_off:
         scores[place], reasons[place], fresh_until[place], look_again_at[place] = NOT_ASSESSED
     for place, looks_at, assess in _ASSESSED:
@@ -146,37 +146,37 @@ def _score(state: AccountState, card: Scorecard, touched: int) -> int:
             continue
         # Assessed when touched, at the moment it wanted to be looked at again, and when it has gone stale.
         if (
-            looks_at & touched
-            or 0 < look_again_at[place] <= clock
-            or ((stale_at := fresh_until[place]) is not None and stale_at <= clock)
+            looks_at & dirty
+            or 0 < look_again_at[place] <= watermark
+            or ((stale_at := fresh_until[place]) is not None and stale_at <= watermark)
         ):
             scores[place], reasons[place], fresh_until[place], look_again_at[place] = assess(state, now, card)
-    if scores != standing.scores or touched & FACTS:
-        standing.scores = scores
-        standing.score, standing.coverage, standing.contributions = weigh(
+    if scores != derived.scores or dirty & FACTS:
+        derived.scores = scores
+        derived.score, derived.coverage, derived.contributions = weigh(
             scores, card.weights, card.bands.least_coverage
         )
-        standing.history.note(day, standing.score, scores)
+        derived.history.note(day, derived.score, scores)
     elif new_day:
-        standing.history.note(day, standing.score, scores)
+        derived.history.note(day, derived.score, scores)
     floor = band_floors.forced_by(state, now, card)
-    standing.forced_by, standing.forced_due_at = (None, None) if floor is None else floor
+    derived.forced_by, derived.forced_due_at = (None, None) if floor is None else floor
     return move_band(state, now, card.bands)
 
 
 def _stop_scoring(state: AccountState, card: Scorecard | None) -> None:
-    standing = state.standing
+    derived = state.derived
     components = len(COMPONENTS)
-    standing.scores = [None] * components
-    standing.reasons = ["no scorecard is in force" if card is None else "the account is closed"] * components
+    derived.scores = [None] * components
+    derived.reasons = ["no scorecard is in force" if card is None else "the account is closed"] * components
     for place in () if card is None else card.left_off:
-        standing.reasons[place] = ""
-    standing.fresh_until = [None] * components
-    standing.look_again_at = [0] * components
-    standing.contributions = (0.0,) * components
-    standing.score, standing.coverage = None, 0.0
-    standing.band, standing.forced_by, standing.forced_due_at = "UNKNOWN", None, None
-    standing.beyond_since = [0, 0, 0]
+        derived.reasons[place] = ""
+    derived.fresh_until = [None] * components
+    derived.look_again_at = [0] * components
+    derived.contributions = (0.0,) * components
+    derived.score, derived.coverage = None, 0.0
+    derived.band, derived.forced_by, derived.forced_due_at = "UNKNOWN", None, None
+    derived.beyond_since = [0, 0, 0]
     state.key_people = NOBODY
 
 
@@ -186,12 +186,12 @@ def _next_due(state: AccountState, card: Scorecard, hold_ends_at: int) -> int:
 
     A deadline may have moved on when it comes; then it is only looked at again.
     """
-    standing, clock = state.standing, state.clock
-    ends = [*standing.look_again_at, *standing.fresh_until, hold_ends_at, state.next_deadline()]
+    derived, watermark = state.derived, state.watermark
+    ends = [*derived.look_again_at, *derived.fresh_until, hold_ends_at, state.next_deadline()]
     ends += [next_due(state) for next_due in _SIGNS_DUE]
     ends += [next_due(state, card) for next_due in _FLOORS_DUE]
-    due = (standing.scored_day + 1) * DAY + state.roll_offset
+    due = (derived.scored_day + 1) * DAY + state.roll_offset
     for at in ends:
-        if at and clock < at < due:
+        if at and watermark < at < due:
             due = at
     return due

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from pipeline.health.books import Book, StepKey
 from pipeline.health.events import SupportTicket, TicketSeverity, TicketStep
+from pipeline.health.lifecycle import Lifecycle, StepKey
 from pipeline.health.windows import DAY, HOUR, Ring, day_of, week_of
 
 STEPS: tuple[TicketStep, ...] = ("UNKNOWN", "OPENED", "REPLIED", "ESCALATED", "SOLVED", "REOPENED", "CLOSED")
@@ -96,11 +96,18 @@ class Tickets:
     """
 
     __slots__ = (
-        "_solved_late", "book", "escalated", "last_step_at", "opened", "opened_weeks", "reopened", "usual",
+        "_solved_late",
+        "escalated",
+        "last_step_at",
+        "lifecycle",
+        "opened",
+        "opened_weeks",
+        "reopened",
+        "usual",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.book: Book[Ticket] = Book(MAX_OPEN, MAX_CLOSED)
+        self.lifecycle: Lifecycle[Ticket] = Lifecycle(MAX_OPEN, MAX_CLOSED)
         self.opened = Ring(64, "B")
         self.opened_weeks = Ring(57, "H")
         self.escalated = Ring(32, "B")
@@ -112,8 +119,8 @@ class Tickets:
     def apply(self, event: SupportTicket) -> bool:
         """Note a step; False when it is older than what is remembered, or of a kind not known here."""
         at, rank = event.occurred_at, _RANK[event.step]
-        ticket = self.book.find(event.ticket_id)
-        if not rank or (ticket is None and at <= self.book.forgotten_at):
+        ticket = self.lifecycle.find(event.ticket_id)
+        if not rank or (ticket is None and at <= self.lifecycle.forgotten_at):
             return False
         key = (at, rank, event.event_id)
         if ticket is None:
@@ -121,14 +128,14 @@ class Tickets:
         elif key > ticket.key:
             ticket.key, ticket.severity = key, _SEVERITY[event.severity]
         self._count(ticket, event.step, at)
-        self.book.place(event.ticket_id, ticket)
+        self.lifecycle.place(event.ticket_id, ticket)
         self.last_step_at = max(self.last_step_at, at)
         self.usual = self._solved_late = None
         return True
 
     def forget(self, day: int) -> None:
         """Drop, on *day*, what has seen no step for too long."""
-        if self.book.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY):
+        if self.lifecycle.forget((day - REMEMBER_OPEN_DAYS) * DAY, (day - REMEMBER_CLOSED_DAYS) * DAY):
             self._solved_late = None
 
     def solved_late(self, limits: Sequence[int]) -> list[tuple[int, int]]:
@@ -137,7 +144,7 @@ class Tickets:
         if known is None or known.limits != limits:
             late = [
                 (ticket.solved_at, ticket.severity)
-                for ticket in self.book.closed.values()
+                for ticket in self.lifecycle.closed.values()
                 if 0 < ticket.late_after(limits) < ticket.solved_at
             ]
             known = self._solved_late = SolvedLate(limits, late)

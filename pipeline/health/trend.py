@@ -26,21 +26,21 @@ def fall_within(state: AccountState, now: int, days: int, scorecard: Scorecard, 
     Every point is one of the present scorecard, and a component counts only if it was known then and is now: another scorecard,
     an answer that expired or the first one to be heard is no fall of the customer's health.
     """
-    standing = state.standing
-    score = standing.score
+    derived = state.derived
+    score = derived.score
     if score is None:
         return None
     today = now // DAY
-    best = standing.history.highest(today - days, today - 1)
+    best = derived.history.highest(today - days, today - 1)
     if best is None or best[1] - score < least:
         return None
-    then = standing.history.components_on(best[0])
+    then = derived.history.components_on(best[0])
     known = sum(
-        weight for weight, part in zip(scorecard.weights, standing.scores, strict=True) if part is not None
+        weight for weight, part in zip(scorecard.weights, derived.scores, strict=True) if part is not None
     )
     points = [
         0.0 if past is None or present is None else round((present - past) * weight / known, 4)
-        for past, present, weight in zip(then, standing.scores, scorecard.weights, strict=True)
+        for past, present, weight in zip(then, derived.scores, scorecard.weights, strict=True)
     ]
     lost = -sum(points)
     return Fall(best[0], round(score + lost, 4), points) if lost >= least else None

@@ -3,8 +3,9 @@
 from typing import Final, NamedTuple, TypeAlias
 
 from pipeline.health.account import AccountState, shown_facts
-from pipeline.health.alerts import SEVERITIES, Turn, open_alerts
+from pipeline.health.alerts import SEVERITIES, AlertTransition, open_alerts
 from pipeline.health.components import COMPONENTS
+from pipeline.health.derived_state import Shown
 from pipeline.health.events import Band, ChangeKind
 from pipeline.health.outputs import (
     AlertEvent,
@@ -15,7 +16,6 @@ from pipeline.health.outputs import (
     OpenAlert,
 )
 from pipeline.health.scorecard import Scorecard
-from pipeline.health.standing import Shown
 from pipeline.health.weighing import points_moved
 from pipeline.health.windows import day_of
 
@@ -30,7 +30,7 @@ _TRACE = 1e-9  # what floats lose on the way; 0.60 - 0.55 counts as five points
 
 
 class Verdict(NamedTuple):
-    """Whom a version is about and what was decided besides the standing: the bands in force and computed, and by which card."""
+    """Whom a version is about and what was decided besides the standing: the bands active and computed, and by which card."""
 
     account_id: str
     epoch: int
@@ -40,20 +40,20 @@ class Verdict(NamedTuple):
 
     @property
     def card_name(self) -> str:
-        """Name of the scorecard, empty while none is in force."""
+        """Name of the scorecard, empty while none is active."""
         return "" if self.card is None else self.card.name
 
     @property
     def card_version(self) -> str:
-        """Version of the scorecard, empty while none is in force."""
+        """Version of the scorecard, empty while none is active."""
         return "" if self.card is None else self.card.version
 
 
 def has_moved(state: AccountState, verdict: Verdict) -> bool:
     """Whether score, coverage, band or scorecard differ enough from the last version to be a new one."""
-    standing = state.standing
-    shown = standing.shown
-    score, shown_score = standing.score, shown.score
+    derived = state.derived
+    shown = derived.shown
+    score, shown_score = derived.score, shown.score
     if score is None or shown_score is None:
         if score is not shown_score:
             return True
@@ -61,29 +61,31 @@ def has_moved(state: AccountState, verdict: Verdict) -> bool:
         return True
     card = verdict.card
     return (
-        not standing.version
+        not derived.version
         or verdict.band != shown.band
         or verdict.computed_band != shown.computed_band
-        or standing.forced_by != shown.forced_by
-        or abs(standing.coverage - shown.coverage) >= _LEAST_COVERAGE - _TRACE
+        or derived.forced_by != shown.forced_by
+        or abs(derived.coverage - shown.coverage) >= _LEAST_COVERAGE - _TRACE
         or shown.card_name != ("" if card is None else card.name)
         or shown.card_version != ("" if card is None else card.version)
     )
 
 
-def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list[Turn]) -> list[Output]:
-    """Make the next version: one snapshot, one change, and an alert event for each of *turns*."""
-    standing = state.standing
-    before = standing.shown
-    standing.version += 1
-    now = standing.shown = Shown(
-        standing.score,
+def publish(
+    state: AccountState, verdict: Verdict, kind: ChangeKind, transitions: list[AlertTransition]
+) -> list[Output]:
+    """Make the next version: one snapshot, one change, and an alert event for each of *transitions*."""
+    derived = state.derived
+    before = derived.shown
+    derived.version += 1
+    now = derived.shown = Shown(
+        derived.score,
         verdict.band,
         verdict.computed_band,
-        standing.forced_by,
-        standing.coverage,
-        tuple(standing.scores),
-        standing.contributions,
+        derived.forced_by,
+        derived.coverage,
+        tuple(derived.scores),
+        derived.contributions,
         verdict.card_name,
         verdict.card_version,
     )
@@ -98,7 +100,7 @@ def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list
     change = HealthChange(
         account_id=verdict.account_id,
         epoch=verdict.epoch,
-        version=standing.version,
+        version=derived.version,
         kind=kind,
         score_before=before.score,
         score_after=now.score,
@@ -115,22 +117,24 @@ def publish(state: AccountState, verdict: Verdict, kind: ChangeKind, turns: list
                 if place not in left_off or moved or old is not None
             ]
         ),
-        causes=tuple(standing.causes),
-        causes_count=standing.causes_count,
+        causes=tuple(derived.causes),
+        causes_count=derived.causes_count,
         scorecard_name=verdict.card_name,
         scorecard_version=verdict.card_version,
         scorecard_digest=None if verdict.card is None else verdict.card.digest,
         fold_version=FOLD_VERSION,
         as_of=state.as_of,
     )
-    standing.causes = []
-    standing.causes_count = 0
-    alert_events = [_alert_event(state, verdict, kind, turn, (before.score, points)) for turn in turns]
+    derived.causes = []
+    derived.causes_count = 0
+    alert_events = [
+        _alert_event(state, verdict, kind, transition, (before.score, points)) for transition in transitions
+    ]
     return [_snapshot(state, verdict), change, *alert_events]
 
 
 def _snapshot(state: AccountState, verdict: Verdict) -> HealthSnapshot:
-    standing, facts = state.standing, shown_facts(state.facts)
+    derived, facts = state.derived, shown_facts(state.facts)
     day = day_of(state.as_of)
     weights: tuple[float, ...] = (0.0,) * len(COMPONENTS)
     left_off: tuple[int, ...] = ()
@@ -140,12 +144,12 @@ def _snapshot(state: AccountState, verdict: Verdict) -> HealthSnapshot:
         account_id=verdict.account_id,
         account_name=facts.name,
         epoch=verdict.epoch,
-        version=standing.version,
-        score=standing.score,
+        version=derived.version,
+        score=derived.score,
         band=verdict.band,
         computed_band=verdict.computed_band,
-        forced_by=standing.forced_by,
-        coverage=standing.coverage,
+        forced_by=derived.forced_by,
+        coverage=derived.coverage,
         components=tuple(
             ComponentScore(
                 name=component.name,
@@ -158,18 +162,18 @@ def _snapshot(state: AccountState, verdict: Verdict) -> HealthSnapshot:
             for place, (component, score, weight, points, reason, fresh) in enumerate(
                 zip(
                     COMPONENTS,
-                    standing.scores,
+                    derived.scores,
                     weights,
-                    standing.contributions,
-                    standing.reasons,
-                    standing.fresh_until,
+                    derived.contributions,
+                    derived.reasons,
+                    derived.fresh_until,
                     strict=True,
                 )
             )
             if place not in left_off
         ),
-        score_7d_ago=standing.history.score_on(day - 7),
-        score_28d_ago=standing.history.score_on(day - 28),
+        score_7d_ago=derived.history.score_on(day - 7),
+        score_28d_ago=derived.history.score_on(day - 28),
         open_alerts=tuple(
             OpenAlert(
                 alert_id=alert.alert_id,
@@ -201,7 +205,7 @@ def _alert_event(
     state: AccountState,
     verdict: Verdict,
     kind: ChangeKind,
-    turn: Turn,
+    transition: AlertTransition,
     fall: tuple[float | None, list[float]],
 ) -> AlertEvent:
     """
@@ -209,37 +213,37 @@ def _alert_event(
 
     What the passing of time did was due at that time, whatever event it goes back to.
     """
-    standing, facts, alert = state.standing, shown_facts(state.facts), turn.alert
-    score_before, points = fall if turn.points is None else (turn.score_before, turn.points)
+    derived, facts, alert = state.derived, shown_facts(state.facts), transition.alert
+    score_before, points = fall if transition.points is None else (transition.score_before, transition.points)
     return AlertEvent(
         alert_id=alert.alert_id,
         sequence=alert.sequence,
         story_id=alert.story_id,
         epoch=verdict.epoch,
-        version=standing.version,
+        version=derived.version,
         account_id=verdict.account_id,
         account_name=facts.name,
-        sign=turn.sign.name,
-        transition=turn.transition,
+        sign=transition.sign.name,
+        transition=transition.transition,
         severity=SEVERITIES[alert.severity],
         score_before=score_before,
-        score_after=standing.score,
+        score_after=derived.score,
         points=tuple(
             (component.name, value) for component, value in zip(COMPONENTS, points, strict=True) if value
         ),
         band=verdict.band,
-        reason=turn.reason,
-        evidence=turn.evidence,
-        play=turn.play,
-        respond_by=turn.respond_by,
+        reason=transition.reason,
+        evidence=transition.evidence,
+        play=transition.play,
+        respond_by=transition.respond_by,
         cmrr=facts.cmrr,
         currency=facts.currency,
         renewal_date=facts.renewal_day,
         owner=facts.owner,
         opened_at=alert.opened_at,
-        occurred_at=turn.occurred_at,
-        observed_at=turn.observed_at,
-        due_at=state.as_of if turn.due_at is None and kind == "TIME" else turn.due_at,
-        resolved_by=turn.resolved_by,
+        occurred_at=transition.occurred_at,
+        observed_at=transition.observed_at,
+        due_at=state.as_of if transition.due_at is None and kind == "TIME" else transition.due_at,
+        resolved_by=transition.resolved_by,
         as_of=state.as_of,
     )

@@ -41,7 +41,7 @@ class CodeMeaning:
     """What a dead letter's code says, and what to do about it."""
 
     meaning: str
-    way_out: str
+    hint: str
 
 
 _FIX_AND_REPLAY: Final = "Correct it at the source and send it again with the same event_id."
@@ -49,47 +49,47 @@ _FIX_AND_REPLAY: Final = "Correct it at the source and send it again with the sa
 CODES: Final[Mapping[Code, CodeMeaning]] = {
     "too_large": CodeMeaning(
         meaning="The value has more than 1,000,000 bytes.",
-        way_out="Send what the schema asks for; attachments and transcripts do not belong into an event.",
+        hint="Send what the schema asks for; attachments and transcripts do not belong into an event.",
     ),
     "decode": CodeMeaning(
         meaning="The bytes are no Avro value in Confluent framing: empty, cut off, or something else.",
-        way_out="Let the producer write Avro with a 5-byte header (0, schema id), then send the event again.",
+        hint="Let the producer write Avro with a 5-byte header (0, schema id), then send the event again.",
     ),
     "unknown_schema": CodeMeaning(
         meaning="The registry knows no schema with the id in the header.",
-        way_out="Register the producer's schema or point both sides at one registry, then `telltale dlq replay`.",
+        hint="Register the producer's schema or point both sides at one registry, then `telltale dlq replay`.",
     ),
     "schema_mismatch": CodeMeaning(
         meaning="The producer's schema or a field's type does not fit the topic's schema.",
-        way_out="Use the topic's schema from schemas/, or a version of it that is compatible with all others.",
+        hint="Use the topic's schema from schemas/, or a version of it that is compatible with all others.",
     ),
     "bad_key": CodeMeaning(
         meaning="An account record's key is missing, no UTF-8, too long, or not the record's account_id.",
-        way_out="Key customer.account records by account_id and send the record again.",
+        hint="Key customer.account records by account_id and send the record again.",
     ),
     "missing_field": CodeMeaning(
         meaning="A field is missing that this event needs, for example the score of an answered survey.",
-        way_out=_FIX_AND_REPLAY,
+        hint=_FIX_AND_REPLAY,
     ),
     "range": CodeMeaning(
         meaning="A field has a value that cannot be: a negative amount, an NPS answer of 11, a time in seconds.",
-        way_out=_FIX_AND_REPLAY,
+        hint=_FIX_AND_REPLAY,
     ),
     "future_timestamp": CodeMeaning(
         meaning="The event says it happened more than 5 minutes after it was observed.",
-        way_out="Check the clock and the time zone of the source: occurred_at is UTC. " + _FIX_AND_REPLAY,
+        hint="Check the clock and the time zone of the source: occurred_at is UTC. " + _FIX_AND_REPLAY,
     ),
     "unsupported_action": CodeMeaning(
         meaning="This release does nothing with actions of this kind: ACKNOWLEDGE, SNOOZE, RESOLVE and NOTE.",
-        way_out="Send OVERRIDE, or keep it for a release that supports the kind, then `telltale dlq replay`.",
+        hint="Send OVERRIDE, or keep it for a release that supports the kind, then `telltale dlq replay`.",
     ),
     "unresolved_account": CodeMeaning(
         meaning="No account_id, and no account lists the external id or the e-mail's domain.",
-        way_out="Add the external id or the domain to the account's facts; then the event comes back by itself.",
+        hint="Add the external id or the domain to the account's facts; then the event comes back by itself.",
     ),
     "ambiguous_account": CodeMeaning(
         meaning="More than one account claims the external id or the e-mail's domain.",
-        way_out="Leave the claim with one account; then the event comes back by itself. Or send it with account_id.",
+        hint="Leave the claim with one account; then the event comes back by itself. Or send it with account_id.",
     ),
 }
 """Every code of ``telltale-dlq-code``. Of several faults the code that stands first here names the record."""

@@ -80,7 +80,7 @@ def client_configuration(brokers: str, security: Security) -> Configuration:
     """What every client needs to get in: *brokers* is ``host:port,host:port``."""
     return {
         "bootstrap.servers": brokers,
-        "log_level": 0,  # What goes wrong reaches people as an exception with a way out.
+        "log_level": 0,  # What goes wrong reaches people as an exception with a hint.
         **security_configuration(security),
     }
 

@@ -136,7 +136,7 @@ def _differences(plan: TopicPlan, partitions: int, actual: Mapping[str, str]) ->
 
 def topic_ids(client: Configuration, names: Sequence[str]) -> dict[str, str]:
     """
-    The incarnation of each topic that exists: another one after it was deleted and made again.
+    The topic id of each topic that exists: another one after it was deleted and recreated.
 
     The embedded broker tells none.
     """

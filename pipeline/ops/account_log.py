@@ -2,7 +2,7 @@
 The account log as the command line writes it: scorecards into every partition, and history.
 
 Its other writer is the intake. Both may write at once, since what each of them writes stands in the order of its own
-source; only history must be alone, for which ``LogEnd.clock`` and ``AccountLog.length`` are asked.
+source; only history must be alone, for which ``LogEnd.watermark`` and ``AccountLog.length`` are asked.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class LogEnd:
     """
     What the newest entries of the log say.
 
-    *clock* is the highest tick among them, ms UTC, 0 if the log has none; *clocks* has the highest of each partition that
+    *watermark* is the highest tick among them, ms UTC, 0 if the log has none; *clocks* has the highest of each partition that
     has one among its newest entries. *scorecards* has the newest documents by partition,
     of the partitions that have some among the newest 2,000 entries. *sources* are those of the events seen.
     """
@@ -48,7 +48,7 @@ class LogEnd:
     sources: frozenset[str]
 
     @property
-    def clock(self) -> int:
+    def watermark(self) -> int:
         """The highest tick, ms UTC; 0 if there is none."""
         return max(self.clocks.values(), default=0)
 
@@ -91,7 +91,7 @@ class AccountLog:
         newest = _NEWEST
         while True:
             found = self._read_newest(newest)
-            if found.clock or newest >= longest:
+            if found.watermark or newest >= longest:
                 return found
             newest *= 10
 
@@ -121,12 +121,12 @@ class AccountLog:
         """Wait until everything appended is acknowledged."""
         self._appender.flush()
 
-    def put_in_force(self, cards: ScorecardSet, now: int) -> list[int]:
+    def activate(self, cards: ScorecardSet, now: int) -> list[int]:
         """
         Append *cards* to each partition whose newest scorecards are others, and return those partitions.
 
         *now* is the time of the entries, ms UTC. Where the newest ones stand too far back to be found they are written
-        again: scorecards that are in force already change nothing. Raises ``ScorecardsConflict`` where one of the same name and version
+        again: scorecards that are active already change nothing. Raises ``ScorecardsConflict`` where one of the same name and version
         has other contents.
         """
         known = self.end().scorecards

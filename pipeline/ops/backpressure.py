@@ -47,7 +47,7 @@ class Pace:
         self._followers = followers
         self._say = say
         self._total: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self._marks: defaultdict[tuple[str, int], deque[tuple[int, int]]] = defaultdict(deque)
+        self._source_offsets: defaultdict[tuple[str, int], deque[tuple[int, int]]] = defaultdict(deque)
         self._committed: dict[tuple[str, int], int] = {}
         self._unchecked = 0
 
@@ -55,7 +55,7 @@ class Pace:
         """Note that a record was acknowledged."""
         place = (topic, partition)
         self._total[place] += size + _FRAMING
-        self._marks[place].append((offset, self._total[place]))
+        self._source_offsets[place].append((offset, self._total[place]))
 
     def wait(self, appender: Appender, size: int) -> None:
         """Wait until the readers are near enough, after *size* bytes were handed to *appender*; looks once in 512 kB."""
@@ -90,10 +90,14 @@ class Pace:
         return any(self._unread(place) > UNREAD_BYTES for place in self._total if place[0] == topic)
 
     def _unread(self, place: tuple[str, int]) -> int:
-        committed, marks, total = self._committed.get(place, 0), self._marks[place], self._total[place]
-        while len(marks) > 1 and marks[1][0] < committed:
-            marks.popleft()
-        return total - marks[0][1] if marks[0][0] < committed else total
+        committed, source_offsets, total = (
+            self._committed.get(place, 0),
+            self._source_offsets[place],
+            self._total[place],
+        )
+        while len(source_offsets) > 1 and source_offsets[1][0] < committed:
+            source_offsets.popleft()
+        return total - source_offsets[0][1] if source_offsets[0][0] < committed else total
 
 
 def pace_for(

@@ -1,7 +1,7 @@
 """
-The letters of the dead-letter topics as ``telltale dlq`` sees them.
+The dead letters of the dead-letter topics as ``telltale dlq`` sees them.
 
-Two passes over a topic: marks stand behind the letters that they are about, and only marks are kept in memory. What
+Two passes over a topic: marks stand behind the dead letters that they are about, and only marks are kept in memory. What
 headers say is read in ``pipeline.wire.dead_letters``; sending and marking is in ``dead_letter_replay``.
 """
 
@@ -14,33 +14,33 @@ from pipeline.errors import TelltaleError
 from pipeline.kafka.client import Configuration
 from pipeline.kafka.records import Record, offsets, read_topic
 from pipeline.wire.contract import Contract, Topic
-from pipeline.wire.dead_letters import MOST_REPLAYS, Letter, Mark, read
+from pipeline.wire.dead_letters import MOST_REPLAYS, DeadLetterHeaders, ReplayMarker, read
 
 State: TypeAlias = Literal["waiting", "spent", "replayed", "dropped"]
 
 OPEN: Final[frozenset[State]] = frozenset({"waiting", "spent"})
-"""Letters somebody has to do something about; those that are spent came back as often as a record may be sent again."""
+"""Dead letters somebody has to do something about; those that are spent came back as often as a record may be sent again."""
 
-LETTER_NAME: Final = re.compile(r"([a-z-]+):(\d+):(\d+)")
+DEAD_LETTER_NAME: Final = re.compile(r"([a-z-]+):(\d+):(\d+)")
 """``source:partition:offset``, as ``DeadLetter.name`` has it."""
 
 
-class NoSuchLetter(TelltaleError):  # noqa: N818 - reads as what happened
-    """A letter that was named is not there."""
+class NoSuchDeadLetter(TelltaleError):  # noqa: N818 - reads as what happened
+    """A dead letter that was named is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """One letter of *input*: what it *says*, the mark of who was done with it if anybody was, and its record."""
+    """One dead letter of *input*: what it *says*, the mark of who was done with it if anybody was, and its record."""
 
     input: Topic
-    says: Letter
-    mark: Mark | None
+    says: DeadLetterHeaders
+    mark: ReplayMarker | None
     record: Record
 
     @property
     def name(self) -> str:
-        """``source:partition:offset`` in its dead-letter topic: what ``--letter`` takes."""
+        """``source:partition:offset`` in its dead-letter topic: what ``--dead dead_letter`` takes."""
         return f"{self.input.source}:{self.record.partition}:{self.record.offset}"
 
     @property
@@ -52,13 +52,13 @@ class DeadLetter:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the record is in it: one too large for a letter left its bytes in the input."""
+        """Whether the record is in it: one too large for a dead letter left its bytes in the input."""
         return self.says.code != "too_large"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which letters: of any of *codes*, *sources* and *names*, put aside in [*since*, *until*) ms UTC; empty is all."""
+    """Which dead letters: of any of *codes*, *sources* and *names*, put aside in [*since*, *until*) ms UTC; empty is all."""
 
     codes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
@@ -70,23 +70,23 @@ class Choice:
         """Whether it leaves nothing out."""
         return self == Choice()
 
-    def takes(self, letter: DeadLetter) -> bool:
-        """Whether *letter* is among them."""
-        at = letter.record.timestamp
+    def takes(self, dead_letter: DeadLetter) -> bool:
+        """Whether *dead letter* is among them."""
+        at = dead_letter.record.timestamp
         return (
-            (not self.codes or letter.says.code in self.codes)
-            and (not self.sources or letter.input.source in self.sources)
-            and (not self.names or letter.name in self.names)
+            (not self.codes or dead_letter.says.code in self.codes)
+            and (not self.sources or dead_letter.input.source in self.sources)
+            and (not self.names or dead_letter.name in self.names)
             and (self.since is None or at >= self.since)
             and (self.until is None or at < self.until)
         )
 
 
-def read_letters(
+def read_dead_letters(
     client: Configuration, contract: Contract, choice: Choice | None = None
 ) -> Iterator[DeadLetter]:
     """
-    The letters of *choice*, those of one partition in the order in which they were put aside.
+    The dead letters of *choice*, those of one partition in the order in which they were put aside.
 
     Raises NoSuchLetter at the end when one that *choice* names was not met.
     """
@@ -98,28 +98,30 @@ def read_letters(
     kept = {name for (name, _), (first, end) in spans.items() if first < end}
     for topic in inputs:
         if contract.dead_letter(topic).name in kept:
-            for letter in _letters_of(client, contract, topic):
-                if choice.takes(letter):
-                    missing.discard(letter.name)
-                    yield letter
+            for dead_letter in _dead_letters_of(client, contract, topic):
+                if choice.takes(dead_letter):
+                    missing.discard(dead_letter.name)
+                    yield dead_letter
     if missing:
-        raise NoSuchLetter(
-            f"no such letter: {', '.join(sorted(missing))}",
-            hint="`telltale dlq ls --all` lists them; retention takes letters after 30 days.",
+        raise NoSuchDeadLetter(
+            f"no such dead letter: {', '.join(sorted(missing))}",
+            hint="`telltale dlq ls --all` lists them; retention takes dead letters after 30 days.",
         )
 
 
-def _letters_of(client: Configuration, contract: Contract, topic: Topic) -> Iterator[DeadLetter]:
+def _dead_letters_of(client: Configuration, contract: Contract, topic: Topic) -> Iterator[DeadLetter]:
     name = contract.dead_letter(topic).name
-    marks: dict[tuple[int, int], Mark] = {}
-    told: dict[Mark, Mark] = {}  # Thousands say the same but for their offset: what they say is kept once.
+    source_offsets: dict[tuple[int, int], ReplayMarker] = {}
+    told: dict[
+        ReplayMarker, ReplayMarker
+    ] = {}  # Thousands say the same but for their offset: what they say is kept once.
     for record in read_topic(client, name):
         says = read(record.headers)
-        if isinstance(says, Mark):
+        if isinstance(says, ReplayMarker):
             same = replace(says, offset=-1)
-            marks[record.partition, says.offset] = told.setdefault(same, same)
+            source_offsets[record.partition, says.offset] = told.setdefault(same, same)
     for record in read_topic(client, name):
         says = read(record.headers)
-        if isinstance(says, Letter):
-            mark = marks.get((record.partition, record.offset))
+        if isinstance(says, DeadLetterHeaders):
+            mark = source_offsets.get((record.partition, record.offset))
             yield DeadLetter(input=topic, says=says, mark=mark, record=record)

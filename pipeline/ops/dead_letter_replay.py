@@ -1,5 +1,5 @@
 """
-What ``telltale dlq`` does to letters: send them to their inputs again, or drop them, and mark them.
+What ``telltale dlq`` does to dead letters: send them to their inputs again, or drop them, and mark them.
 
 A mark is appended when the brokers have what it says, so a crash in between can only repeat: the record bears the
 same event id, and its account counts it once.
@@ -16,37 +16,37 @@ from typing import Final
 from pipeline.kafka.client import Configuration
 from pipeline.kafka.records import Appender, partitions_of
 from pipeline.ops.dead_letter_reader import DeadLetter
-from pipeline.wire.dead_letters import MOST_UNMARKED, Done, Mark, headers_again
+from pipeline.wire.dead_letters import MOST_UNMARKED, Done, ReplayMarker, headers_again
 
 CURABLE: Final = ("unresolved_account", "ambiguous_account", "unknown_schema", "unsupported_action")
 """Codes whose cause is not in the record: an account's facts, an unregistered schema, or the release."""
 
 
 def send_again(
-    client: Configuration, letters: Iterable[DeadLetter], *, rate: float | None, why: str
+    client: Configuration, dead_letters: Iterable[DeadLetter], *, rate: float | None, why: str
 ) -> Iterator[DeadLetter]:
     """
-    Send *letters* to their inputs again, at most *rate* records a second, and mark them; yields each when it is marked.
+    Send *dead letters* to their inputs again, at most *rate* records a second, and mark them; yields each when it is marked.
 
-    Key, value and the sender's headers are as received. The partition is the letter's own, which is the record's
+    Key, value and the sender's headers are as received. The partition is the dead letter's own, which is the record's
     where the input has as many as before.
     """
     # Of a slow replay a second's worth is marked at a time, so that a crash repeats no more.
     at_once = MOST_UNMARKED if rate is None else max(1, min(MOST_UNMARKED, int(rate)))
     counts: dict[str, int] = {}
-    waiting, sent, began = iter(letters), 0, time.monotonic()
+    waiting, sent, began = iter(dead_letters), 0, time.monotonic()
     with Appender(client) as appender:
         while together := list(islice(waiting, at_once)):
-            for letter in together:
+            for dead_letter in together:
                 if rate is not None:
                     time.sleep(max(0.0, began + sent / rate - time.monotonic()))
-                if letter.input.name not in counts:
-                    counts[letter.input.name] = len(partitions_of(client, letter.input.name))
-                record = letter.record
-                partition = record.partition % counts[letter.input.name]
+                if dead_letter.input.name not in counts:
+                    counts[dead_letter.input.name] = len(partitions_of(client, dead_letter.input.name))
+                record = dead_letter.record
+                partition = record.partition % counts[dead_letter.input.name]
                 headers = headers_again(record.headers)
                 appender.append(
-                    letter.input.name, record.key, record.value, partition=partition, headers=headers
+                    dead_letter.input.name, record.key, record.value, partition=partition, headers=headers
                 )
                 sent += 1
             appender.flush()
@@ -55,9 +55,11 @@ def send_again(
             yield from together
 
 
-def drop_letters(client: Configuration, letters: Iterable[DeadLetter], *, why: str) -> Iterator[DeadLetter]:
-    """Mark *letters* as done for good; yields each when it is marked. Their bytes stay until retention takes them."""
-    waiting = iter(letters)
+def drop_dead_letters(
+    client: Configuration, dead_letters: Iterable[DeadLetter], *, why: str
+) -> Iterator[DeadLetter]:
+    """Mark *dead letters* as done for good; yields each when it is marked. Their bytes stay until retention takes them."""
+    waiting = iter(dead_letters)
     with Appender(client) as appender:
         while together := list(islice(waiting, MOST_UNMARKED)):
             _mark(appender, together, "dropped", why)
@@ -65,11 +67,11 @@ def drop_letters(client: Configuration, letters: Iterable[DeadLetter], *, why: s
             yield from together
 
 
-def _mark(appender: Appender, letters: Iterable[DeadLetter], done: Done, why: str) -> None:
+def _mark(appender: Appender, dead_letters: Iterable[DeadLetter], done: Done, why: str) -> None:
     by = f"{_user()}@{socket.gethostname()}"
-    for letter in letters:
-        record = letter.record
-        mark = Mark(offset=record.offset, done=done, by=by, why=why)
+    for dead_letter in dead_letters:
+        record = dead_letter.record
+        mark = ReplayMarker(offset=record.offset, done=done, by=by, why=why)
         appender.append(record.topic, None, b"", partition=record.partition, headers=mark.headers())
 
 

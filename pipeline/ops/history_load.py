@@ -40,7 +40,7 @@ def load_history(
     """
     _refuse_what_is_past(history, log.topic, log.end())
     others = log.length() - log.appended
-    log.put_in_force(cards, history.first)
+    log.activate(cards, history.first)
     events = 0
     for account_id, entry in history.entries(until):
         log.append(account_id, entry)
@@ -58,10 +58,10 @@ def load_history(
 
 def _refuse_what_is_past(history: History, topic: str, end: LogEnd) -> None:
     # A load that broke off has written ticks of this history, and events of its files.
-    broke_off = end.clock <= history.last and not end.sources.isdisjoint(history.sources)
-    if end.clock > history.first and not broke_off:
+    broke_off = end.watermark <= history.last and not end.sources.isdisjoint(history.sources)
+    if end.watermark > history.first and not broke_off:
         raise LogIsPast(
-            f"{topic} tells {day_text(end.clock)} already, the history begins on {day_text(history.first)}",
+            f"{topic} tells {day_text(end.watermark)} already, the history begins on {day_text(history.first)}",
             hint="History comes first, in the order of time: load it under another TELLTALE_TOPIC_PREFIX, or send "
             "the file without --history.",
         )

@@ -47,7 +47,7 @@ def changelog_name(contract: Contract) -> str:
     return f"{contract.prefix}{HEALTH_GROUP}-state-changelog"
 
 
-def way_out(settings: Settings, findings: Iterable[TopicFinding]) -> str:
+def hint(settings: Settings, findings: Iterable[TopicFinding]) -> str:
     """What to do about topics that differ."""
     if any(finding.has_other_partition_count for finding in findings):
         return (

@@ -1,5 +1,5 @@
 """
-The rebuild: the state of the health worker made anew from the log, under a new epoch, and the workers brought over.
+The rebuild: the state of the health worker recreated from the log, under a new epoch, and the workers brought over.
 
 1. fold every partition of the log from its start, while the workers go on; nothing is written yet
 2. mark the new epoch in every partition of the changelog: a worker stops at its next append there, and none starts
@@ -35,11 +35,11 @@ _LOOK_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthTable:
-    """What is rebuilt: the *changelog* of the state of *group*, from the log with this *incarnation*."""
+    """What is rebuilt: the *changelog* of the state of *group*, from the log with this *topic id*."""
 
     group: str
     changelog: str
-    incarnation: str
+    topic_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +92,7 @@ class Rebuild:
         with ExitStack() as stack:
             waiting = []
             for partition in partitions:
-                fold = PartitionFold(
-                    partition, read_documents, epoch=epoch, incarnation=self._table.incarnation
-                )
+                fold = PartitionFold(partition, read_documents, epoch=epoch, topic_id=self._table.topic_id)
                 rebuilt = stack.enter_context(
                     RebuiltPartition(
                         fold, contract=self._contract, registry=self._registry, skip_lost=skip_lost

@@ -24,7 +24,7 @@ class AccountDays:
 
     def __init__(self, life: Life, seed: int) -> None:
         self.life = life
-        self._dice = dice_for(seed, "days", life.profile.index)
+        self._rng = dice_for(seed, "days", life.profile.index)
         self._record = life.profile.crm_record()
         self._chances: list[float] = []
         self._facts: defaultdict[int, list[Fact]] = defaultdict(list)
@@ -36,16 +36,16 @@ class AccountDays:
 
     def opening_line(self, at: int) -> Line:
         """The account as the CRM has it at *at*, when the stream begins."""
-        return next(deliver(self._crm_fact(at, delay=0), self.life.profile, self._dice))[1]
+        return next(deliver(self._crm_fact(at, delay=0), self.life.profile, self._rng))[1]
 
     def day(self, day: int, *, since: int) -> Iterator[tuple[int, Line]]:
         """What local *day* sets going and is not before *since* (ms UTC): lines and the times they are observed at."""
         for fact in self._happening(day):
             if fact.occurred_at >= since:
-                yield from deliver(fact, self.life.profile, self._dice)
+                yield from deliver(fact, self.life.profile, self._rng)
 
     def _happening(self, day: int) -> Iterator[Fact]:
-        life, dice = self.life, self._dice
+        life, rng = self.life, self._rng
         profile = life.profile
         if day < profile.start_day:
             return
@@ -61,10 +61,10 @@ class AccountDays:
         habits = life.habits_on(day)
         if len(self._chances) != habits.people:
             self._chances = visit_chances(profile, habits.people)
-        yield from visits(profile, habits, self._chances, day, dice)
-        yield from tickets(profile, habits, day, dice)
-        yield from invoices(profile, habits, Decimal(self._record["cmrr"]), day, dice)
-        yield from pulse(profile, habits, day, dice)
+        yield from visits(profile, habits, self._chances, day, rng)
+        yield from tickets(profile, habits, day, rng)
+        yield from invoices(profile, habits, Decimal(self._record["cmrr"]), day, rng)
+        yield from pulse(profile, habits, day, rng)
 
     def _crm_fact(self, at: int, *, delay: int | None) -> Fact:
         return Fact(

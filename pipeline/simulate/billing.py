@@ -46,7 +46,7 @@ def terms_days(profile: Profile) -> int:
     return 14 if profile.segment == "SMALL" else 30
 
 
-def invoices(profile: Profile, habits: Habits, cmrr: Decimal, day: int, dice: Random) -> Iterator[Fact]:
+def invoices(profile: Profile, habits: Habits, cmrr: Decimal, day: int, rng: Random) -> Iterator[Fact]:
     """Every step, soon or later, of an invoice issued on *day*, if that is a billing day of the account."""
     today = to_date(day)
     if today.day != profile.billing_day or (today.month - profile.billing_month) % _months(profile):
@@ -56,18 +56,18 @@ def invoices(profile: Profile, habits: Habits, cmrr: Decimal, day: int, dice: Ra
         return invoice_step(profile, name, at, issued_on=day, cmrr=cmrr)
 
     due = day + terms_days(profile)
-    yield step("ISSUED", day * DAY + 5 * HOUR + dice.randrange(HOUR))
+    yield step("ISSUED", day * DAY + 5 * HOUR + rng.randrange(HOUR))
     paid_on = None
     if habits.pays_after is not None:
-        paid_on = max(day + 1, due + habits.pays_after + dice.randrange(2))
+        paid_on = max(day + 1, due + habits.pays_after + rng.randrange(2))
     if paid_on is None or paid_on > due:
-        yield step("OVERDUE", (due + 1) * DAY + 6 * HOUR + dice.randrange(HOUR))
+        yield step("OVERDUE", (due + 1) * DAY + 6 * HOUR + rng.randrange(HOUR))
     if paid_on is None:
         return
-    if dice.random() < habits.card_fails:
-        yield step("FAILED", paid_on * DAY + 7 * HOUR + dice.randrange(HOUR))
+    if rng.random() < habits.card_fails:
+        yield step("FAILED", paid_on * DAY + 7 * HOUR + rng.randrange(HOUR))
         paid_on += 1
-    yield step("PAID", paid_on * DAY + 8 * HOUR + dice.randrange(8 * HOUR))
+    yield step("PAID", paid_on * DAY + 8 * HOUR + rng.randrange(8 * HOUR))
 
 
 def _months(profile: Profile) -> int:

@@ -54,32 +54,32 @@ SOURCES = {
 """Systems of record by the type of the line."""
 
 
-def deliver(fact: Fact, profile: Profile, dice: Random) -> Iterator[tuple[int, Line]]:
+def deliver(fact: Fact, profile: Profile, rng: Random) -> Iterator[tuple[int, Line]]:
     """
     The line that tells of *fact*, with the time (ms UTC) at which it is observed; sometimes a second one.
 
     A repeat is the same line observed a second to six hours later.
     """
     source = SOURCES[fact.type]
-    line = _line(fact, profile, source, dice)
+    line = _line(fact, profile, source, rng)
     if fact.delay is not None:
         observed = fact.occurred_at + fact.delay
         line["observed_at"] = time_text(observed)
         yield observed, line
         return
     fewest, most = source.lag
-    observed = fact.occurred_at + fewest + int((most - fewest) * dice.random())
-    if dice.random() < source.late:
-        observed += dice.randrange(HOUR, 2 * DAY)
+    observed = fact.occurred_at + fewest + int((most - fewest) * rng.random())
+    if rng.random() < source.late:
+        observed += rng.randrange(HOUR, 2 * DAY)
     line["observed_at"] = time_text(observed)
     yield observed, line
-    if dice.random() < source.twice:
-        observed += dice.randrange(SECOND, 6 * HOUR)
+    if rng.random() < source.twice:
+        observed += rng.randrange(SECOND, 6 * HOUR)
         yield observed, {**line, "observed_at": time_text(observed)}
 
 
-def _line(fact: Fact, profile: Profile, source: Source, dice: Random) -> Line:
-    lot = dice.random()
+def _line(fact: Fact, profile: Profile, source: Source, rng: Random) -> Line:
+    lot = rng.random()
     by_external_id = lot < source.by_external_id
     by_address = source.by_external_id <= lot < source.by_external_id + source.by_address
     tells_address = source.tells_address

@@ -109,17 +109,17 @@ def _cast(story: LiveStory, rehearsal: Rehearsal, index: int) -> tuple[Life, Tol
 
 def _lay(story: LiveStory, rehearsal: Rehearsal, index: int) -> tuple[Life, ToldStory]:
     seed, now = rehearsal.seed, rehearsal.now
-    dice = dice_for(seed, "live", story.name)
+    rng = dice_for(seed, "live", story.name)
     seats = (story.seats, story.seats)
     sizes = Sizes(small=seats, mid=seats, enterprise=seats)
     first_day = to_ms(rehearsal.start) // DAY
-    profile = draw_profile(seed=seed, index=index, first_day=first_day, sizes=sizes, dice=dice)
+    profile = draw_profile(seed=seed, index=index, first_day=first_day, sizes=sizes, rng=rng)
     # Drawn is all but what the stories need: a size, roles that are told, and a rhythm of workdays without exception, so
     # that the silence it allows does not depend on the date of the demo.
     place = replace(profile.place, holidays=frozenset())
     profile = replace(profile, segment=story.segment, place=place, says_roles=True, weekend_visits=0.0)
     begins = now + timedelta(seconds=story.seconds)
-    life = _content(usual_life(profile, dice), to_ms(now) // DAY)
+    life = _content(usual_life(profile, rng), to_ms(now) // DAY)
     told = ToldStory(
         account_id=profile.account_id,
         story=story.name,
@@ -138,18 +138,18 @@ def _content(life: Life, today: int) -> Life:
     return glad.turning(today - _QUIET_DAYS, tickets=0.0)
 
 
-def _traffic(ordinary: Portfolio, now: datetime, dice: Random) -> list[Line]:
+def _traffic(ordinary: Portfolio, now: datetime, rng: Random) -> list[Line]:
     """Logins of accounts without trouble, so that the minutes are busy whatever the hour is."""
     troubled = {told.account_id for told in ordinary.stories if not told.is_harmless}
     today = to_ms(now) // DAY
     busy = [life for life in ordinary.lives if life.profile.account_id not in troubled]
     lines = []
     for _ in range(LIVE_SECONDS * _LOGINS_PER_SECOND):
-        life = dice.choice(busy)
-        person = dice.randrange(life.habits_on(today).people)
-        at = to_ms(now) + dice.randrange(LIVE_SECONDS * SECOND)
+        life = rng.choice(busy)
+        person = rng.randrange(life.habits_on(today).people)
+        at = to_ms(now) + rng.randrange(LIVE_SECONDS * SECOND)
         fact = login(life.profile, person, at, delay=0)
-        lines += [line for _, line in deliver(fact, life.profile, dice)]
+        lines += [line for _, line in deliver(fact, life.profile, rng)]
     return lines
 
 

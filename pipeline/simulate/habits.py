@@ -75,7 +75,7 @@ class Life:
     updates: tuple[Update, ...] = ()
 
     def habits_on(self, day: int) -> Habits:
-        """The habits in force on local *day*."""
+        """The habits active on local *day*."""
         habits = self.phases[0].habits
         for phase in self.phases[1:]:
             if phase.from_day > day:
@@ -93,18 +93,18 @@ class Life:
         return replace(self, facts=self.facts + facts, updates=self.updates + updates)
 
 
-def usual_life(profile: Profile, dice: Random) -> Life:
+def usual_life(profile: Profile, rng: Random) -> Life:
     """An account without a story."""
     habits = Habits(
-        people=max(2, round(profile.seats * dice.uniform(0.84, 1.0))),
+        people=max(2, round(profile.seats * rng.uniform(0.84, 1.0))),
         # Larger customers ask more, but not in proportion: 0.3 a week at 5 seats, 9 at 5,000.
-        tickets=dice.uniform(0.08, 0.18) * profile.seats**0.5,
-        answer_pace=dice.uniform(0.25, 0.55),
-        pays_after=dice.randrange(-10, 0),
+        tickets=rng.uniform(0.08, 0.18) * profile.seats**0.5,
+        answer_pace=rng.uniform(0.25, 0.55),
+        pays_after=rng.randrange(-10, 0),
         card_fails=0.03 if profile.segment == "SMALL" else 0.0,
-        mood=dice.uniform(8.4, 9.4),
-        decider_mood=dice.uniform(8.6, 9.6),
-        answer_rate=dice.uniform(0.35, 0.7),
+        mood=rng.uniform(8.4, 9.4),
+        decider_mood=rng.uniform(8.6, 9.6),
+        answer_rate=rng.uniform(0.35, 0.7),
     )
     return Life(profile=profile, phases=(Phase(from_day=0, habits=habits),))
 

@@ -105,15 +105,15 @@ def portfolio(
     cast = _cast(accounts, dice_for(seed, "cast"))
     lives, told = [], []
     for index in range(accounts):
-        dice = dice_for(seed, "profile", index)
-        profile = draw_profile(seed=seed, index=index, first_day=first_day, sizes=sizes or Sizes(), dice=dice)
-        life = usual_life(profile, dice)
+        rng = dice_for(seed, "profile", index)
+        profile = draw_profile(seed=seed, index=index, first_day=first_day, sizes=sizes or Sizes(), rng=rng)
+        life = usual_life(profile, rng)
         story = cast.get(index)
         earliest = first_day + story.warm_up if story else 0
         latest = last_day - story.days if story else 0
         if story and earliest < latest:
-            onset = dice.randrange(earliest, latest)
-            life = story.tell(life, onset, dice)
+            onset = rng.randrange(earliest, latest)
+            life = story.tell(life, onset, rng)
             told.append(
                 ToldStory(
                     account_id=profile.account_id,
@@ -128,8 +128,8 @@ def portfolio(
     return Portfolio(seed=seed, start=start, end=end, lives=tuple(lives), stories=tuple(told))
 
 
-def _cast(accounts: int, dice: Random) -> dict[int, Story]:
+def _cast(accounts: int, rng: Random) -> dict[int, Story]:
     """Which account lives which story."""
-    order = dice.sample(range(accounts), accounts)
+    order = rng.sample(range(accounts), accounts)
     parts = [story for story in STORIES for _ in range(max(1, round(story.share * accounts)))]
     return dict(zip(order, parts, strict=False))

@@ -44,12 +44,12 @@ def login(
     )
 
 
-def visits(profile: Profile, habits: Habits, chances: list[float], day: int, dice: Random) -> Iterator[Fact]:
+def visits(profile: Profile, habits: Habits, chances: list[float], day: int, rng: Random) -> Iterator[Fact]:
     """The sign-ins of local *day*, most of them around the middle of the office hours, 8 to 18."""
     share = habits.visits * (1.0 if is_office_day(profile.place, day) else profile.weekend_visits)
     if share <= 0:
         return
-    roll = dice.random
+    roll = rng.random
     opening = day * DAY + (8 - profile.place.utc_hours) * HOUR
     for person in [number for number, chance in enumerate(chances) if roll() < chance * share]:
         if person not in habits.away:

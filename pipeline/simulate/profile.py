@@ -108,15 +108,15 @@ def people_with(profile: Profile, role: Role) -> list[int]:
     return [person for person in range(4 + profile.seats // 20) if profile.role(person) == role]
 
 
-def draw_profile(*, seed: int, index: int, first_day: int, sizes: Sizes, dice: Random) -> Profile:
+def draw_profile(*, seed: int, index: int, first_day: int, sizes: Sizes, rng: Random) -> Profile:
     """Account number *index*: six in ten are small, three mid, one enterprise; all were customers before *first_day*."""
-    lot = dice.random()
+    lot = rng.random()
     segment: Segment = "SMALL" if lot < 0.6 else "MID" if lot < 0.9 else "ENTERPRISE"
     fewest, most = {"SMALL": sizes.small, "MID": sizes.mid, "ENTERPRISE": sizes.enterprise}[segment]
-    seats = round(fewest * (most / fewest) ** dice.random())
+    seats = round(fewest * (most / fewest) ** rng.random())
     # A seat costs 20 to 40 a month, less for those who buy many.
-    price = Decimal(dice.randrange(20, 41)) * (Decimal("0.8") if segment == "ENTERPRISE" else 1)
-    place = dice.choice(PLACES)
+    price = Decimal(rng.randrange(20, 41)) * (Decimal("0.8") if segment == "ENTERPRISE" else 1)
+    place = rng.choice(PLACES)
     name = account_name(seed, index)
     return Profile(
         index=index,
@@ -128,14 +128,14 @@ def draw_profile(*, seed: int, index: int, first_day: int, sizes: Sizes, dice: R
         seats=seats,
         cmrr=(price * seats).quantize(Decimal("0.01")),
         place=place,
-        owner=dice.choice(OWNERS[place.region]),
-        industry=dice.choice(INDUSTRIES),
-        renewal_day=first_day + dice.randrange(30, 395),
-        start_day=first_day - dice.randrange(200, 1_500),
-        billing_day=dice.randrange(1, 29),
-        billing_month=dice.randrange(1, 4),
+        owner=rng.choice(OWNERS[place.region]),
+        industry=rng.choice(INDUSTRIES),
+        renewal_day=first_day + rng.randrange(30, 395),
+        start_day=first_day - rng.randrange(200, 1_500),
+        billing_day=rng.randrange(1, 29),
+        billing_month=rng.randrange(1, 4),
         # One firm in twelve works on weekends too.
-        weekend_visits=0.6 if dice.random() < 1 / 12 else 0.04,
-        says_roles=dice.random() < 0.85,
-        signs_in_by_address=dice.random() < 0.1,
+        weekend_visits=0.6 if rng.random() < 1 / 12 else 0.04,
+        says_roles=rng.random() < 0.85,
+        signs_in_by_address=rng.random() < 0.1,
     )

@@ -46,43 +46,43 @@ def ticket_step(
     )
 
 
-def tickets(profile: Profile, habits: Habits, day: int, dice: Random) -> Iterator[Fact]:
+def tickets(profile: Profile, habits: Habits, day: int, rng: Random) -> Iterator[Fact]:
     """Every step, soon or later, of the tickets opened on local *day*; none open on weekends and holidays."""
     if not is_office_day(profile.place, day):
         return
-    for number in range(_poisson(habits.tickets / 5, dice)):
-        at = day * DAY + (8 - profile.place.utc_hours) * HOUR + dice.randrange(9 * HOUR)
-        yield from _life(profile, habits, f"{day:x}.{number}", at, dice)
+    for number in range(_poisson(habits.tickets / 5, rng)):
+        at = day * DAY + (8 - profile.place.utc_hours) * HOUR + rng.randrange(9 * HOUR)
+        yield from _life(profile, habits, f"{day:x}.{number}", at, rng)
 
 
-def _life(profile: Profile, habits: Habits, ticket: str, at: int, dice: Random) -> Iterator[Fact]:
-    severity = dice.choices(_SEVERITIES, habits.urgency)[0]
-    requester = dice.randrange(habits.people)
+def _life(profile: Profile, habits: Habits, ticket: str, at: int, rng: Random) -> Iterator[Fact]:
+    severity = rng.choices(_SEVERITIES, habits.urgency)[0]
+    requester = rng.randrange(habits.people)
 
     def step(name: TicketStep, moment: int) -> Fact:
         return ticket_step(profile, ticket, name, severity, moment, requester=requester)
 
     def spent(allowed: int) -> int:
-        return int(allowed * habits.answer_pace * dice.uniform(0.5, 1.5))
+        return int(allowed * habits.answer_pace * rng.uniform(0.5, 1.5))
 
     yield step("OPENED", at)
     replied = at + spent(_REPLY[severity])
     yield step("REPLIED", replied)
     solved = max(at + spent(_SOLUTION[severity]), replied + 5 * MINUTE)
-    if dice.random() < habits.trouble:
+    if rng.random() < habits.trouble:
         yield step("ESCALATED", (replied + solved) // 2)
     yield step("SOLVED", solved)
-    if dice.random() < habits.trouble:
-        reopened = solved + dice.randrange(2 * HOUR, DAY)
+    if rng.random() < habits.trouble:
+        reopened = solved + rng.randrange(2 * HOUR, DAY)
         yield step("REOPENED", reopened)
         solved = reopened + spent(_SOLUTION[severity])
         yield step("SOLVED", solved)
     yield step("CLOSED", solved + _CLOSED_AFTER)
 
 
-def _poisson(mean: float, dice: Random) -> int:
-    limit, product, count = exp(-mean), dice.random(), 0
+def _poisson(mean: float, rng: Random) -> int:
+    limit, product, count = exp(-mean), rng.random(), 0
     while product > limit:
-        product *= dice.random()
+        product *= rng.random()
         count += 1
     return count

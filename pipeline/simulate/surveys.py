@@ -53,7 +53,7 @@ def survey_step(
     )
 
 
-def pulse(profile: Profile, habits: Habits, day: int, dice: Random) -> Iterator[Fact]:
+def pulse(profile: Profile, habits: Habits, day: int, rng: Random) -> Iterator[Fact]:
     """
     Once in 30 days: one decision-maker and one in forty of the others are asked, and answer within three days or never.
 
@@ -61,18 +61,18 @@ def pulse(profile: Profile, habits: Habits, day: int, dice: Random) -> Iterator[
     """
     if (day - profile.start_day) % _PULSE_DAYS:
         return
-    people = [dice.randrange(min(3, habits.people))]
-    people += [dice.randrange(habits.people) for _ in range(1 + habits.people // _PEOPLE_PER_SURVEY)]
+    people = [rng.randrange(min(3, habits.people))]
+    people += [rng.randrange(habits.people) for _ in range(1 + habits.people // _PEOPLE_PER_SURVEY)]
     for number, person in enumerate(people):
         survey = f"{day:x}.{number}"
-        kind: SurveyKind = "NPS" if number == 0 else dice.choice(("NPS", "CSAT", "CES"))
+        kind: SurveyKind = "NPS" if number == 0 else rng.choice(("NPS", "CSAT", "CES"))
         at = day * DAY + (9 - profile.place.utc_hours) * HOUR + number
         yield survey_step(profile, survey, "SENT", at, respondent=person, kind=kind)
-        if dice.random() < habits.answer_rate:
-            mood = role_mood(habits, profile.role(person)) + dice.gauss(0, 0.8)
+        if rng.random() < habits.answer_rate:
+            mood = role_mood(habits, profile.role(person)) + rng.gauss(0, 0.8)
             lowest, highest = _SCALES[kind]
             score = min(highest, max(lowest, round(lowest + (highest - lowest) * mood / 10)))
-            answered = at + dice.randrange(HOUR, 3 * DAY)
+            answered = at + rng.randrange(HOUR, 3 * DAY)
             yield survey_step(
                 profile, survey, "ANSWERED", answered, respondent=person, kind=kind, score=score
             )

@@ -13,15 +13,15 @@ from functools import partial
 from typing import Any, Final
 
 from pipeline.health.account import AccountState
-from pipeline.health.books import Entry
 from pipeline.health.components import COMPONENT_NAMES
+from pipeline.health.derived_state import Alert, DerivedState, Shown
 from pipeline.health.events import AccountClosed, AccountFacts
 from pipeline.health.history import ScoreHistory
 from pipeline.health.invoices import Bill, Invoices
+from pipeline.health.lifecycle import Entry
 from pipeline.health.outputs import Cause, Override
 from pipeline.health.people import KeyPeople, People
 from pipeline.health.seen_ids import SeenIds
-from pipeline.health.standing import Alert, Shown, Standing
 from pipeline.health.surveys import Surveys
 from pipeline.health.tickets import DONE, STEPS, Ticket, Tickets
 from pipeline.health.windows import Ring
@@ -42,7 +42,7 @@ def account_of(fields: list[Any]) -> AccountState:
     """The account of values that ``account_fields`` made, for the components of this program."""
     state = AccountState(0, COMPONENT_NAMES)
     _ACCOUNT.fill(state, fields)
-    state.standing.arrange(COMPONENT_NAMES)
+    state.derived.arrange(COMPONENT_NAMES)
     return state
 
 
@@ -149,9 +149,9 @@ _TICKET: Final = FieldList[Ticket](
     Field("solved", read=tuple),
 )
 _TICKETS: Final = FieldList[Tickets](
-    _entries("book.open", Ticket, _TICKET),
-    _entries("book.closed", Ticket, _TICKET),
-    Field("book.forgotten_at"),
+    _entries("lifecycle.open", Ticket, _TICKET),
+    _entries("lifecycle.closed", Ticket, _TICKET),
+    Field("lifecycle.forgotten_at"),
     Field("last_step_at"),
     _ring("opened"),
     _ring("opened_weeks"),
@@ -167,9 +167,9 @@ _BILL: Final = FieldList[Bill](
     Field("period_days"),
 )
 _INVOICES: Final = FieldList[Invoices](
-    _entries("book.open", Bill, _BILL),
-    _entries("book.closed", Bill, _BILL),
-    Field("book.forgotten_at"),
+    _entries("lifecycle.open", Bill, _BILL),
+    _entries("lifecycle.closed", Bill, _BILL),
+    Field("lifecycle.forgotten_at"),
     Field("last_step_at"),
 )
 _SEEN_IDS: Final = FieldList[SeenIds](Field("hashes", bytes, bytearray), Field("next_slot"))
@@ -202,7 +202,7 @@ _SHOWN: Final = FieldList[Shown](
 _CAUSE: Final = FieldList[Cause](
     Field("event_id"), Field("topic"), Field("partition"), Field("offset"), Field("occurred_at")
 )
-_STANDING: Final = FieldList[Standing](
+_DERIVED: Final = FieldList[DerivedState](
     Field("scores"),
     Field("reasons"),
     Field("fresh_until"),
@@ -240,7 +240,7 @@ _STANDING: Final = FieldList[Standing](
 )
 _ACCOUNT: Final = FieldList[AccountState](
     Field("as_of"),
-    Field("clock"),
+    Field("watermark"),
     Field("due_at"),
     Field("roll_offset"),
     _optional("facts", AccountFacts, _FACTS),
@@ -273,5 +273,5 @@ _ACCOUNT: Final = FieldList[AccountState](
     _part("surveys", _SURVEYS),
     _part("invoices", _INVOICES),
     _part("seen_ids", _SEEN_IDS),
-    _part("standing", _STANDING),
+    _part("derived", _DERIVED),
 )

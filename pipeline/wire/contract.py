@@ -33,8 +33,8 @@ Compatibility: TypeAlias = Literal["backward_transitive", "full_transitive"]
 _PACKAGED: Final = Path(__file__).parents[1] / "_schemas"
 _CHECKOUT: Final = Path(__file__).parents[2] / "schemas"
 
-INCARNATION: Final = "@"
-"""Stands in a log entry's source between the input's short name and the topic's incarnation, where a broker tells one."""
+TOPIC_ID_SEPARATOR: Final = "@"
+"""Stands in a log entry's source between the input's short name and the topic's topic id, where a broker tells one."""
 
 _LOG: Final = "health.account-log.v1"
 _CHANGE: Final = "health.change.v1"
@@ -106,7 +106,9 @@ class Contract:
         declared = yaml.safe_load((folder / "topics.yaml").read_text("utf-8"))
         topics = {prefix + name: _topic(prefix + name, row) for name, row in declared["topics"].items()}
         dead = declared["dead_letters"]
-        letters = {f"{t.name}{dead['suffix']}": _dead_letter(t, dead) for t in topics.values() if t.source}
+        dead_letters = {
+            f"{t.name}{dead['suffix']}": _dead_letter(t, dead) for t in topics.values() if t.source
+        }
         lines = yaml.safe_load((folder / "registry.yaml").read_text("utf-8"))
         schemas = {
             file: json.loads(file.read_text("utf-8"))
@@ -114,7 +116,7 @@ class Contract:
         }
         return cls(
             prefix=prefix,
-            topics=topics | letters,
+            topics=topics | dead_letters,
             dead_letter_suffix=dead["suffix"],
             registered={
                 line["id"]: RegisteredSchema(

@@ -1,9 +1,9 @@
 """
-What a record of a dead-letter topic says: a letter, or a mark that a letter is done with.
+What a record of a dead-letter topic says: a dead letter, or a mark that a dead letter is done with.
 
-A letter is an input record as received, with where it came from and why it is here in its headers. A mark follows it
+A dead letter is an input record as received, with where it came from and why it is here in its headers. A mark follows it
 in the same partition and says that it was sent to its input again, or dropped. Nothing is ever taken out of the
-topic but by its retention, so a letter waits as long as no mark names its offset. Who writes letters is ``agents``,
+topic but by its retention, so a dead letter waits as long as no mark names its offset. Who writes dead letters is ``agents``,
 who writes marks is ``agents`` and ``telltale dlq``; both write a mark only when what it says has been acknowledged.
 """
 
@@ -20,7 +20,7 @@ MOST_REPLAYS: Final = 3
 """How often a record is sent to its input again; what comes back once more stays for somebody to look at."""
 
 MOST_UNMARKED: Final = 100
-"""Letters sent again before their marks are written: a crash in between repeats them, and an account knows its last ids."""
+"""Dead letters sent again before their marks are written: a crash in between repeats them, and an account knows its last ids."""
 assert MOST_UNMARKED < SEEN_IDS
 
 _ORIGIN: Final = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
@@ -35,9 +35,9 @@ _NOT_THE_SENDERS: Final = ("__connect.errors.", "telltale-dlq-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class DeadLetterHeaders:
     """
-    What a letter's headers say.
+    What a dead letter's headers say.
 
     *code* is one of ``CODES``, *detail* a sentence without text of the record, *origin* where the record was read
     (``topic[partition]@offset``), *replays* how often it had been sent again before it came here.
@@ -50,8 +50,8 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """The letter at *offset* of the mark's own partition is *done* with: who says so, and why."""
+class ReplayMarker:
+    """The dead letter at *offset* of the mark's own partition is *done* with: who says so, and why."""
 
     offset: int
     done: Done
@@ -64,24 +64,24 @@ class Mark:
         return [(name, text.encode()) for name, text in says.items()]
 
 
-def read(headers: Headers) -> Letter | Mark:
+def read(headers: Headers) -> DeadLetterHeaders | ReplayMarker:
     """
-    What a record with these *headers* is; one without any of ours, which a stranger wrote, is a letter without a code.
+    What a record with these *headers* is; one without any of ours, which a stranger wrote, is a dead letter without a code.
 
     A sender can put what it likes into the headers of its record. Ours stand behind them and are the ones that count,
-    and what bears a code is a letter: no input record can pass for a mark. The replays alone are counted by the record,
-    which carries them from its last letter: a sender that makes a number up keeps its own record from being sent again.
+    and what bears a code is a dead letter: no input record can pass for a mark. The replays alone are counted by the record,
+    which carries them from its last dead letter: a sender that makes a number up keeps its own record from being sent again.
     """
     ours = {name: (value or b"").decode(errors="replace") for name, value in headers}
     if _DONE in ours and _CODE not in ours:
-        return Mark(
+        return ReplayMarker(
             offset=_number(ours.get(_OFFSET, ""), -1),
             done="dropped" if ours[_DONE] == "dropped" else "replayed",
             by=ours.get(_BY, ""),
             why=ours.get(_WHY, ""),
         )
     topic, partition, offset = (ours.get(name, "?") for name in _ORIGIN)
-    return Letter(
+    return DeadLetterHeaders(
         code=ours.get(_CODE, ""),
         detail=ours.get(_DETAIL, ""),
         origin=f"{topic}[{partition}]@{offset}",
@@ -89,20 +89,20 @@ def read(headers: Headers) -> Letter | Mark:
     )
 
 
-def letter_headers(
+def dead_letter_headers(
     topic: str, partition: int, offset: int, code: str, detail: str
 ) -> list[tuple[str, bytes]]:
-    """What a letter bears behind the headers of its record."""
+    """What a dead letter bears behind the headers of its record."""
     says = dict(zip((*_ORIGIN, _CODE, _DETAIL), (topic, partition, offset, code, detail), strict=True))
     return [(name, str(value).encode()) for name, value in says.items()]
 
 
 def headers_again(headers: Headers) -> list[tuple[str, bytes | None]]:
-    """The headers with which a letter is sent to its input again: its sender's, and how often it has been sent so."""
-    letter = read(headers)
-    assert isinstance(letter, Letter), "marks are not sent anywhere"
+    """The headers with which a dead letter is sent to its input again: its sender's, and how often it has been sent so."""
+    dead_letter = read(headers)
+    assert isinstance(dead_letter, DeadLetterHeaders), "marks are not sent anywhere"
     senders = [header for header in headers if not header[0].startswith(_NOT_THE_SENDERS)]
-    return [*senders, (_REPLAYS, str(letter.replays + 1).encode())]
+    return [*senders, (_REPLAYS, str(dead_letter.replays + 1).encode())]
 
 
 def _number(text: str, otherwise: int) -> int:

@@ -64,7 +64,7 @@ class BadHistory(TelltaleError):  # noqa: N818 - reads as what happened
         lines = [f"{path}:{line}: {code}: {detail}" for path, line, code, detail in faults]
         more = [f"… and {count - len(faults)} more"] if count > len(faults) else []
         codes = dict.fromkeys(fault.code for fault in faults)
-        ways = [f"{code}: {_WAYS_OUT.get(code, CODES[code].way_out)}" for code in codes]
+        ways = [f"{code}: {_WAYS_OUT.get(code, CODES[code].hint)}" for code in codes]
         super().__init__(
             "\n".join([f"{count} lines cannot be used, so none is.", *lines, *more]), hint="\n".join(ways)
         )

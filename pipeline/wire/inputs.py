@@ -15,10 +15,10 @@ from typing import Any, Final, Protocol
 from pipeline.intake.event_types import EVENT_TYPES, EventType
 from pipeline.intake.received import Received, Rejected
 from pipeline.wire.avro import Decoder, Encoder, Undecodable
-from pipeline.wire.contract import INCARNATION, Contract
+from pipeline.wire.contract import TOPIC_ID_SEPARATOR, Contract
 from pipeline.wire.registry import Registry
 
-_INCARNATION_LETTERS: Final = 6
+_TOPIC_ID_DIGITS: Final = 6
 """Of a topic's 22, 36 bits: the two ids to be told apart are those of one name."""
 
 
@@ -61,15 +61,15 @@ class InputDecoder:
             topic = contract.input(event_type.source)
             self._by_topic[topic.name] = event_type, event_type.source, Decoder(topic, contract, registry)
 
-    def tell_apart(self, incarnations: Mapping[str, str]) -> None:
+    def tell_apart(self, topic_ids: Mapping[str, str]) -> None:
         """
-        Give each topic in *incarnations*, by full name, a source of its own: ``login@Xk3dQ2``, by the broker's id.
+        Give each topic in *topic ids*, by full name, a source of its own: ``login@Xk3dQ2``, by the broker's id.
 
         Made anew, a topic begins at offset 0 again; under another source its records are none that were seen before.
         """
-        for name, incarnation in incarnations.items():
+        for name, topic_id in topic_ids.items():
             event_type, _, decoder = self._by_topic[name]
-            source = f"{event_type.source}{INCARNATION}{incarnation[:_INCARNATION_LETTERS]}"
+            source = f"{event_type.source}{TOPIC_ID_SEPARATOR}{topic_id[:_TOPIC_ID_DIGITS]}"
             self._by_topic[name] = event_type, source, decoder
 
     def decode(self, record: InputRecord) -> Received | Rejected:

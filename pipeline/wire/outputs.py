@@ -17,7 +17,7 @@ from pipeline.health.outputs import AlertEvent, Cause, HealthChange, HealthSnaps
 from pipeline.health.versions import Output
 from pipeline.wire.avro import Decoder
 from pipeline.wire.avro_values import Getters, ValueEncoder
-from pipeline.wire.contract import INCARNATION, Contract
+from pipeline.wire.contract import TOPIC_ID_SEPARATOR, Contract
 from pipeline.wire.registry import Registry
 
 SCORED_AT: Final = "telltale-scored-at"
@@ -33,7 +33,7 @@ class OutputEncoder:
         topics = {topic.source: topic.name for topic in contract.inputs}
 
         def topic_of(cause: Cause) -> str:
-            return topics.get(cause.topic.partition(INCARNATION)[0], cause.topic)
+            return topics.get(cause.topic.partition(TOPIC_ID_SEPARATOR)[0], cause.topic)
 
         getters: Getters = {
             "telltale.health.v1.Cause": {"topic": topic_of},

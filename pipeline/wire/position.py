@@ -15,7 +15,7 @@ PARTITION_RECORD = b"\0partition"
 """Key of the record that closes every state batch; no account id starts with a NUL."""
 
 SCORECARDS_RECORD = b"\0scorecards"
-"""Key of the scorecards in force, as last read from the log."""
+"""Key of the active scorecards, as last read from the log."""
 
 EPOCH_MARK = b"\0epoch"
 """Key of the value that begins an epoch, before any of its outputs is written; nothing but its position counts."""

@@ -1,7 +1,7 @@
 """
 Bytes of the state table: a position (``position``), and behind it msgpack.
 
-That is of an account (``account_state``), of the partition's record, or of the scorecards in force. It opens with a version: what an older
+That is of an account (``account_state``), of the partition's record, or of the active scorecards. It opens with a version: what an older
 program wrote is brought up to date when it is read, what a newer one wrote is refused.
 """
 
@@ -60,13 +60,13 @@ _COUNTERS: Final = FieldList[Counters](
     Field("evicted", default=0),
 )
 _RECORD: Final = FieldList[PartitionRecord](
-    Field("clock"),
-    Field("incarnation"),
+    Field("watermark"),
+    Field("topic_id"),
     Field("cards_offset"),
     Field("accounts"),
     Field(
-        "marks",
-        write=lambda marks: [(*source, offset) for source, offset in marks.items()],
+        "source_offsets",
+        write=lambda source_offsets: [(*source, offset) for source, offset in source_offsets.items()],
         read=lambda plain: {(source, partition): offset for source, partition, offset in plain},
     ),
     Field("counters", _COUNTERS.plain, lambda plain: Counters(*_COUNTERS.values(plain))),
@@ -106,7 +106,7 @@ def decode_record(value: bytes) -> PartitionRecord:
 
 
 def encode_scorecards(position: bytes, scorecards: ScorecardSet) -> bytes:
-    """Value of the scorecards in force."""
+    """Value of the active scorecards."""
     return position + _pack((STATE_VERSION, scorecards.documents))
 
 
@@ -135,7 +135,7 @@ def decode_fold(
             f"{_REBUILD}"
         )
     if scorecards is None and known.cards_offset >= 0:
-        raise StatesDiffer(f"partition {partition}: the scorecards in force are missing: {_REBUILD}")
+        raise StatesDiffer(f"partition {partition}: the active scorecards are missing: {_REBUILD}")
     return PartitionFold.restored(
         partition,
         read_scorecards,

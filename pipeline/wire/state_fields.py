@@ -22,7 +22,7 @@ _REQUIRED: Final = object()
 @dataclass(frozen=True, slots=True)
 class Field:
     """
-    One attribute, *name*, perhaps of an attribute (``book.open``).
+    One attribute, *name*, perhaps of an attribute (``lifecycle.open``).
 
     *write* makes a plain value of it and *read* the attribute of a plain value; without them it is plain already. *fill* changes
     the attribute that is there instead of making another one. *default* is the plain value for states of before the field.

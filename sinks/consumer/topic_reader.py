@@ -174,7 +174,7 @@ class TopicReader:
         )
 
     def topic_ids(self) -> Mapping[str, str]:
-        """The ids a broker gives its topics, by which one made anew is known; empty if it tells none."""
+        """The ids a broker gives its topics, by which one recreated is known; empty if it tells none."""
         try:
             return topic_ids(self._client, self._topics)
         except (KafkaFailed, KafkaException) as error:
@@ -251,7 +251,7 @@ class TopicReader:
             has = "does not have it"
         return PositionLost(
             f"{partition} is stored up to offset {offset}, and the topic {has}: records between are "
-            "gone, or the topic was made anew",
+            "gone, or the topic was recreated",
             hint=self._way_back(partition.topic),
         )
 

@@ -52,7 +52,7 @@ class Positions:
             now = topic_ids.get(partition.topic)
             if now and row.topic_id and now != row.topic_id:
                 raise TopicRecreated(
-                    f"topic {partition.topic} was made anew: its id was {row.topic_id} and is {now}, so the stored "
+                    f"topic {partition.topic} was recreated: its id was {row.topic_id} and is {now}, so the stored "
                     "positions mean nothing in it",
                     hint=self.way_back(partition.topic),
                 )
@@ -141,7 +141,7 @@ class Positions:
 
     def rewind(self, connection: Connection, topic: str) -> int:
         """
-        Have *topic* read again from its start, whichever incarnation it is of; how many partitions that concerns.
+        Have *topic* read again from its start, whichever topic id it is of; how many partitions that concerns.
 
         The owner's claim stands: it notices that the positions have gone back, and begins there.
         """

@@ -7,7 +7,7 @@ from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 from pipeline.intake.event_types import EVENT_TYPES
 from pipeline.intake.received import CODES, Code
 from pipeline.kafka.client import producer_configuration
-from pipeline.wire.dead_letters import Mark, headers_again, letter_headers
+from pipeline.wire.dead_letters import ReplayMarker, dead_letter_headers, headers_again
 from pipeline.wire.outputs import SCORED_AT
 
 DECLARED = yaml.safe_load((SCHEMAS / "topics.yaml").read_text())
@@ -43,9 +43,9 @@ def test_every_event_type_has_its_topic() -> None:
 
 def test_every_input_has_a_dead_letter_topic() -> None:
     """And nothing else has one."""
-    letters = {topic.name for topic in CONTRACT.topics.values() if topic.schema is None}
+    dead_letters = {topic.name for topic in CONTRACT.topics.values() if topic.schema is None}
 
-    assert letters == {CONTRACT.dead_letter(topic).name for topic in CONTRACT.inputs}
+    assert dead_letters == {CONTRACT.dead_letter(topic).name for topic in CONTRACT.inputs}
 
 
 def test_outputs_promise_full_compatibility_and_what_we_alone_read_backward() -> None:
@@ -92,17 +92,19 @@ def test_the_registry_is_append_only() -> None:
 def test_every_code_of_a_dead_letter_is_explained() -> None:
     """The table covers the closed list, and says what to do."""
     assert tuple(CODES) == Code.__args__
-    assert all(meaning.meaning and meaning.way_out for meaning in CODES.values())
+    assert all(meaning.meaning and meaning.hint for meaning in CODES.values())
 
 
 def test_every_header_is_declared_where_it_stands() -> None:
     """A reader in another language learns their names from topics.yaml."""
-    dead_letter = letter_headers("customer.login.v1", 2, 991, "range", "amount is negative")
+    make_dead_letter = dead_letter_headers("customer.login.v1", 2, 991, "range", "amount is negative")
     written = {
         "outputs": [SCORED_AT],
-        "dead_letters": [name for name, _ in dead_letter],
-        "replays": [name for name, _ in headers_again(dead_letter)],
-        "markers": [name for name, _ in Mark(offset=7, done="dropped", by="Mara", why="a test").headers()],
+        "dead_letters": [name for name, _ in make_dead_letter],
+        "replays": [name for name, _ in headers_again(make_dead_letter)],
+        "markers": [
+            name for name, _ in ReplayMarker(offset=7, done="dropped", by="Mara", why="a test").headers()
+        ],
     }
 
     declared: dict[str, list[str]] = {}

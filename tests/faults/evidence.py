@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from generator import TOPICS
-from ledger import NUMBER_HEADER
+from ground_truth import NUMBER_HEADER
 from outside_avro import OutsideAvro
 
 from pipeline.health.fold import PartitionFold
@@ -65,7 +65,7 @@ class Evidence:
     prefix: str = ""
     present: set[int] = field(default_factory=set)
     entries: dict[int, list[Entry]] = field(default_factory=dict)
-    letters: list[Record] = field(default_factory=list)
+    dead_letters: list[Record] = field(default_factory=list)
     outputs: dict[str, list[Output]] = field(default_factory=dict)
     folds: dict[int, PartitionFold] = field(default_factory=dict)
     behind_the_intake: list[bytes] = field(default_factory=list)
@@ -89,7 +89,7 @@ def gather(brokers: str, *, prefix: str = "", **client: Any) -> Evidence:
 
     for topic in TOPICS.values():
         found.present |= {number for record in read(topic) if (number := _number(record)) is not None}
-        found.letters += read(f"{topic}.dlq")
+        found.dead_letters += read(f"{topic}.dlq")
     found.entries = _entries(read(LOG), avro, found)
     for topic in (CHANGE, CURRENT, ALERT):
         records = read(topic)

@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple, Self
 
 from confluent_kafka import KafkaError, Producer
-from ledger import NUMBER_HEADER, Ledger, Send
+from ground_truth import NUMBER_HEADER, GroundTruth, Send
 from outside_avro import OutsideAvro
 
 TOPICS: Final = {
@@ -73,7 +73,7 @@ class Traffic:
         self.account_ids = [f"{prefix}-{number:04}" for number in range(accounts)]
         self._hot, self._duplicates, self._spread, self._disorder = hot, duplicates, spread, disorder
         self._now = int(time.time() * 1000) - 1000 if now is None else now
-        self._dice = random.Random(seed)
+        self._rng = random.Random(seed)
         self._numbers: defaultdict[str, int] = defaultdict(int)
 
     def facts(self) -> list[Event]:
@@ -89,8 +89,8 @@ class Traffic:
                 event = repeats.pop(0)[1]
             else:
                 event = self._any_event()
-                if self._dice.random() < self._duplicates:
-                    repeats.append((number + self._dice.randrange(1, REPEAT_WITHIN), event))
+                if self._rng.random() < self._duplicates:
+                    repeats.append((number + self._rng.randrange(1, REPEAT_WITHIN), event))
                     repeats.sort(key=lambda repeat: repeat[0])
             block.append(event)
             if len(block) >= self._disorder:
@@ -99,13 +99,13 @@ class Traffic:
         yield from self._shuffled(block)
 
     def _shuffled(self, block: list[Event]) -> list[Event]:
-        self._dice.shuffle(block)
+        self._rng.shuffle(block)
         return block
 
     def _any_event(self) -> Event:
-        dice = self._dice
-        account_id = self.account_ids[0] if dice.random() < self._hot else dice.choice(self.account_ids)
-        [make] = dice.choices(
+        rng = self._rng
+        account_id = self.account_ids[0] if rng.random() < self._hot else rng.choice(self.account_ids)
+        [make] = rng.choices(
             (self._login, self._ticket, self._invoice, self._survey, self._facts), (70, 12, 8, 6, 4)
         )
         return make(account_id)
@@ -113,7 +113,7 @@ class Traffic:
     def _head(self, kind: str, account_id: str, source: str) -> dict[str, Any]:
         """The fields that every event has; one in ten names its account by an external id alone."""
         self._numbers[account_id] += 1
-        hidden = kind != "account" and self._dice.random() < 0.1
+        hidden = kind != "account" and self._rng.random() < 0.1
         head = {
             "event_id": f"{kind}-{account_id}-{self._numbers[account_id]}",
             "occurred_at": self._moment(),
@@ -123,15 +123,15 @@ class Traffic:
         return head | ({"external_id": f"{source}-{account_id}"} if hidden else {})
 
     def _moment(self) -> int:
-        reach = OLDEST_DAYS * _DAY if self._dice.random() < self._spread else _DAY // 24
-        return self._now - self._dice.randrange(reach)
+        reach = OLDEST_DAYS * _DAY if self._rng.random() < self._spread else _DAY // 24
+        return self._now - self._rng.randrange(reach)
 
     def _day(self, ahead: int) -> Any:
         return (datetime.fromtimestamp(self._now / 1000, UTC) + timedelta(days=ahead)).date()
 
     def _login(self, account_id: str) -> Event:
         value = self._head("login", account_id, "app")
-        person = self._dice.randrange(PEOPLE)
+        person = self._rng.randrange(PEOPLE)
         value |= {
             "user_id": f"user-{person}",
             "channel": "WEB",
@@ -140,7 +140,7 @@ class Traffic:
         if person % 4 == 1:
             # Without account and external id, the e-mail's domain has to do.
             value |= {"email": f"{CANARY}.{person}@{account_id}.example"}
-            if self._dice.random() < 0.5:
+            if self._rng.random() < 0.5:
                 value |= {"account_id": None, "external_id": None}
         return Event("login", account_id, value)
 
@@ -148,10 +148,10 @@ class Traffic:
         value = self._head("ticket", account_id, "zendesk")
         steps = ("OPENED", "REPLIED", "ESCALATED", "SOLVED", "REOPENED", "CLOSED")
         value |= {
-            "ticket_id": f"t-{self._dice.randrange(TICKETS)}",
-            "step": self._dice.choice(steps),
-            "severity": self._dice.choice(("P1", "P2", "P3", "P4")),
-            "requester": f"user-{self._dice.randrange(PEOPLE)}",
+            "ticket_id": f"t-{self._rng.randrange(TICKETS)}",
+            "step": self._rng.choice(steps),
+            "severity": self._rng.choice(("P1", "P2", "P3", "P4")),
+            "requester": f"user-{self._rng.randrange(PEOPLE)}",
         }
         return Event("ticket", account_id, value)
 
@@ -159,25 +159,25 @@ class Traffic:
         value = self._head("invoice", account_id, "stripe")
         steps = ("ISSUED", "OVERDUE", "FAILED", "DISPUTED", "CREDITED", "PAID", "VOID")
         value |= {
-            "invoice_id": f"in-{self._dice.randrange(INVOICES)}",
-            "step": self._dice.choice(steps),
-            "amount": Decimal(self._dice.randrange(1, 10_000_000)).scaleb(-4),
-            "currency": self._dice.choice(("EUR", "USD")),
-            "due_date": self._day(self._dice.randrange(-30, 30)),
+            "invoice_id": f"in-{self._rng.randrange(INVOICES)}",
+            "step": self._rng.choice(steps),
+            "amount": Decimal(self._rng.randrange(1, 10_000_000)).scaleb(-4),
+            "currency": self._rng.choice(("EUR", "USD")),
+            "due_date": self._day(self._rng.randrange(-30, 30)),
         }
         return Event("invoice", account_id, value)
 
     def _survey(self, account_id: str) -> Event:
         value = self._head("survey", account_id, "delighted")
-        answered = self._dice.random() < 0.6
+        answered = self._rng.random() < 0.6
         value |= {
             "survey_id": f"s-{self._numbers[account_id]}",
             "step": "ANSWERED" if answered else "SENT",
             "kind": "NPS",
-            "score": self._dice.randrange(11) if answered else None,
+            "score": self._rng.randrange(11) if answered else None,
             "scale_min": 0,
             "scale_max": 10,
-            "respondent_role": self._dice.choice(("USER", "EXECUTIVE")),
+            "respondent_role": self._rng.choice(("USER", "EXECUTIVE")),
             "comment": f"{CANARY} call me",
         }
         return Event("survey", account_id, value)
@@ -185,17 +185,17 @@ class Traffic:
     def _facts(self, account_id: str) -> Event:
         value = self._head("account", account_id, "crm")
         value |= {
-            "name": f"Company {account_id} {self._dice.randrange(1000)}",
+            "name": f"Company {account_id} {self._rng.randrange(1000)}",
             "domains": [f"{account_id}.example"],
             "external_ids": {
                 name: f"{name}-{account_id}" for name in ("app", "zendesk", "stripe", "delighted")
             },
             "segment": "MID",
             "lifecycle_stage": "LIVE",
-            "seats": self._dice.randrange(5, 50),
-            "cmrr": Decimal(self._dice.randrange(1, 10_000_000)).scaleb(-4),
+            "seats": self._rng.randrange(5, 50),
+            "cmrr": Decimal(self._rng.randrange(1, 10_000_000)).scaleb(-4),
             "currency": "EUR",
-            "renewal_date": self._day(self._dice.randrange(200, 300)),
+            "renewal_date": self._day(self._rng.randrange(200, 300)),
             "owner": "mara",
         }
         return Event("account", account_id, value)
@@ -203,14 +203,14 @@ class Traffic:
 
 class Feeder:
     """
-    Sends records and enters every one into *ledger*, with the verdict of its delivery report.
+    Sends records and enters every one into *ground_truth*, with the verdict of its delivery report.
 
     *brokers* may be a proxy; *settings* are librdkafka's, over those here (``message.timeout.ms`` decides when a send whose
     answer is lost becomes *unknown*). One thread at a time.
     """
 
-    def __init__(self, brokers: str, ledger: Ledger, *, prefix: str = "", **settings: Any) -> None:
-        self.ledger = ledger
+    def __init__(self, brokers: str, ground_truth: GroundTruth, *, prefix: str = "", **settings: Any) -> None:
+        self.ground_truth = ground_truth
         self.avro = OutsideAvro()
         self._prefix = prefix
         self._producer = Producer(
@@ -268,7 +268,7 @@ class Feeder:
         self._producer.flush(seconds)
 
     def _produce(self, **fields: Any) -> Send:
-        send = self.ledger.note(**fields)
+        send = self.ground_truth.note(**fields)
         headers: list[tuple[str, str | bytes | None]] = [(NUMBER_HEADER, str(send.number))]
 
         def delivered(error: KafkaError | None, message: Any) -> None:

@@ -28,7 +28,7 @@ SHOWN: Final = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Twin:
+class Mutant:
     """
     A guard, how it goes off, and the test that must fail then.
 
@@ -56,8 +56,8 @@ STATES: Final = (
     "        written = await append(self.app, changelog.topic, partition, batch, one_batch=True)\n"
 )
 
-TWINS: Final = (
-    Twin(
+MUTANTS: Final = (
+    Mutant(
         guard="positions: an entry that was folded is not folded again",
         edits=(
             (HEALTH, "wanted[tp] = fold.next_offset", "wanted[tp] = group_offset or 0"),
@@ -70,19 +70,19 @@ TWINS: Final = (
         test=f"{FAULTS}/test_health_faults.py::test_c2_health_killed_between_its_writes[states]",
         because="I[234]: ",
     ),
-    Twin(
+    Mutant(
         guard="outputs are acknowledged before states are written",
         edits=((HEALTH, OUTPUTS_FIRST, ""), (HEALTH, STATES, STATES + OUTPUTS_FIRST)),
         test=f"{FAULTS}/test_health_faults.py::test_c2_health_killed_between_its_writes[states]",
         because="I3: .* has the versions",
     ),
-    Twin(
+    Mutant(
         guard="source positions: what the intake repeats is left out",
-        edits=((FOLD, "if entry.offset <= marks.get(source, -1):", "if entry.offset < -1:"),),
+        edits=((FOLD, "if entry.offset <= source_offsets.get(source, -1):", "if entry.offset < -1:"),),
         test=f"{FAULTS}/test_intake_faults.py::test_c2_intake_killed_behind_its_appends",
         because="I2: ",
     ),
-    Twin(
+    Mutant(
         guard="id ring: what a source repeats is left out",
         edits=(
             (
@@ -94,7 +94,7 @@ TWINS: Final = (
         test=f"{FAULTS}/test_health_faults.py::test_l1_a_storm_of_duplicates_counts_once",
         because="I2: ",
     ),
-    Twin(
+    Mutant(
         guard="no wall clock in the core",
         edits=(
             (FOLD, "from hashlib import blake2b", "import time\nfrom hashlib import blake2b"),
@@ -107,7 +107,7 @@ TWINS: Final = (
         test=f"{FAULTS}/test_clock_faults.py::test_l3_health_with_a_wrong_clock_writes_what_any_other_writes[a month ahead]",
         because="replay: ",
     ),
-    Twin(
+    Mutant(
         guard="the clock refuses a time the broker does not share",
         edits=(
             (
@@ -119,7 +119,7 @@ TWINS: Final = (
         test=f"{FAULTS}/test_clock_faults.py::test_l3_the_clock_refuses_to_tick_a_wrong_time",
         because="newest_tick",
     ),
-    Twin(
+    Mutant(
         guard="a flood of poison stops the intake",
         edits=(
             (DEAD_LETTERS, "        if says:\n            stop(", "        if says == 1:\n            stop("),
@@ -127,7 +127,7 @@ TWINS: Final = (
         test=f"{FAULTS}/test_poison_faults.py::test_d5_a_flood_of_poison_stops_the_intake",
         because="TimeoutExpired",
     ),
-    Twin(
+    Mutant(
         guard="a registry that is away is no verdict about a record",
         edits=(
             (
@@ -137,9 +137,9 @@ TWINS: Final = (
             ),
         ),
         test=f"{FAULTS}/test_poison_faults.py::test_d2_d3_schemas_of_others_and_a_registry_that_fails",
-        because="letters",
+        because="dead_letters",
     ),
-    Twin(
+    Mutant(
         guard="epoch fence: a sink that has lost its partitions stores nothing",
         edits=(
             (
@@ -151,13 +151,13 @@ TWINS: Final = (
         test=f"{INTEGRATION}/test_postgres_sink_ownership.py::test_a_zombie_stores_nothing",
         because="DID NOT RAISE",
     ),
-    Twin(
+    Mutant(
         guard="version guard: an older row changes nothing",
         edits=(("sinks/postgres/statements.py", "where=is_newer(self.table, new, self.rank),", ""),),
         test=f"{INTEGRATION}/test_postgres_sink_rows.py::test_versions_never_go_back",
         because="assert",
     ),
-    Twin(
+    Mutant(
         guard="positions that have gone back are noticed: a restored backup is read again",
         edits=(
             (
@@ -169,19 +169,19 @@ TWINS: Final = (
         test=f"{FAULTS}/test_postgres_faults.py::test_p5_a_backup_is_restored",
         because="ended by itself|SQL: ",
     ),
-    Twin(
+    Mutant(
         guard="of two states of an account the one further on in the log is right, whichever was written last",
         edits=((STORE, "value[:POSITION_SIZE] >= known[:POSITION_SIZE]:", "value:"),),
         test=f"{ON_KAFKA}::test_c3_what_a_zombie_writes_late_does_not_win",
         because="I6: telltale-health stands",
     ),
-    Twin(
+    Mutant(
         guard="a state that another one was written behind stops its owner",
         edits=((STORE, "        if base_offset != last + 1:", "        if base_offset < 0:"),),
         test=f"{ON_KAFKA}::test_c3_what_a_zombie_writes_late_does_not_win",
         because="health ended otherwise|I4: ",
     ),
-    Twin(
+    Mutant(
         guard="a partition without some of its states is refused",
         edits=(
             (STATE, "    if len(states) != known.accounts:", "    if known.accounts < 0:"),
@@ -194,7 +194,7 @@ TWINS: Final = (
         test=f"{ON_KAFKA}::test_r4_a_changelog_that_was_lost[half]",
         because="should end with code",
     ),
-    Twin(
+    Mutant(
         guard="a state behind what its group has committed is refused",
         edits=(
             (
@@ -206,27 +206,25 @@ TWINS: Final = (
         test=f"{ON_KAFKA}::test_r4_a_changelog_that_was_lost[all]",
         because="should end with code",
     ),
-    Twin(
-        guard="the state of a log that was deleted and made anew is refused",
-        edits=(
-            (HEALTH, "        if fold.incarnation != incarnation:", "        if fold.incarnation is None:"),
-        ),
+    Mutant(
+        guard="the state of a log that was deleted and recreated is refused",
+        edits=((HEALTH, "        if fold.topic id != topic id:", "        if fold.topic id is None:"),),
         test=f"{ON_KAFKA}::test_r5_the_log_deleted_and_made_anew",
         because="should end with code",
     ),
-    Twin(
-        guard="records of an input that was made anew are no repeats of the old one's",
+    Mutant(
+        guard="records of an input that was recreated are no repeats of the old one's",
         edits=(
             (
                 "pipeline/wire/inputs.py",
-                "{INCARNATION}{incarnation[:_INCARNATION_LETTERS]}",
-                "{incarnation[:0]}",
+                "{INCARNATION}{topic id[:_INCARNATION_LETTERS]}",
+                "{topic id[:0]}",
             ),
         ),
         test=f"{FAULTS}/kafka/test_inputs_kafka.py::test_r5_an_input_deleted_and_made_anew[stopped]",
         because="I2: ",
     ),
-    Twin(
+    Mutant(
         guard="the state of a newer release is refused",
         edits=((STATE, "    if version > STATE_VERSION:", "    if version < 0:"),),
         test=f"{ON_KAFKA}::test_u1_an_older_release_refuses_the_state_of_a_newer_one",
@@ -239,27 +237,27 @@ class TextGone(Exception):  # noqa: N818 - reads as what happened
     """The text of a guard is not in its file exactly once."""
 
 
-def switched_off(twin: Twin, tree: Path) -> dict[Path, str]:
+def switched_off(mutant: Mutant, tree: Path) -> dict[Path, str]:
     """The files of *tree* without the guard, by path. Raises ``TextGone``."""
     files: dict[Path, str] = {}
-    for name, text, instead in twin.edits:
+    for name, text, instead in mutant.edits:
         path = tree / name
         content = files.get(path) or path.read_text("utf-8")
         if content.count(text) != 1:
             raise TextGone(
-                f"{name} holds {content.count(text)} times, not once:\n{text}\nThe twin is: {twin.guard}"
+                f"{name} holds {content.count(text)} times, not once:\n{text}\nThe twin is: {mutant.guard}"
             )
         files[path] = content.replace(text, instead)
         compile(files[path], name, "exec")
     return files
 
 
-def run_test(tree: Path, twin: Twin) -> tuple[bool, str]:
-    """Whether the guard of *twin*, off in *tree*, is in doubt: its test did not fail for the right reason; and what was said."""
+def run_test(tree: Path, mutant: Mutant) -> tuple[bool, str]:
+    """Whether the guard of *mutant*, off in *tree*, is in doubt: its test did not fail for the right reason; and what was said."""
     options = ("-q", "-x", "-p", "no:cacheprovider", "-m", "", "--no-header")
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, twin.test],
+            [sys.executable, "-m", "pytest", *options, mutant.test],
             cwd=tree,
             env=os.environ | {"PYTHONPATH": str(tree)},
             capture_output=True,
@@ -273,7 +271,7 @@ def run_test(tree: Path, twin: Twin) -> tuple[bool, str]:
     if ended.returncode == 0 and "passed" not in last:
         return False, f"not tried: {last}"
     reasons = [line[1:].strip() for line in ended.stdout.splitlines() if line.startswith("E  ")]
-    fitting = next((reason for reason in reasons if re.search(twin.because, reason)), None)
+    fitting = next((reason for reason in reasons if re.search(mutant.because, reason)), None)
     if ended.returncode == 1 and fitting is not None:
         return False, f"fails as it should: {fitting}"
     return True, f"PROVES NOTHING: {last} {reasons[:1]}"
@@ -281,24 +279,24 @@ def run_test(tree: Path, twin: Twin) -> tuple[bool, str]:
 
 def main(names: Iterable[str]) -> int:
     """Run the twins whose guard contains one of *names*, or all."""
-    chosen = [twin for twin in TWINS if not names or any(name in twin.guard for name in names)]
-    for twin in TWINS:
-        switched_off(twin, TREE)
+    chosen = [mutant for mutant in MUTANTS if not names or any(name in mutant.guard for name in names)]
+    for mutant in MUTANTS:
+        switched_off(mutant, TREE)
     rows, doubts = [], 0
     with tempfile.TemporaryDirectory(prefix="telltale-twins-") as directory:
-        for twin in chosen:
+        for mutant in chosen:
             copy = Path(directory) / "tree"
             for name in COPIED:
                 _copy(TREE / name, copy / name)
             if (jars := TREE / ".run").exists():
                 (copy / ".run").symlink_to(jars)  # Kafka need not be fetched again
-            for path, content in switched_off(twin, copy).items():
+            for path, content in switched_off(mutant, copy).items():
                 path.write_text(content, "utf-8")
             started = time.monotonic()
-            is_in_doubt, said = run_test(copy, twin)
+            is_in_doubt, said = run_test(copy, mutant)
             doubts += is_in_doubt
             seconds = f"{time.monotonic() - started:.0f}"
-            rows.append((twin.guard, twin.test.partition("::")[2], said[:SHOWN], seconds))
+            rows.append((mutant.guard, mutant.test.partition("::")[2], said[:SHOWN], seconds))
             print("off:", *rows[-1], sep=" | ", file=sys.stderr, flush=True)  # noqa: T201 - a script says how far it is
             shutil.rmtree(copy)
     print("| guard switched off | test | outcome | seconds |\n| --- | --- | --- | --- |")  # noqa: T201 - its result

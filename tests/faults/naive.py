@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from ledger import Send
+from ground_truth import Send
 
 DAY_MS: Final = 86_400_000
 HORIZON: Final = 128

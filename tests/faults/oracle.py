@@ -16,7 +16,7 @@ from typing import Final
 from database_check import rows_differ
 from evidence import ALERT, CHANGE, CURRENT, Entry, Evidence, Output
 from generator import CANARY, TOPICS
-from ledger import Ledger, Send
+from ground_truth import GroundTruth, Send
 from naive import Counted, count_in_log_order, say
 from state_words import state_says
 
@@ -25,7 +25,11 @@ _POINTS: Final = 0.011
 
 
 def judge(
-    ledger: Ledger, found: Evidence, *, database: str | None = None, horizon_may_be_left: bool = False
+    ground_truth: GroundTruth,
+    found: Evidence,
+    *,
+    database: str | None = None,
+    horizon_may_be_left: bool = False,
 ) -> list[str]:
     """
     Every violation, one line each; settles the ledger's unknown sends first.
@@ -33,13 +37,13 @@ def judge(
     *database* is the address of the sink's Postgres, if there is one. *horizon_may_be_left* allows repeats that stand
     further apart in the log than ids are remembered; they must then count twice, exactly.
     """
-    lost = ledger.settle(found.present)
+    lost = ground_truth.settle(found.present)
     counted = _walk(found)
     return [
         *(f"broker: {line}" for line in lost),
-        *_applied_or_dead(ledger, found),
-        *_counted_once(ledger, found, counted, horizon_may_be_left=horizon_may_be_left),
-        *_states(ledger, found, counted),
+        *_applied_or_dead(ground_truth, found),
+        *_counted_once(ground_truth, found, counted, horizon_may_be_left=horizon_may_be_left),
+        *_states(ground_truth, found, counted),
         *_versions(found),
         *_alerts(found),
         *_personal(found),
@@ -50,9 +54,9 @@ def judge(
 # -- I1, I2: events
 
 
-def _applied_or_dead(ledger: Ledger, found: Evidence) -> Iterator[str]:
-    sent = {(send.account_id, send.kind, send.event_id) for send in ledger.sends}
-    places = {(send.topic, send.partition, send.offset): send for send in ledger.sends}
+def _applied_or_dead(ground_truth: GroundTruth, found: Evidence) -> Iterator[str]:
+    sent = {(send.account_id, send.kind, send.event_id) for send in ground_truth.sends}
+    places = {(send.topic, send.partition, send.offset): send for send in ground_truth.sends}
     logged: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
     for entry in (entry for entries in found.entries.values() for entry in entries):
         identity = (entry.account_id, entry.kind, entry.event_id)
@@ -61,34 +65,34 @@ def _applied_or_dead(ledger: Ledger, found: Evidence) -> Iterator[str]:
         origin = places.get((TOPICS[entry.kind], entry.partition, entry.offset))
         if identity not in sent or (origin is not None and origin.event_id != entry.event_id):
             yield f"I1: the log holds {entry}, which was not sent so"
-    for send in ledger.accepted():
+    for send in ground_truth.accepted():
         entries = logged.get((send.account_id, send.kind, send.event_id), [])
         if not entries:
             yield f"I1: {send.kind} {send.event_id} was accepted and is neither in the log nor a dead letter"
         elif any(entry.occurred_at != send.occurred_at for entry in entries):
             yield f"I1: {send.kind} {send.event_id} stands in the log with another time than it was sent with"
-    yield from _letters(ledger, found)
+    yield from _dead_letters(ground_truth, found)
 
 
-def _letters(ledger: Ledger, found: Evidence) -> Iterator[str]:
-    letters: dict[tuple[str, int, int], set[tuple[str, bytes | None, bytes | None]]] = defaultdict(set)
-    for letter in found.letters:
-        headers = {name: (value or b"").decode() for name, value in letter.headers}
+def _dead_letters(ground_truth: GroundTruth, found: Evidence) -> Iterator[str]:
+    dead_letters: dict[tuple[str, int, int], set[tuple[str, bytes | None, bytes | None]]] = defaultdict(set)
+    for dead_letter in found.dead_letters:
+        headers = {name: (value or b"").decode() for name, value in dead_letter.headers}
         if "telltale-dlq-code" not in headers:
-            continue  # a mark: it says of a letter before it that it was sent again or dropped
+            continue  # a mark: it says of a dead letter before it that it was sent again or dropped
         topic, partition, offset = (
             headers[f"__connect.errors.{name}"] for name in ("topic", "partition", "offset")
         )
         origin = (topic, int(partition), int(offset))
-        letters[origin].add((headers["telltale-dlq-code"], letter.key, letter.value))
-    for send in ledger.expected_letters():
-        said = letters.pop((found.prefix + send.topic, send.partition, send.offset), set())
+        dead_letters[origin].add((headers["telltale-dlq-code"], dead_letter.key, dead_letter.value))
+    for send in ground_truth.expected_dead_letters():
+        said = dead_letters.pop((found.prefix + send.topic, send.partition, send.offset), set())
         expected = (str(send.code), send.key, send.payload)
         if send.code == "too_large":
-            expected = ("too_large", None, b"")  # what no letter can hold stays in the input
+            expected = ("too_large", None, b"")  # what no dead letter can hold stays in the input
         if said != {expected}:
-            yield f"I1: send {send.number} should be one dead letter {send.code}, its letters are {_shown(said)}"
-    for origin, said in letters.items():
+            yield f"I1: send {send.number} should be one dead letter {send.code}, its dead letters are {_shown(said)}"
+    for origin, said in dead_letters.items():
         yield f"I1: {origin} became a dead letter and should have been applied: {_shown(said)}"
 
 
@@ -106,7 +110,7 @@ def _walk(found: Evidence) -> dict[int, Counted]:
 
 
 def _counted_once(
-    ledger: Ledger, found: Evidence, counted: dict[int, Counted], *, horizon_may_be_left: bool
+    ground_truth: GroundTruth, found: Evidence, counted: dict[int, Counted], *, horizon_may_be_left: bool
 ) -> Iterator[str]:
     for partition, fold in found.folds.items():
         walked = counted.get(partition, Counted())
@@ -115,7 +119,7 @@ def _counted_once(
             expected = f"{walked.events} events, {walked.repeats} repeats, {walked.duplicates} duplicates"
             yield f"I2: partition {partition} has counted (events, repeats, duplicates) {told}, not {expected}"
     if not horizon_may_be_left:
-        accepted = sum(1 for _ in ledger.accepted())
+        accepted = sum(1 for _ in ground_truth.accepted())
         events = sum(fold.counters.events for fold in found.folds.values())
         if events != accepted:
             yield f"I2: {events} events were counted, {accepted} different ones were accepted"
@@ -124,12 +128,12 @@ def _counted_once(
 # -- I4: states
 
 
-def _states(ledger: Ledger, found: Evidence, counted: dict[int, Counted]) -> Iterator[str]:
+def _states(ground_truth: GroundTruth, found: Evidence, counted: dict[int, Counted]) -> Iterator[str]:
     times: Counter[tuple[str, str, str]] = Counter()
     for walked in counted.values():
         times += walked.applied
     events: dict[str, list[Send]] = defaultdict(list)
-    for send in ledger.accepted():
+    for send in ground_truth.accepted():
         events[send.account_id] += [send] * times[send.account_id, send.kind, send.event_id]
     states = {account_id: state for fold in found.folds.values() for account_id, state in fold.states.items()}
     for account_id in sorted(events.keys() | states.keys()):
@@ -140,7 +144,7 @@ def _states(ledger: Ledger, found: Evidence, counted: dict[int, Counted]) -> Ite
         for what, value in expected.items():
             if told[what] != value:
                 yield f"I4: {account_id}, {what}: the state says {told[what]}, what was sent says {value}"
-    yield from _snapshots(found, {name: state.standing.version for name, state in states.items()})
+    yield from _snapshots(found, {name: state.derived.version for name, state in states.items()})
 
 
 def _snapshots(found: Evidence, versions: dict[str, int]) -> Iterator[str]:
@@ -235,6 +239,6 @@ def _alerts(found: Evidence) -> Iterator[str]:
 def _personal(found: Evidence) -> Iterator[str]:
     if any(CANARY.encode() in value for value in found.behind_the_intake):
         yield "I7: an e-mail address or a comment stands behind the intake"
-    for letter in found.letters:
-        if any(CANARY.encode() in (value or b"") for _, value in letter.headers):
+    for dead_letter in found.dead_letters:
+        if any(CANARY.encode() in (value or b"") for _, value in dead_letter.headers):
             yield "I7: a dead letter's header holds an e-mail address or a comment"

@@ -58,7 +58,7 @@ class Proxy:
         self.resets = 0
         """Connections cut so far."""
         self._server_port = server_port
-        self._dice = random.Random(seed)
+        self._rng = random.Random(seed)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy-{self.port}", daemon=True)
         self._listener: asyncio.Server | None = None
@@ -147,7 +147,7 @@ class Proxy:
         async def read() -> None:
             while chunk := await reader.read(_CHUNK):
                 line = self.line
-                delay = line.latency + line.jitter * self._dice.uniform(-1.0, 1.0)
+                delay = line.latency + line.jitter * self._rng.uniform(-1.0, 1.0)
                 await under_way.put((self._loop.time() + max(0.0, delay), chunk))
             await under_way.put((0.0, b""))
 
@@ -168,7 +168,7 @@ class Proxy:
             if line.silent_to_server if to_server else line.silent_to_clients:
                 await asyncio.sleep(0.05)
                 continue
-            size = min(len(chunk), self._dice.randint(1, line.slices) if line.slices < _CHUNK else _CHUNK)
+            size = min(len(chunk), self._rng.randint(1, line.slices) if line.slices < _CHUNK else _CHUNK)
             writer.write(chunk[:size])
             await writer.drain()
             chunk = chunk[size:]

@@ -10,7 +10,7 @@ from typing import Final, Self
 from command_line import Telltale
 from evidence import gather
 from generator import CANARY, Feeder
-from ledger import Ledger
+from ground_truth import GroundTruth
 from oracle import judge
 from report import FaultLine
 from running_pipeline import RunningPipeline
@@ -37,8 +37,8 @@ class Stage:
         self, line: FaultLine, log: Path, *, brokers: str, database: str | None = None, prefix: str = ""
     ) -> None:
         self.line, self.brokers, self.database, self.prefix = line, brokers, database, prefix
-        self.ledger = Ledger()
-        self.feeder = Feeder(brokers, self.ledger, prefix=prefix, message_max_bytes=2_000_000)
+        self.ground_truth = GroundTruth()
+        self.feeder = Feeder(brokers, self.ground_truth, prefix=prefix, message_max_bytes=2_000_000)
         self.pipeline = RunningPipeline(brokers, database or "", log, prefix)
         self.telltale = Telltale(brokers=brokers, database_url=database or "", prefix=prefix)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
@@ -115,8 +115,8 @@ class Stage:
         """Bring everything to rest, hold it against the ledger, and fail the test if a promise was broken."""
         self.rest()
         line, found = self.line, gather(self.brokers, prefix=self.prefix)
-        line.events = sum(send.verdict == "ok" for send in self.ledger.sends)
-        line.violations += judge(self.ledger, found, database=self.database, **options)
+        line.events = sum(send.verdict == "ok" for send in self.ground_truth.sends)
+        line.violations += judge(self.ground_truth, found, database=self.database, **options)
         if CANARY in self.pipeline.log.read_text():
             line.violations.append("I7: a log line holds an e-mail address or a comment")
         verified = self.telltale("verify", "--no-database")

@@ -14,7 +14,7 @@ _KEPT_DAYS = 40
 
 def state_says(state: AccountState) -> Said:
     """What *state* holds under the names that ``naive.say`` uses."""
-    tickets, invoices, facts = state.tickets, state.invoices.book, state.facts
+    tickets, invoices, facts = state.tickets, state.invoices.lifecycle, state.facts
     newest = state.logins.newest
     return {
         "logins per day": {d: n for d, n in _counts(state.logins).items() if d > newest - _KEPT_DAYS},
@@ -26,9 +26,9 @@ def state_says(state: AccountState) -> Said:
         ),
         "open tickets": {
             name: (*ticket.key, SEVERITIES[ticket.severity], ticket.opened_at)
-            for name, ticket in tickets.book.open.items()
+            for name, ticket in tickets.lifecycle.open.items()
         },
-        "closed tickets": set(tickets.book.closed),
+        "closed tickets": set(tickets.lifecycle.closed),
         "tickets opened per day": _counts(tickets.opened),
         "tickets escalated per day": _counts(tickets.escalated),
         "tickets reopened per day": _counts(tickets.reopened),

@@ -22,14 +22,14 @@ def test_c1_health_killed_at_random_moments(stage: Stage, seed: int) -> None:
 
         |-- 1,200 events --|- catching up --x-- 1,200 more --|- catching up ---x ... | lag 0        x: kill -9
     """
-    traffic, dice = Traffic(seed, accounts=24), random.Random(seed)
+    traffic, rng = Traffic(seed, accounts=24), random.Random(seed)
     stage.feeder.send_all(traffic.facts())
     stage.start("sink", "intake")
     for starts in range(1, 6):
         stage.feeder.send_all(traffic.events(1_200))
         stage.start("health")
         stage.ready("health", starts)
-        time.sleep(0.5 * dice.random())
+        time.sleep(0.5 * rng.random())
         stage.kill("health")
         stage.line.fault("kill -9 health")
     stage.start("health")
@@ -44,13 +44,13 @@ def test_c2_health_killed_between_its_writes(streams: Stage, seed: int, point: s
 
         fold | outputs acknowledged | x | states acknowledged | x | offset committed
     """
-    traffic, dice = Traffic(seed, accounts=20), random.Random(seed)
+    traffic, rng = Traffic(seed, accounts=20), random.Random(seed)
     streams.feeder.send_all(traffic.facts())
     streams.start("intake")
     streams.feeder.send_all(traffic.events(1_500))
     for _ in range(4):
-        topic = dice.choice((CURRENT, CHANGE)) if point == "outputs" else CHANGELOG
-        kill_behind("health", streams.brokers, topic, dice.randrange(1, 6))
+        topic = rng.choice((CURRENT, CHANGE)) if point == "outputs" else CHANGELOG
+        kill_behind("health", streams.brokers, topic, rng.randrange(1, 6))
         streams.line.fault(f"kill -9 health behind {point}")
     streams.start("health")
     streams.lag_0()
@@ -87,20 +87,20 @@ def repeated(brokers: str) -> list[str]:
     return lines
 
 
-def twentyfold(events: list[Event], dice: random.Random) -> list[Event]:
+def twentyfold(events: list[Event], rng: random.Random) -> list[Event]:
     """Each event 20 times, the repeats within the next events of the same account."""
     storm = []
     for number, event in enumerate(events):
-        storm += [(number + 4 * dice.random(), event) for _ in range(20)]
+        storm += [(number + 4 * rng.random(), event) for _ in range(20)]
     return [event for _, event in sorted(storm, key=lambda placed: placed[0])]
 
 
 def test_l1_a_storm_of_duplicates_counts_once(streams: Stage, seed: int) -> None:
     """Every event id comes 20 times, soon after each other: it counts once."""
-    traffic, dice = Traffic(seed, accounts=20, duplicates=0.0), random.Random(seed)
+    traffic, rng = Traffic(seed, accounts=20, duplicates=0.0), random.Random(seed)
     streams.feeder.send_all(traffic.facts())
     streams.start()
-    streams.feeder.send_all(twentyfold(list(traffic.events(800)), dice))
+    streams.feeder.send_all(twentyfold(list(traffic.events(800)), rng))
     streams.line.fault("each event 20 times")
     streams.lag_0()
     streams.judge()

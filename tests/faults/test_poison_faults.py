@@ -157,7 +157,7 @@ def test_d2_d3_schemas_of_others_and_a_registry_that_fails(streams: Stage, seed:
         streams.line.fault("schema id nobody knows")
         streams.feeder.flush()
         time.sleep(8)
-        assert not gather(streams.brokers).letters
+        assert not gather(streams.brokers).dead_letters
         registry.status = 200
         streams.feeder.send_all(traffic.events(500))
         streams.lag_0()
@@ -172,10 +172,10 @@ def test_d5_a_flood_of_poison_stops_the_intake(streams: Stage, seed: int) -> Non
         streams.feeder.send_junk(LOGINS, b"mad %d" % number, code="decode")
     streams.feeder.flush()
     streams.line.fault("12,000 unreadable records")
-    streams.line.events = len(streams.ledger)
+    streams.line.events = len(streams.ground_truth)
     for _ in range(2):
         streams.start("intake")
         assert streams.running.pop("intake").wait(60) == POISON_FLOOD
-    letters = gather(streams.brokers).letters
+    dead_letters = gather(streams.brokers).dead_letters
 
-    assert len(letters) < 6_000
+    assert len(dead_letters) < 6_000

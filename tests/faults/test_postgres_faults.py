@@ -99,7 +99,7 @@ def test_p2_conflicts_and_a_lock_that_is_held(stage: Stage, postgres: str, seed:
 
 def test_p3_the_link_breaks_in_commits(stage: Stage, postgres: str, seed: int) -> None:
     """Cut before the server hears of a commit, or after it is done: the stored position tells which, no row is lost."""
-    traffic, dice = Traffic(seed, accounts=ACCOUNTS), random.Random(seed)
+    traffic, rng = Traffic(seed, accounts=ACCOUNTS), random.Random(seed)
     with CuttingProxy(postgres) as link:
         stage.feeder.send_all(traffic.facts())
         stage.pipeline.environment["TELLTALE_DATABASE_URL"] = link.dsn
@@ -107,7 +107,7 @@ def test_p3_the_link_breaks_in_commits(stage: Stage, postgres: str, seed: int) -
         stage.ready("health")
         with Load(stage.feeder, traffic.events(10_000), per_second=30) as load:
             while link.cuts < CUTS:
-                cuts, after_commit = link.cuts, dice.random() < 0.5
+                cuts, after_commit = link.cuts, rng.random() < 0.5
                 link.arm(after_commit=after_commit)
                 while link.cuts == cuts:
                     assert load.running, "the load ended before the link was cut often enough"

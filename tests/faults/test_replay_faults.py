@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from generator import TOPICS, Event, Traffic
+from ground_truth import GroundTruth
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger import Ledger
 from naive import say
 from outside_avro import OutsideAvro
 from report import FaultLine
@@ -120,13 +120,13 @@ def test_r3_the_order_of_arrival_does_not_show(line: FaultLine) -> None:
 
         first, second = (folded(logged(facts, es), step_bytes=4_000)[0] for es in (events, shuffled))
 
-        ledger = Ledger()
+        ground_truth = GroundTruth()
         for event in [*facts, *events]:
-            ledger.accept(*event)
+            ground_truth.accept(*event)
         for account_id, state in first.states.items():
-            expected = say(send for send in ledger.accepted() if send.account_id == account_id)
+            expected = say(send for send in ground_truth.accepted() if send.account_id == account_id)
             assert state_says(state) == expected
             assert state_says(second.states[account_id]) == expected
-            assert second.states[account_id].standing.scores == state.standing.scores
+            assert second.states[account_id].derived.scores == state.derived.scores
 
     holds()

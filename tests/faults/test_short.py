@@ -33,7 +33,7 @@ def test_a_crash_of_health_and_of_intake_changes_nothing(stage: Stage, seed: int
     for promise, damage in DAMAGES:
         damaged = copy.deepcopy(found)
         damage(damaged)
-        broken = {violation.partition(":")[0] for violation in judge(stage.ledger, damaged)}
+        broken = {violation.partition(":")[0] for violation in judge(stage.ground_truth, damaged)}
         assert promise in broken, f"the oracle has overlooked {damage.__name__}"
 
 
@@ -54,9 +54,9 @@ def a_login_counted_twice(found: Evidence) -> None:
 
 
 def a_closed_ticket_is_open(found: Evidence) -> None:
-    books = [state.tickets.book for fold in found.folds.values() for state in fold.states.values()]
-    book = next(book for book in books if book.closed)
-    book.open.update(book.closed)
+    books = [state.tickets.lifecycle for fold in found.folds.values() for state in fold.states.values()]
+    lifecycle = next(lifecycle for lifecycle in books if lifecycle.closed)
+    lifecycle.open.update(lifecycle.closed)
 
 
 def a_change_is_missing(found: Evidence) -> None:

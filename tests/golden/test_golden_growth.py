@@ -162,8 +162,8 @@ Event: TypeAlias = Feedback | '''
     edit(
         copy / "pipeline/wire/account_state.py",
         (
-            '    _part("standing", _STANDING),\n',
-            '    _part("standing", _STANDING),\n    Field("notes", default=0),\n',
+            '    _part("derived", _DERIVED),\n',
+            '    _part("derived", _DERIVED),\n    Field("notes", default=0),\n',
         ),
     )
     edit(

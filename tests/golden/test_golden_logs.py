@@ -95,7 +95,7 @@ def test_the_changelog_opens_and_the_fold_goes_on_from_it(release: str) -> None:
         fold = restored(release, partition)
         assert fold.next_offset == len(entries)
 
-        outputs = fold_on(fold, [*entries, ("", LogEntry(fold.clock + 30 * DAY, "", 0, 0, Tick()))])
+        outputs = fold_on(fold, [*entries, ("", LogEntry(fold.watermark + 30 * DAY, "", 0, 0, Tick()))])
 
         assert bool(outputs) == bool(fold.states)
         assert {output.fold_version for _, output in outputs if hasattr(output, "fold_version")} <= {

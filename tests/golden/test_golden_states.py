@@ -37,7 +37,7 @@ def folded() -> PartitionFold:
     pseudonyms = Pseudonyms(b"the key of the golden states, 32")
     [share] = open_history([SCENARIO], contract=Contract.load(), pseudonyms=pseudonyms).shares(1)
     reader = ShareReader(share, contract=Contract.load(), pseudonyms=pseudonyms)
-    fold = PartitionFold(0, read_documents, epoch=3, incarnation="golden")
+    fold = PartitionFold(0, read_documents, epoch=3, topic_id="golden")
     entries = with_scorecards(reader.entries(None), load_scorecards().documents)
     for offset, (account_id, entry) in enumerate(entries):
         fold.take(account_id, entry, offset)

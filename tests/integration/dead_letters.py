@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from command_line import Telltale
 
 from pipeline.kafka.records import Appender, Record, read_topic
-from pipeline.wire.dead_letters import letter_headers
+from pipeline.wire.dead_letters import dead_letter_headers
 
 LOGIN, INVOICE = "customer.login.v1", "customer.invoice.v1"
 PARTITION = 2
@@ -17,7 +17,7 @@ def put_aside(
     """Dead letters of records that came with a header of their sender, and with *more*."""
     with Appender(telltale.client) as appender:
         for offset, value in enumerate(values):
-            ours = letter_headers(topic, PARTITION, offset, code, "no account lists the external_id")
+            ours = dead_letter_headers(topic, PARTITION, offset, code, "no account lists the external_id")
             headers = [("traceparent", b"00-ab-cd-01"), *more, *ours]
             appender.append(f"{topic}.dlq", b"key", value, partition=PARTITION, headers=headers)
 

@@ -66,7 +66,7 @@ def main(kind: str, brokers: str, topic: str, moment: str) -> int:
     worker: Any
     if kind == "health":
         worker = agents.health.HealthWorker(
-            app, contract=contract, registry=registry, log_incarnation=str, step_bytes=STEP_BYTES
+            app, contract=contract, registry=registry, log_topic_id=str, step_bytes=STEP_BYTES
         )
     else:
         worker = agents.intake.IntakeWorker(

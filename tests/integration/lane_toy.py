@@ -121,9 +121,9 @@ class Toy:
         for tp in [tp for tp in log if tp.partition in store.recovered]:
             if tp.partition not in store.folds:
                 fold = store.folds[tp.partition] = Totals(store.take_states(tp.partition))
-                shadowed = store.take_shadowed(tp.partition) & fold.totals.keys()
-                if shadowed:
-                    self.writer.put(tp.partition, Step([], fold.states(shadowed)))
+                superseded = store.take_superseded(tp.partition) & fold.totals.keys()
+                if superseded:
+                    self.writer.put(tp.partition, Step([], fold.states(superseded)))
             if store.folds[tp.partition].next_offset < log[tp]:
                 stop(Exit.STATE_BEHIND_GROUP, f"{tp}: the group has committed {log[tp]}")
             log[tp] = store.folds[tp.partition].next_offset

@@ -7,11 +7,11 @@ from typing import Any
 
 from worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog, Undisturbed
 
+from agents.dead_letter_returns import DeadLetterReturns
 from agents.intake import IntakeWorker
-from agents.letter_returns import LetterReturns
 from pipeline.health.events import AccountFacts, LogEntry, Login, SupportTicket
 from pipeline.kafka.records import Appender
-from pipeline.wire.dead_letters import Letter, Mark, letter_headers, read
+from pipeline.wire.dead_letters import DeadLetterHeaders, ReplayMarker, dead_letter_headers, read
 from pipeline.wire.inputs import InputEncoder
 
 LOGINS, TICKETS, ACCOUNTS = (CONTRACT.input(name).name for name in ("login", "support-ticket", "account"))
@@ -82,7 +82,7 @@ class Live:
         ]
 
     def put_aside(self, *values: bytes, replays: int = 0) -> list[int]:
-        """Letters of logins, written by hand into partition 1; their offsets."""
+        """Dead letters of logins, written by hand into partition 1; their offsets."""
         offsets: list[int] = []
         with Appender(
             self.log.client, lambda _topic, _partition, offset, _size: offsets.append(offset)
@@ -90,35 +90,37 @@ class Live:
             for value in values:
                 headers = [
                     ("telltale-dlq-replays", str(replays).encode()),
-                    *letter_headers(LOGINS, 1, 0, "unresolved_account", "no account lists the external_id"),
+                    *dead_letter_headers(
+                        LOGINS, 1, 0, "unresolved_account", "no account lists the external_id"
+                    ),
                 ]
                 to.append(f"{LOGINS}.dlq", b"k", value, partition=1, headers=headers)
         return offsets
 
     def drop(self, offset: int) -> None:
-        """Mark a letter of partition 1 as dropped."""
-        mark = Mark(offset=offset, done="dropped", by="ana@desk", why="a test account")
+        """Mark a dead letter of partition 1 as dropped."""
+        mark = ReplayMarker(offset=offset, done="dropped", by="ana@desk", why="a test account")
         with Appender(self.log.client) as to:
             to.append(f"{LOGINS}.dlq", None, b"", partition=1, headers=mark.headers())
 
     def waiting(self, topic: str = LOGINS) -> set[tuple[int, int]]:
-        """Partition and offset of the letters of *topic* that no mark is about."""
-        letters, done = set(), set()
+        """Partition and offset of the dead letters of *topic* that no mark is about."""
+        dead_letters, done = set(), set()
         for record in self.log.read(f"{topic}.dlq"):
             match read(record.headers):
-                case Letter():
-                    letters.add((record.partition, record.offset))
-                case Mark(offset=offset):
+                case DeadLetterHeaders():
+                    dead_letters.add((record.partition, record.offset))
+                case ReplayMarker(offset=offset):
                     done.add((record.partition, offset))
-        return letters - done
+        return dead_letters - done
 
     def returns(
         self, owns: Callable[[], bool] = lambda: True, topic_ids: Callable[[], Mapping[str, str]] = dict
-    ) -> LetterReturns:
+    ) -> DeadLetterReturns:
         """Another worker's returning, beside ours."""
         worker = self.worker
         directory = worker._intake._directory
-        return LetterReturns(
+        return DeadLetterReturns(
             worker.app,
             contract=CONTRACT,
             decode=worker._decode,

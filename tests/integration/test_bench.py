@@ -11,7 +11,7 @@ from pipeline.bench.changelog import Changelog, differing_states, read_outputs
 from pipeline.bench.fold import Run, differing_records, make_log, run_health, run_yardstick
 from pipeline.bench.latency import measure_latency
 from pipeline.bench.restore import measure_restore
-from pipeline.bench.results import Figure
+from pipeline.bench.results import Result
 from pipeline.bench.stage import Stage, open_stage
 from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.wire.account_state import account_fields
@@ -94,7 +94,7 @@ def test_rates_count_from_the_first_append_where_nobody_knows_when_the_worker_be
 
 
 @pytest.mark.kafka
-def test_the_command_tells_every_figure_as_json(kafka: LocalKafka) -> None:
+def test_the_command_tells_every_result_as_json(kafka: LocalKafka) -> None:
     """One object a line on stdout, the machine first; progress on stderr."""
     words = f"bench --only fold,whole --accounts {ACCOUNTS} --events {EVENTS} --rounds 1 --json"
     done = subprocess.run(
@@ -105,7 +105,7 @@ def test_the_command_tells_every_figure_as_json(kafka: LocalKafka) -> None:
     assert done.returncode == 0, done.stderr
     machine, *rows = map(json.loads, done.stdout.splitlines())
     assert machine["measure"] == "machine"
-    found = {(row["measure"], row["figure"]): row for row in rows}
+    found = {(row["measure"], row["result"]): row for row in rows}
     for engine in ("health", "yardstick"):
         for name in ("rate", "CPU", "memory", "changelog records", "changelog", "outputs"):
             assert found["fold", f"{engine}: {name}"]["median"] > 0
@@ -129,22 +129,22 @@ def test_an_unknown_measurement_is_wrong_usage() -> None:
 @pytest.mark.kafka
 def test_latency_is_from_the_planned_moment_to_the_row(stage: Stage) -> None:
     """Each sample is a ticket whose change is in Postgres; most of the tickets make one."""
-    figures = by_name(measure_latency(stage, rate=100, seconds=4, warm_up_seconds=1))
+    reported = by_name(measure_latency(stage, rate=100, seconds=4, warm_up_seconds=1))
 
-    assert figures["samples"][0] > 0.5 * 0.15 * 400
-    assert 0 < figures["p50"][0] <= figures["p99"][0] <= figures["max"][0]
+    assert reported["samples"][0] > 0.5 * 0.15 * 400
+    assert 0 < reported["p50"][0] <= reported["p99"][0] <= reported["max"][0]
 
 
 @pytest.mark.kafka
 def test_a_killed_worker_has_all_its_accounts_back_when_it_is_ready(stage: Stage) -> None:
     """The seconds run from the start of the process; a worker that is ready too early would fail the run."""
-    figures = by_name(measure_restore(stage, accounts=500, rounds=1))
+    reported = by_name(measure_restore(stage, accounts=500, rounds=1))
 
-    assert 0 < figures["process start to ready"][0] < 60
-    assert figures["accounts"] == (500,)
-    assert figures["account state, largest"][0] >= figures["account state, mean"][0] > 100
+    assert 0 < reported["process start to ready"][0] < 60
+    assert reported["accounts"] == (500,)
+    assert reported["account state, largest"][0] >= reported["account state, mean"][0] > 100
 
 
-def by_name(figures: list[Figure]) -> dict[str, tuple[float, ...]]:
+def by_name(reported: list[Result]) -> dict[str, tuple[float, ...]]:
     """Values of the figures of one measurement."""
-    return {figure.name: figure.values for figure in figures}
+    return {result.name: result.values for result in reported}

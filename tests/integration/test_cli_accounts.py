@@ -87,7 +87,7 @@ def test_an_explanation_as_json_is_one_object_with_everything(telltale: Telltale
     assert row["alerts"][0]["sign"] == "went_dark"
 
 
-def test_an_unknown_account_is_an_error_with_a_way_out(telltale: Telltale) -> None:
+def test_an_unknown_account_is_an_error_with_a_hint(telltale: Telltale) -> None:
     """How many there are, and where their ids are listed."""
     answer = telltale("explain", "alders")
 
@@ -104,7 +104,7 @@ def test_a_database_that_is_not_there_is_one_sentence() -> None:
     assert "canary" not in answer.err
 
 
-def test_tables_that_are_not_there_are_an_error_with_a_way_out(postgres: str) -> None:
+def test_tables_that_are_not_there_are_an_error_with_a_hint(postgres: str) -> None:
     """A database that was never migrated is the commonest first one."""
     answer = Telltale(brokers="", database_url=postgres)("accounts")
 

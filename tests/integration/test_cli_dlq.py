@@ -9,7 +9,7 @@ from command_line import Telltale
 from dead_letters import INVOICE, LOGIN, put_aside
 
 from pipeline.kafka.records import Appender
-from pipeline.ops.dead_letter_reader import Choice, read_letters
+from pipeline.ops.dead_letter_reader import Choice, read_dead_letters
 from pipeline.wire.inputs import InputEncoder
 from pipeline.wire.registry import EmbeddedRegistry
 
@@ -21,13 +21,13 @@ def telltale(broker: str) -> Telltale:
     return telltale
 
 
-def test_letters_are_counted_by_input_and_code(telltale: Telltale) -> None:
+def test_dead_letters_are_counted_by_input_and_code(telltale: Telltale) -> None:
     """By what became of them, and since when; as columns with what each code means, and as JSON."""
     put_aside(telltale, LOGIN, *[b"x"] * 3, code="unresolved_account")
     put_aside(telltale, INVOICE, b"x", code="range")
     put_aside(telltale, LOGIN, b"x", code="unresolved_account", more=[("telltale-dlq-replays", b"3")])
-    telltale("dlq", "replay", "--letter", "login:2:0", "--yes")
-    telltale("dlq", "drop", "--letter", "login:2:1", "--yes", "--why", "a test account")
+    telltale("dlq", "replay", "--dead letter", "login:2:0", "--yes")
+    telltale("dlq", "drop", "--dead letter", "login:2:1", "--yes", "--why", "a test account")
 
     told, rows = telltale("dlq", "stats"), telltale("dlq", "stats", "--json").rows
 
@@ -35,13 +35,13 @@ def test_letters_are_counted_by_input_and_code(telltale: Telltale) -> None:
         ["invoice", "range", 1, 1, 0, 0, 0],
         ["login", "unresolved_account", 4, 1, 1, 1, 1],
     ]
-    headings = "source code letters waiting spent replays dropped oldest newest"
+    headings = "source code dead letters waiting spent replays dropped oldest newest"
     assert told.out.splitlines()[0].split() == headings.split()
     assert rows[1]["oldest"] <= rows[1]["newest"]
     assert "Add the external id or the domain to the account's facts" in told.out
 
 
-def test_without_letters_there_is_nothing_to_count(telltale: Telltale) -> None:
+def test_without_dead_letters_there_is_nothing_to_count(telltale: Telltale) -> None:
     """An empty answer is one, and says so on stderr."""
     counted, listed = telltale("dlq", "stats"), telltale("dlq", "ls")
 
@@ -50,18 +50,18 @@ def test_without_letters_there_is_nothing_to_count(telltale: Telltale) -> None:
 
 
 def test_what_is_done_with_is_listed_only_when_asked_for(telltale: Telltale) -> None:
-    """The newest first, by the names that --letter takes."""
+    """The newest first, by the names that --dead letter takes."""
     put_aside(telltale, LOGIN, *[b"x"] * 4, code="unresolved_account")
-    telltale("dlq", "drop", "--letter", "login:2:1", "--yes", "--why", "a test account")
-    telltale("dlq", "replay", "--letter", "login:2:2", "--yes")
+    telltale("dlq", "drop", "--dead letter", "login:2:1", "--yes", "--why", "a test account")
+    telltale("dlq", "replay", "--dead letter", "login:2:2", "--yes")
 
     open_, all_ = telltale("dlq", "ls", "--json").rows, telltale("dlq", "ls", "--all", "--json").rows
 
-    assert [(row["letter"], row["state"]) for row in open_] == [
+    assert [(row["dead_letter"], row["state"]) for row in open_] == [
         ("login:2:3", "waiting"),
         ("login:2:0", "waiting"),
     ]
-    assert {row["letter"]: row["state"] for row in all_} == {
+    assert {row["dead_letter"]: row["state"] for row in all_} == {
         "login:2:0": "waiting",
         "login:2:1": "dropped",
         "login:2:2": "replayed",
@@ -83,7 +83,8 @@ def test_filters_narrow_together(telltale: Telltale) -> None:
 
     def chosen(**options: Any) -> list[str]:
         return sorted(
-            letter.name for letter in read_letters(telltale.client, telltale.contract, Choice(**options))
+            dead_letter.name
+            for dead_letter in read_dead_letters(telltale.client, telltale.contract, Choice(**options))
         )
 
     assert chosen() == ["invoice:2:0", "login:2:0", "login:2:1"]
@@ -97,7 +98,7 @@ def test_filters_narrow_together(telltale: Telltale) -> None:
 
 @pytest.mark.parametrize("command", ["stats", "ls", "show", "replay", "drop"])
 def test_every_command_takes_the_same_filters(telltale: Telltale, command: str) -> None:
-    """Whoever has found letters with one command can act on the same with another; times are ISO or so long ago."""
+    """Whoever has found dead letters with one command can act on the same with another; times are ISO or so long ago."""
     put_aside(telltale, LOGIN, b"x", code="unresolved_account")
     put_aside(telltale, LOGIN, b"x", code="range")
     now = (datetime.now(UTC) + timedelta(minutes=1)).replace(tzinfo=None).isoformat()
@@ -110,7 +111,7 @@ def test_every_command_takes_the_same_filters(telltale: Telltale, command: str) 
     assert [row["code"] for row in answer.rows] == ["range"]
 
 
-def test_a_letter_is_shown_without_its_record_unless_revealed(telltale: Telltale) -> None:
+def test_a_dead_letter_is_shown_without_its_record_unless_revealed(telltale: Telltale) -> None:
     """Keys, values and headers hold mail addresses and what customers wrote."""
     header = ("reply-to", b"ana@canary.example")
     put_aside(telltale, LOGIN, b"ana@canary.example", code="unresolved_account", more=[header])
@@ -127,7 +128,7 @@ def test_a_letter_is_shown_without_its_record_unless_revealed(telltale: Telltale
     assert '"reply-to":"ana@canary.example"' in revealed.out
 
 
-def test_a_revealed_letter_is_decoded(telltale: Telltale) -> None:
+def test_a_revealed_dead_letter_is_decoded(telltale: Telltale) -> None:
     """Avro bytes tell nobody anything; the event's fields do."""
     event = {"event_id": "l-1", "occurred_at": 1_793_534_400_000, "source": "app", "user_id": "u"}
     event |= {"account_id": None, "email": "ana@canary.example", "channel": "WEB", "role": "USER"}
@@ -139,19 +140,19 @@ def test_a_revealed_letter_is_decoded(telltale: Telltale) -> None:
     assert (row["event"]["event_id"], row["event"]["email"]) == ("l-1", "ana@canary.example")
 
 
-def test_who_did_what_about_a_letter_is_shown(telltale: Telltale) -> None:
-    """A letter that is named is shown whatever became of it."""
+def test_who_did_what_about_a_dead_letter_is_shown(telltale: Telltale) -> None:
+    """A dead letter that is named is shown whatever became of it."""
     put_aside(telltale, INVOICE, b"x", code="range")
     telltale("dlq", "drop", "--source", "invoice", "--yes", "--why", "billing has corrected it")
 
-    shown = telltale("dlq", "show", "--letter", "invoice:2:0").out
+    shown = telltale("dlq", "show", "--dead letter", "invoice:2:0").out
 
     assert shown.startswith("invoice:2:0  dropped\n")
     assert "why: billing has corrected it" in shown
     assert telltale("dlq", "show").out == ""
 
 
-def test_a_stranger_in_the_topic_is_a_letter_without_a_code(telltale: Telltale) -> None:
+def test_a_stranger_in_the_topic_is_a_dead_letter_without_a_code(telltale: Telltale) -> None:
     """Whatever else writes there must not stop the tool, nor command the terminal."""
     with Appender(telltale.client) as appender:
         headers = [("telltale-dlq-detail", b"\x1b[2J")]
@@ -160,13 +161,13 @@ def test_a_stranger_in_the_topic_is_a_letter_without_a_code(telltale: Telltale) 
     (row,) = telltale("dlq", "ls", "--json").rows
     shown = telltale("dlq", "show", "--reveal").out
 
-    assert (row["letter"], row["code"], row["origin"]) == ("login:0:0", "", "?[?]@?")
+    assert (row["dead_letter"], row["code"], row["origin"]) == ("login:0:0", "", "?[?]@?")
     assert "detail: \\x1b[2J\n" in shown
     assert "value: \\x1b[2J\n" in shown
 
 
 def test_an_unknown_input_names_the_known_ones(telltale: Telltale) -> None:
-    """The way out is in the message."""
+    """The hint is in the message."""
     answer = telltale("dlq", "ls", "--source", "logins")
 
     assert answer.code == 1
@@ -174,16 +175,17 @@ def test_an_unknown_input_names_the_known_ones(telltale: Telltale) -> None:
     assert "support-ticket" in answer.err
 
 
-def test_a_letter_that_is_not_there_fails(telltale: Telltale) -> None:
-    """A name that was mistyped must not look like a letter that is done with."""
-    answer = telltale("dlq", "replay", "--letter", "login:2:99", "--yes")
+def test_a_dead_letter_that_is_not_there_fails(telltale: Telltale) -> None:
+    """A name that was mistyped must not look like a dead letter that is done with."""
+    answer = telltale("dlq", "replay", "--dead letter", "login:2:99", "--yes")
 
     assert answer.code == 1
-    assert "no such letter: login:2:99" in answer.err
+    assert "no such dead letter: login:2:99" in answer.err
 
 
 @pytest.mark.parametrize(
-    "options", [("--since", "yesterday"), ("--code", "bad"), ("--letter", "login[2]@7"), ("--newest", "0")]
+    "options",
+    [("--since", "yesterday"), ("--code", "bad"), ("--dead letter", "login[2]@7"), ("--newest", "0")],
 )
 def test_options_that_say_nothing_are_wrong_usage(options: tuple[str, str]) -> None:
     """Exit code 2, before anything is connected."""

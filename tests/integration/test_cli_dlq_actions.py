@@ -1,4 +1,4 @@
-"""``telltale dlq replay|drop``: told first, done with --yes; a letter is sent once, and its account counts it once."""
+"""``telltale dlq replay|drop``: told first, done with --yes; a dead letter is sent once, and its account counts it once."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from command_line import Telltale
 from dead_letters import INVOICE, LOGIN, PARTITION, put_aside, records, values
 
 from pipeline.kafka.records import Appender
-from pipeline.ops.dead_letter_reader import DeadLetter, read_letters
+from pipeline.ops.dead_letter_reader import DeadLetter, read_dead_letters
 from pipeline.wire.dead_letters import MOST_REPLAYS, MOST_UNMARKED
 
 
@@ -20,28 +20,28 @@ def telltale(broker: str) -> Telltale:
     return telltale
 
 
-def letters(telltale: Telltale) -> Iterator[DeadLetter]:
-    return read_letters(telltale.client, telltale.contract)
+def dead_letters(telltale: Telltale) -> Iterator[DeadLetter]:
+    return read_dead_letters(telltale.client, telltale.contract)
 
 
 def states(telltale: Telltale) -> dict[str, str]:
-    return {letter.name: letter.state for letter in letters(telltale)}
+    return {dead_letter.name: dead_letter.state for dead_letter in dead_letters(telltale)}
 
 
-def test_a_replayed_letter_is_the_record_as_received(telltale: Telltale) -> None:
+def test_a_replayed_dead_letter_is_the_record_as_received(telltale: Telltale) -> None:
     """Key, value and the sender's headers go back to the partition they came from; our headers do not."""
     put_aside(telltale, LOGIN, b"\x00\x01value", code="unresolved_account")
 
     answer = telltale("dlq", "replay", "--yes", "--why", "the CRM knows it now")
 
     (record,) = records(telltale, LOGIN)
-    assert (answer.out, answer.err) == ("1 letter (1 unresolved_account) sent\n", "")
+    assert (answer.out, answer.err) == ("1 dead letter (1 unresolved_account) sent\n", "")
     assert (record.partition, record.key, record.value) == (PARTITION, b"key", b"\x00\x01value")
     assert dict(record.headers) == {"traceparent": b"00-ab-cd-01", "telltale-dlq-replays": b"1"}
-    (letter,) = letters(telltale)
-    assert letter.mark is not None
-    assert (letter.state, letter.mark.why) == ("replayed", "the CRM knows it now")
-    assert "@" in letter.mark.by
+    (dead_letter,) = dead_letters(telltale)
+    assert dead_letter.mark is not None
+    assert (dead_letter.state, dead_letter.mark.why) == ("replayed", "the CRM knows it now")
+    assert "@" in dead_letter.mark.by
 
 
 @pytest.mark.parametrize("command", [["replay"], ["drop", "--source", "login"]])
@@ -52,14 +52,14 @@ def test_without_yes_it_is_only_told(telltale: Telltale, command: list[str]) -> 
     answer, rows = telltale("dlq", *command), telltale("dlq", *command, "--json").rows
 
     would = "be sent to their inputs again" if command == ["replay"] else "be dropped"
-    assert answer.out == f"1 letter (1 unresolved_account) would {would}\n"
+    assert answer.out == f"1 dead letter (1 unresolved_account) would {would}\n"
     assert answer.err == "nothing was done: add --yes to do it\n"
-    assert rows == [{"source": "login", "code": "unresolved_account", "letters": 1, "done": False}]
+    assert rows == [{"source": "login", "code": "unresolved_account", "dead_letters": 1, "done": False}]
     assert values(telltale, LOGIN) == []
     assert states(telltale) == {"login:2:0": "waiting"}
 
 
-def test_no_letter_is_sent_twice(telltale: Telltale) -> None:
+def test_no_dead_letter_is_sent_twice(telltale: Telltale) -> None:
     """The second replay sends only what was put aside since the first."""
     put_aside(telltale, LOGIN, b"first", code="unresolved_account")
     telltale("dlq", "replay", "--yes")
@@ -68,19 +68,19 @@ def test_no_letter_is_sent_twice(telltale: Telltale) -> None:
     telltale("dlq", "replay", "--yes")
 
     assert values(telltale, LOGIN) == [b"first", b"second"]
-    assert telltale("dlq", "replay", "--yes").out == "no letters sent\n"
+    assert telltale("dlq", "replay", "--yes").out == "no dead letters sent\n"
 
 
-def test_single_letters_are_sent_and_those_between_still_wait(telltale: Telltale) -> None:
-    """A mark is about one letter, so a choice leaves no trace in what was not chosen."""
+def test_single_dead_letters_are_sent_and_those_between_still_wait(telltale: Telltale) -> None:
+    """A mark is about one dead letter, so a choice leaves no trace in what was not chosen."""
     put_aside(telltale, LOGIN, *(b"%d" % number for number in range(3)), code="range")
 
-    telltale("dlq", "replay", "--letter", "login:2:0", "--letter", "login:2:2", "--yes")
-    again = telltale("dlq", "replay", "--letter", "login:2:0", "--yes")
+    telltale("dlq", "replay", "--dead letter", "login:2:0", "--dead letter", "login:2:2", "--yes")
+    again = telltale("dlq", "replay", "--dead letter", "login:2:0", "--yes")
 
     assert values(telltale, LOGIN) == [b"0", b"2"]
     assert states(telltale)["login:2:1"] == "waiting"
-    assert (again.out, again.err) == ("no letters sent\n", "1 stay: replayed already\n")
+    assert (again.out, again.err) == ("no dead letters sent\n", "1 stay: replayed already\n")
 
 
 def test_only_what_another_thing_can_cure_is_sent_unless_named(telltale: Telltale) -> None:
@@ -96,7 +96,7 @@ def test_only_what_another_thing_can_cure_is_sent_unless_named(telltale: Telltal
     assert values(telltale, INVOICE) == [b"unresolved", b"negative"]
 
 
-def test_a_letter_that_keeps_coming_back_stays(telltale: Telltale) -> None:
+def test_a_dead_letter_that_keeps_coming_back_stays(telltale: Telltale) -> None:
     """After three rounds somebody has to look at it; each round would be another dead letter."""
     spent = [("telltale-dlq-replays", str(MOST_REPLAYS).encode())]
     put_aside(telltale, LOGIN, b"x", code="unresolved_account", more=spent)
@@ -108,38 +108,42 @@ def test_a_letter_that_keeps_coming_back_stays(telltale: Telltale) -> None:
     assert states(telltale) == {"login:2:0": "spent"}
 
 
-def test_a_record_that_is_not_in_its_letter_is_not_sent(telltale: Telltale) -> None:
+def test_a_record_that_is_not_in_its_dead_letter_is_not_sent(telltale: Telltale) -> None:
     """Its value is empty there: as an event it would be another one."""
     put_aside(telltale, LOGIN, b"", code="too_large")
 
     answer = telltale("dlq", "replay", "--code", "too_large", "--yes")
 
     assert values(telltale, LOGIN) == []
-    assert "1 stay: too large for a letter" in answer.err
+    assert "1 stay: too large for a dead letter" in answer.err
 
 
-def test_a_dropped_letter_is_never_sent(telltale: Telltale) -> None:
+def test_a_dropped_dead_letter_is_never_sent(telltale: Telltale) -> None:
     """Who dropped it and why is kept; its bytes are too, until retention takes them."""
     put_aside(telltale, LOGIN, b"x", code="unresolved_account")
 
     answer = telltale("dlq", "drop", "--code", "unresolved_account", "--yes", "--why", "a test account")
     telltale("dlq", "replay", "--yes")
 
-    assert answer.out == "1 letter (1 unresolved_account) dropped\n"
+    assert answer.out == "1 dead letter (1 unresolved_account) dropped\n"
     assert values(telltale, LOGIN) == []
-    (letter,) = letters(telltale)
-    assert letter.mark is not None
-    assert (letter.state, letter.mark.why, letter.record.value) == ("dropped", "a test account", b"x")
+    (dead_letter,) = dead_letters(telltale)
+    assert dead_letter.mark is not None
+    assert (dead_letter.state, dead_letter.mark.why, dead_letter.record.value) == (
+        "dropped",
+        "a test account",
+        b"x",
+    )
 
 
 @pytest.mark.parametrize("options", [[], ["--yes", "--why", "w"], ["--source", "login", "--yes"]])
 def test_dropping_needs_a_choice_and_a_reason(options: list[str]) -> None:
-    """Everything is dropped by nobody in earnest; and nobody knows a year later why a letter was. Exit code 2."""
+    """Everything is dropped by nobody in earnest; and nobody knows a year later why a dead letter was. Exit code 2."""
     assert Telltale(brokers="127.0.0.1:1")("dlq", "drop", *options).code == 2
 
 
 def test_a_replay_keeps_to_its_rate(telltale: Telltale) -> None:
-    """Whoever sends a day's letters again into a busy pipeline can leave room for the day."""
+    """Whoever sends a day's dead letters again into a busy pipeline can leave room for the day."""
     put_aside(telltale, LOGIN, *[b"x"] * 11, code="unresolved_account")
 
     began = time.monotonic()
@@ -172,20 +176,20 @@ def test_a_crash_repeats_no_more_than_an_account_remembers(
     told = telltale("dlq", "replay", "--yes").out
 
     sent = values(telltale, LOGIN)
-    assert told == f"{count} letters ({count} unresolved_account) sent\n"
+    assert told == f"{count} dead letters ({count} unresolved_account) sent\n"
     assert sent[:MOST_UNMARKED] == sent[MOST_UNMARKED : 2 * MOST_UNMARKED]
     assert len(sent) == count + MOST_UNMARKED
     assert set(states(telltale).values()) == {"replayed"}
 
 
-def test_the_doctor_warns_of_letters_that_wait_for_somebody(telltale: Telltale) -> None:
+def test_the_doctor_warns_of_dead_letters_that_wait_for_somebody(telltale: Telltale) -> None:
     """Not of those that are done with, nor of the marks that say so."""
 
     def finding() -> list[str]:
         return [
             r["state"]
             for r in telltale("doctor", "--json", "--watch", "1", TELLTALE_TICK_SECONDS="1").rows
-            if r["check"] == "letters"
+            if r["check"] == "dead_letters"
         ]
 
     put_aside(telltale, LOGIN, b"x", code="range")

@@ -1,4 +1,4 @@
-"""``telltale doctor``: a line a check, the way out under what is wrong, exit code 1 on FAIL."""
+"""``telltale doctor``: a line a check, the hint under what is wrong, exit code 1 on FAIL."""
 
 import re
 import subprocess
@@ -75,11 +75,11 @@ def test_the_same_as_json(telltale: Telltale) -> None:
     """For monitoring that reads commands."""
     rows = telltale("doctor", "--json", "--watch", "1", TELLTALE_TICK_SECONDS="1").rows
 
-    assert {"check": "letters", "state": "ok", "says": "dead letters: 0", "way_out": ""} in rows
+    assert {"check": "dead_letters", "state": "ok", "says": "dead letters: 0", "hint": ""} in rows
 
 
 def test_without_a_broker_what_needs_one_is_not_checked(postgres: str) -> None:
-    """One FAIL with its way out, not one for each check that would have asked the broker."""
+    """One FAIL with its hint, not one for each check that would have asked the broker."""
     answer = Telltale(brokers="127.0.0.1:1", database_url=postgres)("doctor")
 
     assert answer.code == 1
@@ -200,7 +200,7 @@ def test_a_sink_that_stores_elsewhere_fails(telltale: Telltale) -> None:
     assert "FAIL  stored      1 records the sink has stored are not in this database" in answer.out
 
 
-def test_scorecards_that_are_not_in_force_are_a_warning(telltale: Telltale, tmp_path: Path) -> None:
+def test_scorecards_that_are_not_active_are_a_warning(telltale: Telltale, tmp_path: Path) -> None:
     """Files that were edited and not applied score nothing."""
     shipped = Path(sys.modules["pipeline"].__file__ or "").parent / "scorecards" / "mid.toml"
     (tmp_path / "mid.toml").write_text(shipped.read_text().replace('version = "1"', 'version = "1-ours"'))
@@ -226,7 +226,7 @@ def test_dead_letters_are_a_warning(telltale: Telltale) -> None:
 
     answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
 
-    assert state(answer, "letters") == "warn"
+    assert state(answer, "dead_letters") == "warn"
     assert "dead letters: 1" in answer.out
 
 

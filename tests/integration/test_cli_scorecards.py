@@ -40,11 +40,11 @@ def in_log(telltale: Telltale) -> dict[int, list[list[str]]]:
 
 
 def test_scorecards_are_written_to_every_partition_once(telltale: Telltale) -> None:
-    """Every worker reads them from its own partitions; those in force already are left alone."""
+    """Every worker reads them from its own partitions; those active already are left alone."""
     first, second = telltale("scorecards", "apply"), telltale("scorecards", "apply")
 
     assert first.out == "enterprise 1, mid 1, onboarding 1, small 1: written to 4 partitions\n"
-    assert second.out == "enterprise 1, mid 1, onboarding 1, small 1: in force already\n"
+    assert second.out == "enterprise 1, mid 1, onboarding 1, small 1: active already\n"
     assert {len(written) for written in in_log(telltale).values()} == {1}
 
 

@@ -20,7 +20,7 @@ def test_topics_are_made_once_and_found_as_declared(broker: str) -> None:
     assert "the embedded broker has no topic settings" in second.err
 
 
-def test_another_partition_count_fails_with_the_way_out(broker: str) -> None:
+def test_another_partition_count_fails_with_the_hint(broker: str) -> None:
     """With twelve in the settings and four on the broker, accounts would be looked for in the wrong places."""
     answer = Telltale(brokers=broker)("topics", "apply", TELLTALE_PARTITIONS="12")
 

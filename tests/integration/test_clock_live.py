@@ -47,7 +47,7 @@ def due_then(log: AccountLog, due: int) -> list[tuple[Any, dict[str, Any]]]:
     return [(record, event) for record, event in alerts if event["due_at"] == due]
 
 
-def figures(log: Path) -> str:
+def reported(log: Path) -> str:
     """What both workers tell Prometheus, as Prometheus reads it."""
     lines = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
     addresses = [line["metrics"] for line in lines if line["event"] == "process.started"]
@@ -80,7 +80,7 @@ def test_an_account_goes_dark_within_a_tick_of_its_moment(
         eventually(lambda: due_then(log, due), 30)
         [(alert, event)] = due_then(log, due)
         time.sleep(1.1)  # the figures are told once a second
-        told = figures(pipeline.log)
+        told = reported(pipeline.log)
     finally:
         for worker in workers:
             worker.send_signal(signal.SIGTERM)

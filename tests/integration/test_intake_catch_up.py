@@ -60,11 +60,13 @@ def answer(number: int) -> dict[str, Any]:
 
 
 def facts(number: int) -> dict[str, Any]:
-    standing = {"segment": "MID", "lifecycle_stage": "LIVE", "domains": [], "external_ids": {}}
-    return standing | {"name": f"Account {number}"}
+    derived = {"segment": "MID", "lifecycle_stage": "LIVE", "domains": [], "external_ids": {}}
+    return derived | {"name": f"Account {number}"}
 
 
-def test_inputs_that_span_a_day_are_logged_abreast(broker: str, eventually: Callable[..., None]) -> None:
+def test_inputs_that_span_a_day_are_logged_aligned_in_time(
+    broker: str, eventually: Callable[..., None]
+) -> None:
     """
     No entry is observed more than the lead before one that stands in front of it; fetched input by input it is most of a day.
 

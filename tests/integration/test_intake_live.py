@@ -204,9 +204,13 @@ async def test_records_that_a_broker_or_a_codec_could_choke_on_are_put_aside(int
     await intake.send(LOGINS, login("behind"), partition=3)
     await until(lambda: "behind" in intake.logged())
 
-    letters = intake.log.read(f"{LOGINS}.dlq")[before:]
-    codes = [dict(letter.headers)["telltale-dlq-code"] for letter in letters]
-    assert [(letter.key, letter.value) for letter in letters] == [(None, b""), (b"null", None), (None, None)]
+    dead_letters = intake.log.read(f"{LOGINS}.dlq")[before:]
+    codes = [dict(dead_letter.headers)["telltale-dlq-code"] for dead_letter in dead_letters]
+    assert [(dead_letter.key, dead_letter.value) for dead_letter in dead_letters] == [
+        (None, b""),
+        (b"null", None),
+        (None, None),
+    ]
     assert codes == [b"too_large", b"decode", b"decode"]
 
 

@@ -171,7 +171,7 @@ def test_lag_counts_what_a_group_has_not_committed(client: Configuration) -> Non
     assert offsets(client, ["a.v1"])["a.v1", 0] == (0, 5)
 
 
-def test_waiting_for_a_broker_that_is_not_there_ends_with_the_way_out() -> None:
+def test_waiting_for_a_broker_that_is_not_there_ends_with_the_hint() -> None:
     """It says once that it waits and why, then names the address and the settings."""
     client = client_configuration("127.0.0.1:1", Security())
     said: list[str] = []

@@ -85,7 +85,7 @@ async def test_an_upgraded_group_may_be_written_to(broker: EmbeddedBroker) -> No
 async def test_a_health_worker_says_what_it_reads_before_there_is_an_entry(broker: EmbeddedBroker) -> None:
     """Or intake and health would wait for each other."""
     app = make_app(GROUP, brokers=broker.bootstrap, partitions=PARTITIONS, heartbeat_seconds=0.5)
-    worker = HealthWorker(app, contract=CONTRACT, registry=EmbeddedRegistry(CONTRACT), log_incarnation=str)
+    worker = HealthWorker(app, contract=CONTRACT, registry=EmbeddedRegistry(CONTRACT), log_topic_id=str)
     async with worker.prepared():
         await app.start()
         await app.stop()

@@ -167,11 +167,15 @@ def test_what_cannot_be_used_goes_aside_with_a_code_and_its_neighbours_are_proce
         stored = "SELECT 1 FROM health_change, jsonb_array_elements(causes) c WHERE c->>'event_id' = %s"
         for event_id in ("survey-2", "login-3"):
             eventually(lambda event_id=event_id: pipeline.rows(stored, event_id), 60)
-        letters = outsider.messages("customer.login.v1.dlq") + outsider.messages("customer.survey.v1.dlq")
+        dead_letters = outsider.messages("customer.login.v1.dlq") + outsider.messages(
+            "customer.survey.v1.dlq"
+        )
 
-    codes = sorted(dict(letter.headers())["telltale-dlq-code"].decode() for letter in letters)
+    codes = sorted(dict(dead_letter.headers())["telltale-dlq-code"].decode() for dead_letter in dead_letters)
     assert codes == ["decode", "future_timestamp", "range", "unknown_schema", "unresolved_account"]
-    garbage = next(letter for letter in letters if letter.value() == b"garbage")
+    garbage = next(dead_letter for dead_letter in dead_letters if dead_letter.value() == b"garbage")
     assert garbage.key() == b"k"
     assert dict(garbage.headers())["__connect.errors.topic"] == b"customer.login.v1"
-    assert not any(b"nobody.example" in value for letter in letters for _, value in letter.headers())
+    assert not any(
+        b"nobody.example" in value for dead_letter in dead_letters for _, value in dead_letter.headers()
+    )

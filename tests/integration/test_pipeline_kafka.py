@@ -63,7 +63,7 @@ def test_workers_killed_in_mid_stream_change_no_total(
     for prepare in (("topics", "apply"), ("db", "upgrade"), ("scorecards", "apply")):
         assert telltale(*prepare).code == 0
     outsider = Outsider(kafka.bootstrap, PREFIX)
-    dice, sent = random.Random(11), Counter[str]()
+    rng, sent = random.Random(11), Counter[str]()
     names = [f"acc-{number}" for number in range(ACCOUNTS)]
     commands = {f"{kind}-{number}": ("worker", kind) for kind in ("intake", "health") for number in (1, 2)}
     workers = {name: pipeline.start(*words) for name, words in commands.items()}
@@ -71,7 +71,7 @@ def test_workers_killed_in_mid_stream_change_no_total(
     try:
         for third, victim in enumerate(("health-1", "intake-1", None)):
             for number in range(third * EVENTS // 3, (third + 1) * EVENTS // 3):
-                account_id = dice.choice(names)
+                account_id = rng.choice(names)
                 outsider.send("customer.login.v1", a_login(number, account_id))
                 sent[account_id] += 1
             outsider.flush()

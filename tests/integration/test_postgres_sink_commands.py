@@ -67,7 +67,7 @@ def test_a_running_sink_reads_a_rewound_topic_again(
     assert value(postgres, "SELECT count(DISTINCT committed_at) FROM health_change") > 1
 
 
-def test_a_topic_made_anew_is_read_after_rewinding_it(telltale: Telltale, migrated: str) -> None:
+def test_a_topic_recreated_is_read_after_rewinding_it(telltale: Telltale, migrated: str) -> None:
     """The stored id was another one's; the position begins at 0 and takes the id that is there."""
     with target(migrated, group=GROUP) as sink:
         sink.claim([record(snapshot()).partition], {CURRENT: "first"})
@@ -109,8 +109,8 @@ def test_rejected_records_are_listed_and_retried(telltale: Telltale, migrated: s
     assert [row["key"] for row in telltale("sink", "rejected", "--json").rows] == ["birch"]
 
 
-def test_the_doctor_counts_what_was_set_aside(telltale: Telltale, migrated: str) -> None:
-    """A warning with the way out; all is well where there is none."""
+def test_the_doctor_counts_what_was_quarantined(telltale: Telltale, migrated: str) -> None:
+    """A warning with the hint; all is well where there is none."""
 
     def finding() -> dict[str, str]:
         [found] = [
@@ -127,10 +127,10 @@ def test_the_doctor_counts_what_was_set_aside(telltale: Telltale, migrated: str)
 
     assert (before["state"], before["says"]) == ("ok", "records the Postgres sink set aside: 0")
     assert (after["state"], after["says"]) == ("warn", "records the Postgres sink set aside: 1")
-    assert "telltale sink retry" in after["way_out"]
+    assert "telltale sink retry" in after["hint"]
 
 
-def test_tables_that_are_old_are_named_with_the_way_out(telltale: Telltale, migrated: str) -> None:
+def test_tables_that_are_old_are_named_with_the_hint(telltale: Telltale, migrated: str) -> None:
     """A database that was not upgraded has no such table."""
     migrations.downgrade(migrated, "0002")
 

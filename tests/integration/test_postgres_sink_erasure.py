@@ -137,7 +137,7 @@ def test_what_was_not_stored_is_counted(sink: PostgresTarget, migrated: str) -> 
     assert rows(migrated, "SELECT * FROM alert") == []
 
 
-def test_an_unreadable_record_of_an_erased_account_is_not_set_aside(
+def test_an_unreadable_record_of_an_erased_account_is_not_quarantined(
     sink: PostgresTarget, migrated: str
 ) -> None:
     """Its bytes hold the name, too: neither before nor after the null, nor by a retry."""

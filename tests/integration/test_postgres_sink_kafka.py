@@ -47,7 +47,7 @@ def delete(kafka: LocalKafka, topics: list[str]) -> None:
         deleted.result()
 
 
-def test_a_topic_made_anew_is_noticed_by_its_id(
+def test_a_topic_recreated_is_noticed_by_its_id(
     kafka: LocalKafka, postgres: str, prefix: str, eventually: Eventually
 ) -> None:
     """Its offsets are there, so only the id tells that they are others: the sink stops instead of leaving them out."""

@@ -79,7 +79,7 @@ def test_sinks_share_the_work_and_take_it_over_from_each_other(broker: str, post
     assert rows(postgres, "SELECT DISTINCT version FROM health_snapshot") == [(9,)]
 
 
-def test_rubbish_in_a_topic_is_set_aside_and_the_sink_goes_on(broker: str, postgres: str) -> None:
+def test_rubbish_in_a_topic_is_quarantined_and_the_sink_goes_on(broker: str, postgres: str) -> None:
     """
     What stands before, beside and behind it is stored, and the group's position is behind all.
 
@@ -120,7 +120,7 @@ def test_a_sink_without_a_broker_says_so_and_waits(postgres: str) -> None:
 
 
 def test_a_position_the_topic_does_not_have_stops_the_sink(broker: str, postgres: str) -> None:
-    """The topic was made anew, or retention was shorter than the sink's absence: no record is stepped over."""
+    """The topic was recreated, or retention was shorter than the sink's absence: no record is stepped over."""
     migrations.upgrade(postgres)
     produce(broker, history(range(1, 2)))
     run_sql(

@@ -52,7 +52,7 @@ def test_who_comes_second_waits_for_the_first_to_finish(postgres: str) -> None:
 
 
 @pytest.mark.parametrize("there", ["base", "0001"])
-def test_tables_that_are_missing_or_old_are_refused_with_the_way_out(postgres: str, there: str) -> None:
+def test_tables_that_are_missing_or_old_are_refused_with_the_hint(postgres: str, there: str) -> None:
     """A sink does not begin on tables it does not know, and says which command makes them."""
     migrations.upgrade(postgres)
     migrations.downgrade(postgres, there)

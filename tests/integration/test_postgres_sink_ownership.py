@@ -37,7 +37,7 @@ TAKEN_OVER = {
 
 @pytest.mark.parametrize("taken_over", TAKEN_OVER.values(), ids=TAKEN_OVER)
 def test_a_zombie_stores_nothing(sink: PostgresTarget, migrated: str, taken_over: str) -> None:
-    """An owner that slept through the loss of its partition is refused, and stops with the way out."""
+    """An owner that slept through the loss of its partition is refused, and stops with the hint."""
     run_sql(migrated, taken_over)
 
     with pytest.raises(Fenced, match=r"health\.current") as fenced:
@@ -73,8 +73,8 @@ def test_a_batch_that_is_stored_already_is_refused(sink: PostgresTarget) -> None
         sink.write(batch)
 
 
-def test_positions_of_a_topic_made_anew_are_refused(sink: PostgresTarget) -> None:
-    """Offsets begin again in a topic made anew; the stored ones would skip as many of its records."""
+def test_positions_of_a_topic_recreated_are_refused(sink: PostgresTarget) -> None:
+    """Offsets begin again in a topic recreated; the stored ones would skip as many of its records."""
     sink.claim(PARTITIONS, {})
     sink.claim(PARTITIONS, {CURRENT: "first"})
     sink.claim(PARTITIONS, {CURRENT: "first"})

@@ -1,4 +1,4 @@
-"""A month that somebody detached, to archive it, does not stop the sink: it is attached again, or named with the way out."""
+"""A month that somebody detached, to archive it, does not stop the sink: it is attached again, or named with the hint."""
 
 import pytest
 from postgres_sink_parts import CHANGE, change, record, rows, run_sql, target

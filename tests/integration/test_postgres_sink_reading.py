@@ -66,12 +66,12 @@ def test_revenue_at_risk_is_that_of_at_risk_and_critical_by_currency(
     """Worked out by hand: who has left counts nowhere, and an account without revenue counts as an account."""
     sink.write([record(each) for each in PORTFOLIO])
 
-    figures = {
+    reported = {
         (line.group, line.currency): (line.accounts, line.accounts_at_risk, line.cmrr, line.cmrr_at_risk)
         for line in reader.portfolio()
     }
 
-    assert figures == {
+    assert reported == {
         ("SMALL", "EUR"): (3, 2, 700, 600),
         ("SMALL", "USD"): (1, 1, 800, 800),
         ("SMALL", None): (1, 1, 0, 0),

@@ -78,7 +78,7 @@ BAD: dict[str, tuple[str, Callable[[], Record]]] = {
 
 
 @pytest.mark.parametrize(("code", "bad"), BAD.values(), ids=BAD)
-def test_a_record_that_cannot_be_stored_is_set_aside_as_received(
+def test_a_record_that_cannot_be_stored_is_quarantined_as_received(
     sink: PostgresTarget, migrated: str, code: str, bad: Callable[[], Record]
 ) -> None:
     """Its neighbours are stored, the position stands behind all, and the record is kept byte for byte with the reason."""
@@ -171,7 +171,7 @@ def test_a_flood_of_refused_rows_stops_the_sink(migrated: str) -> None:
 
 
 @pytest.mark.usefixtures("small_flood")
-def test_an_operator_may_have_a_flood_set_aside(migrated: str) -> None:
+def test_an_operator_may_have_a_flood_quarantined(migrated: str) -> None:
     """Once it is known to be worthless. It is also what the sink does with the guard off: it drains the topic."""
     assert flooded(migrated, bad_every=1, accept_flood=True) == 40
     assert value(migrated, "SELECT count(*) FROM sink_rejected") == 40
@@ -221,10 +221,10 @@ def test_tables_that_fit_no_record_stop_the_sink(
     assert rows(migrated, REJECTED) == []
 
 
-def test_the_log_and_the_figures_tell_of_it_and_show_no_contents(sink: PostgresTarget, migrated: str) -> None:
-    """One line per record, with its place, the reason and the way out; what the row says stays in the database."""
-    letters = metrics.DEAD_LETTERS.labels(CURRENT, "sink_constraint")
-    before = letters._value.get()
+def test_the_log_and_the_metrics_tell_of_it_and_show_no_contents(sink: PostgresTarget, migrated: str) -> None:
+    """One line per record, with its place, the reason and the hint; what the row says stays in the database."""
+    dead_letters = metrics.DEAD_LETTERS.labels(CURRENT, "sink_constraint")
+    before = dead_letters._value.get()
 
     with refusing(migrated, "owner <> 'Secret'"), capture_logs() as lines:
         sink.write([record(snapshot(owner="Secret"), offset=3), record(snapshot("good"))])
@@ -234,10 +234,10 @@ def test_the_log_and_the_figures_tell_of_it_and_show_no_contents(sink: PostgresT
     assert "operators" in line["reason"]
     assert "telltale sink retry" in line["hint"]
     assert "Secret" not in str(line)
-    assert letters._value.get() == before + 1
+    assert dead_letters._value.get() == before + 1
 
 
-def test_what_was_set_aside_is_stored_when_its_cause_is_mended(sink: PostgresTarget, migrated: str) -> None:
+def test_what_was_quarantined_is_stored_when_its_cause_is_mended(sink: PostgresTarget, migrated: str) -> None:
     """While the cause stands nothing changes; a newer version that was stored meanwhile is not overwritten."""
     bad = {"account_name": "Bad"}
     scored = (("x", None), (SCORED_AT, b"1"), (SCORED_AT, b"1700000000000"))
@@ -260,7 +260,7 @@ def test_what_was_set_aside_is_stored_when_its_cause_is_mended(sink: PostgresTar
     assert produced_at.timestamp() * 1000 == late.timestamp
 
 
-def test_records_at_the_same_offset_of_a_topic_made_anew_are_both_kept(
+def test_records_at_the_same_offset_of_a_topic_recreated_are_both_kept(
     sink: PostgresTarget, migrated: str
 ) -> None:
     """Offsets begin again, records do not; a topic that is only read again brings the same ones."""

@@ -97,7 +97,7 @@ AWAY = {
 
 
 @pytest.mark.parametrize("state", AWAY.values(), ids=AWAY)
-def test_a_server_in_trouble_counts_as_away_and_nothing_is_set_aside(
+def test_a_server_in_trouble_counts_as_away_and_nothing_is_quarantined(
     sink: PostgresTarget, migrated: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The consumer waits and asks where to read on; the same batch is stored when the trouble is over."""

@@ -49,7 +49,7 @@ def supervised(tree: ProcessTree, bootstrap: str, logs: Path) -> None:
 
 
 def newest(log: AccountLog) -> dict[int, dict[bytes, bytes]]:
-    """What is in force of the changelog: of every key the highest position."""
+    """What is active of the changelog: of every key the highest position."""
     states: dict[int, dict[bytes, bytes]] = {}
     for record in log.read(CHANGELOG):
         values = states.setdefault(record.partition, {})
@@ -103,7 +103,7 @@ def test_a_running_worker_takes_the_new_epoch_over_and_goes_on_from_it(
         log.client,
         contract=CONTRACT,
         registry=EmbeddedRegistry(CONTRACT),
-        table=HealthTable(group="telltale-health", changelog=CHANGELOG, incarnation=""),
+        table=HealthTable(group="telltale-health", changelog=CHANGELOG, topic_id=""),
         lease_seconds=Lease(SESSION_SECONDS).seconds,
         say=lambda _line: log.append(next(coming, [])),
     )
@@ -119,7 +119,7 @@ def test_a_running_worker_takes_the_new_epoch_over_and_goes_on_from_it(
     assert "Traceback" not in said
 
 
-def test_a_state_that_a_worker_refuses_is_made_anew(
+def test_a_state_that_a_worker_refuses_is_recreated(
     broker: str, tree: ProcessTree, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
     """The worker names the command; what the rebuild does not know is of an older epoch, and no part of the state."""

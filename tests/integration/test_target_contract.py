@@ -248,7 +248,7 @@ def test_a_store_that_is_away_is_told_apart_and_gone_on_with(store: Store, owner
     assert store.stored() == versions(0, 4)
 
 
-def test_a_record_that_cannot_be_stored_is_set_aside_as_received(store: Store, owner: Target) -> None:
+def test_a_record_that_cannot_be_stored_is_quarantined_as_received(store: Store, owner: Target) -> None:
     """Its neighbours are stored, and the position stands behind all of them."""
     [before, bad, after] = changes(0, 3)
 

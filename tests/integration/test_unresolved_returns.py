@@ -17,10 +17,10 @@ from returning_intake import LOGINS, TICKETS, Live, login, ticket, until
 from worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog
 
 from agents.app import make_app
+from agents.dead_letter_returns import DeadLetterReturns
 from agents.intake import IntakeWorker
 from agents.lane.writer import append
-from agents.letter_returns import LetterReturns
-from agents.waiting_letters import Place
+from agents.pending_dead_letters import Place
 from pipeline import metrics
 from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.intake.pseudonyms import Pseudonyms
@@ -59,7 +59,7 @@ async def intake() -> AsyncIterator[Live]:
 
 
 @asynccontextmanager
-async def beside(returns: LetterReturns) -> AsyncIterator[LetterReturns]:
+async def beside(returns: DeadLetterReturns) -> AsyncIterator[DeadLetterReturns]:
     """Run *returns* for the length of the block."""
     running = asyncio.create_task(returns.run())
     try:
@@ -155,7 +155,7 @@ async def test_a_crash_before_the_mark_repeats_what_the_account_drops(
             raise KafkaError("the broker is gone")
         return await append(app, topic, *batch)
 
-    monkeypatch.setattr("agents.letter_returns.append", failing_once)
+    monkeypatch.setattr("agents.dead_letter_returns.append", failing_once)
     monkeypatch.setattr(intake.worker._returns, "_retry_seconds", 0.0)
     left = intake.waiting()
     await intake.send(LOGINS, login("crash", external_id="e-crash"))
@@ -175,14 +175,14 @@ async def test_a_restart_returns_what_became_known_meanwhile_and_nothing_twice(
     """What was returned before is marked, and only what waits is sent; and nothing before it is our turn."""
     await intake.know("meanwhile", external_ids={"app": "e-meanwhile"})
     await until(lambda: "meanwhile" in intake.worker._intake._directory)
-    turn = False
+    transition = False
     monkeypatch.setattr(intake.worker._returns, "_owns", lambda: False)  # our own worker's turn is over
-    async with beside(intake.returns(lambda: turn)) as restarted:
+    async with beside(intake.returns(lambda: transition)) as restarted:
         before = len(intake.log.read(LOGINS))
         intake.put_aside(login("meanwhile", external_id="e-meanwhile"))
         assert intake.placed("meanwhile") == []
 
-        turn = True
+        transition = True
         await until(lambda: intake.placed("meanwhile") == ["meanwhile"])
         await until(lambda: restarted._waiting is not None and not restarted._touched)
 
@@ -197,17 +197,17 @@ async def test_a_worker_that_has_lost_the_clock_sends_nothing_until_it_has_it_ag
     monkeypatch.setattr(intake.worker._returns, "_owns", lambda: False)
     await intake.know("later", external_ids={"app": "e-later"})
     await until(lambda: "later" in intake.worker._intake._directory)
-    turn = True
-    async with beside(intake.returns(lambda: turn)) as other:
+    transition = True
+    async with beside(intake.returns(lambda: transition)) as other:
         await until(lambda: other._waiting is not None)
-        waiting, turn = other._waiting, False
+        waiting, transition = other._waiting, False
         intake.put_aside(login("later", external_id="e-later"))
         await until(lambda: ("app", "e-later") in other._touched)
         await intake.send(LOGINS, login("meanwhile-2", account_id="later"))
         await until(lambda: "meanwhile-2" in intake.placed("later"))
         assert intake.placed("later") == ["meanwhile-2"]
 
-        turn = True
+        transition = True
         await until(lambda: intake.placed("later") == ["meanwhile-2", "later"])
 
         assert other._waiting is waiting
@@ -232,8 +232,8 @@ async def test_dead_letter_topics_that_were_recreated_are_read_again_and_said_on
             other.changed([("app", "e-again")])
             await until(lambda: intake.placed("again") == ["again"])
 
-    [said] = [line for line in logs if line["event"] == "letters.topics_changed"]
-    assert said["reason"] == f"{LOGINS}.dlq was deleted and made again: its id was first and is second"
+    [said] = [line for line in logs if line["event"] == "dead letters.topics_changed"]
+    assert said["reason"] == f"{LOGINS}.dlq was deleted and recreated: its id was first and is second"
 
 
 @live
@@ -254,9 +254,9 @@ async def test_a_dead_letter_that_is_gone_is_said_once_and_given_up(
             other.changed([claim])
             await until(lambda: not other._waiting.waiting_for([claim]))
 
-    assert [line["letters"] for line in logs if line["event"] == "letters.gone"] == [1]
+    assert [line["dead_letters"] for line in logs if line["event"] == "dead letters.gone"] == [1]
 
 
 def returned() -> float:
-    """Letters returned since the start, as the metric tells."""
-    return sum(s.value for family in metrics.LETTERS_RETURNED.collect() for s in family.samples)
+    """Dead letters returned since the start, as the metric tells."""
+    return sum(s.value for family in metrics.DEAD_LETTERS_RETURNED.collect() for s in family.samples)

@@ -76,9 +76,9 @@ def test_no_label_can_hold_an_account() -> None:
 def test_seeding_makes_every_combination_exist_at_zero() -> None:
     """A rate over a series that is absent is no 0, and no alert."""
     registry = CollectorRegistry()
-    letters = Counter("letters", "Letters.", ["topic", "code"], registry=registry)
+    dead_letters = Counter("dead_letters", "Dead letters.", ["topic", "code"], registry=registry)
 
-    metrics.seed(letters, topic=["a", "b"], code=["decode", "range"])
+    metrics.seed(dead_letters, topic=["a", "b"], code=["decode", "range"])
 
     series = {
         (s.labels["topic"], s.labels["code"]): s.value

@@ -154,7 +154,7 @@ def test_the_database_address_names_its_driver(monkeypatch: pytest.MonkeyPatch) 
 def test_a_database_address_that_a_driver_would_misread_is_refused(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would take a part of the password for the host and name it in its error; the way out is escaping."""
+    """It would take a part of the password for the host and name it in its error; the hint is escaping."""
     monkeypatch.setenv("TELLTALE_DATABASE_URL", url)
 
     with pytest.raises(InvalidSettings, match="TELLTALE_DATABASE_URL: must be") as refused:

@@ -33,9 +33,9 @@ class Component:
     """
     A part of the score.
 
-    *looks_at* are the bits of ``touched`` after which it is assessed again; it is assessed anyway on every new
+    *looks_at* are the bits of ``dirty`` after which it is assessed again; it is assessed anyway on every new
     day and at ``look_again_at``. *assess* takes the state, the time (``state.as_of``) and the scorecard. Deadlines have
-    passed when they are not after ``state.clock``.
+    passed when they are not after ``state.watermark``.
     """
 
     name: str

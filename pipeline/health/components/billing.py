@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count
+from pipeline.health.dirty import INVOICES
 from pipeline.health.invoices import DISPUTED, FAILED, Assessed, Shrinkage
 from pipeline.health.scorecard import Billing, Scorecard
-from pipeline.health.touched import INVOICES
 from pipeline.health.windows import DAY
 
 
@@ -21,8 +21,8 @@ def score_billing(state: AccountState, now: int, scorecard: Scorecard) -> Assess
     if not invoices.last_step_at:
         return Assessment(None, "no invoice seen yet")
     fresh_until = invoices.last_step_at + numbers.fresh_days * DAY
-    unpaid = invoices.book.open
-    if fresh_until <= state.clock and not unpaid:
+    unpaid = invoices.lifecycle.open
+    if fresh_until <= state.watermark and not unpaid:
         return Assessment(None, f"no invoice for {count((now - invoices.last_step_at) // DAY, 'day')}")
     day = now // DAY
     known = invoices.assessed
@@ -60,7 +60,7 @@ def _past_due(state: AccountState, day: int, numbers: Billing) -> tuple[float, s
     amount = sum(
         (
             other.amount
-            for other in state.invoices.book.open.values()
+            for other in state.invoices.lifecycle.open.values()
             if other.currency == bill.currency and other.due_day < day
         ),
         Decimal(0),

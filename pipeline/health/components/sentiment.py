@@ -9,9 +9,9 @@ from functools import lru_cache
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count
 from pipeline.health.curves import Curve, Steps
+from pipeline.health.dirty import SURVEYS
 from pipeline.health.scorecard import Scorecard, Sentiment
 from pipeline.health.surveys import KINDS, Surveys, Valued
-from pipeline.health.touched import SURVEYS
 from pipeline.health.windows import DAY
 
 _NPS = KINDS.index("NPS")

@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component, count, duration
+from pipeline.health.dirty import FACTS, TICKETS
 from pipeline.health.scorecard import Scorecard, Support
 from pipeline.health.tickets import P1, SEVERITIES, Usual, solve_limits
-from pipeline.health.touched import FACTS, TICKETS
 from pipeline.health.windows import DAY, MINUTE, week_of
 
 _MONTH = 30
@@ -27,8 +27,8 @@ def score_support(state: AccountState, now: int, scorecard: Scorecard) -> Assess
     if not tickets.last_step_at:
         return Assessment(None, "no ticket seen yet")
     fresh_until = tickets.last_step_at + numbers.fresh_days * DAY
-    unsolved = tickets.book.open
-    if fresh_until <= state.clock and not unsolved:
+    unsolved = tickets.lifecycle.open
+    if fresh_until <= state.watermark and not unsolved:
         return Assessment(None, f"no ticket for {count((now - tickets.last_step_at) // DAY, 'day')}")
     day = now // DAY
     volume, text = _volume(state, day, numbers)
@@ -50,7 +50,7 @@ def _volume(state: AccountState, day: int, numbers: Support) -> tuple[float, str
     text = f"{count(opened, 'ticket')} in 30 days, usually {usual:.1f}"
     if (
         usual >= numbers.regular_tickets
-        and not tickets.book.open
+        and not tickets.lifecycle.open
         and not tickets.opened.total(day - numbers.silent_days + 1, day)
     ):
         return numbers.silent, f"no ticket for {numbers.silent_days} days, usually {usual:.1f} in 30 days"
@@ -86,8 +86,8 @@ def _open_costs(
     state: AccountState, now: int, numbers: Support, limits: Sequence[int], costs: list[_Cost]
 ) -> int:
     """Cost of open tickets; returns when the next of their deadlines ends, 0 if none is ahead."""
-    next_end, old, clock = 0, 0, state.clock
-    for ticket in state.tickets.book.open.values():
+    next_end, old, watermark = 0, 0, state.watermark
+    for ticket in state.tickets.lifecycle.open.values():
         old += now - ticket.opened_at >= numbers.old_days * DAY
         late_after = ticket.late_after(limits)
         if not late_after:
@@ -98,15 +98,15 @@ def _open_costs(
             reply_by = ticket.opened_at + round(numbers.reply_minutes[ticket.severity - 1] * MINUTE)
         if ticket.severity == P1:
             costs.append((numbers.open_p1, f"a P1 open for {duration(now - late_after + limit)}"))
-        if late_after <= clock:
+        if late_after <= watermark:
             age = duration(now - late_after + limit)
             costs.append((breach, f"a {SEVERITIES[ticket.severity]} open for {age} (SLA {duration(limit)})"))
-        elif 0 < reply_by <= clock:
+        elif 0 < reply_by <= watermark:
             age = duration(now - ticket.opened_at)
             words = f"a {SEVERITIES[ticket.severity]} without a reply for {age}"
             costs.append((breach * numbers.late_reply_share, words))
         for end in (late_after, reply_by):
-            if end > clock and (not next_end or end < next_end):
+            if end > watermark and (not next_end or end < next_end):
                 next_end = end
     if old:
         words = f"{count(old, 'ticket')} open for {numbers.old_days} days or more"

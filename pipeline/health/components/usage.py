@@ -6,9 +6,9 @@ The blend of breadth, volume and key people is damped by the silence, measured a
 
 from pipeline.health.account import AccountState, Volume
 from pipeline.health.components.assessment import Assessment, Component, count
+from pipeline.health.dirty import FACTS, LOGINS
 from pipeline.health.people import MEMORY_DAYS
 from pipeline.health.scorecard import Scorecard, Usage
-from pipeline.health.touched import FACTS, LOGINS
 from pipeline.health.windows import DAY, week_of
 
 _WEEK, _TWO_WEEKS = 7, 14
@@ -47,12 +47,12 @@ def score_usage(state: AccountState, now: int, scorecard: Scorecard) -> Assessme
     factor = 1.0
     dark_at = state.dark_at
     if dark_at:
-        silence = max(0, state.clock - state.last_login_at)
+        silence = max(0, state.watermark - state.last_login_at)
         factor = numbers.silence.at(silence / state.allowed_silence)
         if factor < 1:
             reason = f"no login for {count(silence // DAY, 'day')} (longest before: {state.longest_gap})"
     return Assessment(
-        round(points / weight * factor, 4), reason, None, dark_at if dark_at > state.clock else 0
+        round(points / weight * factor, 4), reason, None, dark_at if dark_at > state.watermark else 0
     )
 
 

@@ -6,10 +6,10 @@ from pipeline.health.account import AccountState
 from pipeline.health.band_floors import floor_evidence
 from pipeline.health.bands import forced
 from pipeline.health.components import COMPONENTS
+from pipeline.health.derived_state import Alert
 from pipeline.health.outputs import Evidence
 from pipeline.health.scorecard import BandEntered, Scorecard
 from pipeline.health.signs.sign import Finding, Sign
-from pipeline.health.standing import Alert
 
 _WORDS = {"AT_RISK": "at risk", "CRITICAL": "critical", "WATCH": "watch", "HEALTHY": "healthy"}
 
@@ -22,13 +22,13 @@ def find_bad_band(
     _explained: tuple[str, ...],
 ) -> Finding | None:
     """
-    Judged on the computed band. While a person's override is in force nothing opens: somebody has already looked.
+    Judged on the computed band. While a person's override is active nothing opens: somebody has already looked.
 
     Not when UNKNOWN; but what is open stays open then, for too little known is no recovery. The evidence is what made the band:
     the facts of the floor that forces it, and the score where that alone is as bad.
     """
-    standing = state.standing
-    band = forced(standing.band, standing.forced_by)
+    derived = state.derived
+    band = forced(derived.band, derived.forced_by)
     if alert is None and (state.override is not None or band == "UNKNOWN"):
         return None
     if band in {"HEALTHY", "WATCH"}:
@@ -36,17 +36,17 @@ def find_bad_band(
     severity = numbers.critical_severity if band == "CRITICAL" else numbers.at_risk_severity
     weakest = _weakest(state)
     words = f"is {_WORDS.get(band, 'unknown')}"
-    if standing.score is not None:
-        words += f", score {standing.score:.0f}"
-    if standing.forced_by is not None:
-        words += f", forced by {standing.forced_by}"
+    if derived.score is not None:
+        words += f", score {derived.score:.0f}"
+    if derived.forced_by is not None:
+        words += f", forced by {derived.forced_by}"
     elif weakest is not None:
         words += f"; weakest is {weakest[1]}: {weakest[2]}"
     evidence: list[Evidence] = []
-    if standing.forced_by is not None:
+    if derived.forced_by is not None:
         evidence += floor_evidence(state, state.as_of, scorecard)
-    if band == standing.band and standing.score is not None:
-        evidence.append(Evidence(fact="score", value=standing.score, usual=scorecard.bands.watch_from))
+    if band == derived.band and derived.score is not None:
+        evidence.append(Evidence(fact="score", value=derived.score, usual=scorecard.bands.watch_from))
         if weakest is not None:
             evidence.append(Evidence(fact=f"{weakest[1]}_score", value=weakest[0]))
     return Finding(
@@ -54,19 +54,19 @@ def find_bad_band(
         words,
         tuple(evidence),
         numbers.play,
-        standing.forced_due_at if band != standing.band else standing.band_due_at,
-        standing.moved_occurred_at,
-        standing.moved_heard_at,
+        derived.forced_due_at if band != derived.band else derived.band_due_at,
+        derived.moved_occurred_at,
+        derived.moved_heard_at,
     )
 
 
 def _weakest(state: AccountState) -> tuple[float, str, str] | None:
     """Score, name and reason of the known component with the lowest score."""
-    standing = state.standing
+    derived = state.derived
     return min(
         (
             (score, component.name, reason)
-            for score, component, reason in zip(standing.scores, COMPONENTS, standing.reasons, strict=True)
+            for score, component, reason in zip(derived.scores, COMPONENTS, derived.reasons, strict=True)
             if score is not None
         ),
         default=None,
@@ -74,9 +74,9 @@ def _weakest(state: AccountState) -> tuple[float, str, str] | None:
 
 
 def _recovered(state: AccountState) -> str:
-    standing = state.standing
-    score = "" if standing.score is None else f", score {standing.score:.0f}"
-    return f"is back to {_WORDS.get(standing.band, 'unknown')}{score}"
+    derived = state.derived
+    score = "" if derived.score is None else f", score {derived.score:.0f}"
+    return f"is back to {_WORDS.get(derived.band, 'unknown')}{score}"
 
 
 BAND = Sign(name="band", numbers=attrgetter("band_entered"), detect=find_bad_band, recovered=_recovered)

@@ -4,10 +4,10 @@ from operator import attrgetter
 
 from pipeline.health.account import AccountState
 from pipeline.health.components import COMPONENTS
+from pipeline.health.derived_state import Alert
 from pipeline.health.outputs import Evidence
 from pipeline.health.scorecard import Scorecard, ScoreDrop
 from pipeline.health.signs.sign import Finding, Sign
-from pipeline.health.standing import Alert
 from pipeline.health.trend import fall_within
 from pipeline.health.windows import date_text
 
@@ -24,7 +24,7 @@ def find_drop(
 
     Stays open until the score is back to within ``points`` less the hysteresis of where it fell from.
     """
-    score = state.standing.score
+    score = state.derived.score
     if alert is not None:
         before = alert.score_before
         if score is None or before is None:
@@ -54,20 +54,20 @@ def find_drop(
 
 
 def _finding(state: AccountState, numbers: ScoreDrop, reason: str, evidence: tuple[Evidence, ...]) -> Finding:
-    standing = state.standing
+    derived = state.derived
     return Finding(
         numbers.severity,
         reason,
         evidence,
         numbers.play,
         None,
-        standing.moved_occurred_at,
-        standing.moved_heard_at,
+        derived.moved_occurred_at,
+        derived.moved_heard_at,
     )
 
 
 def _recovered(state: AccountState) -> str:
-    score = state.standing.score
+    score = state.derived.score
     return "score has recovered" if score is None else f"score has recovered to {score:.0f}"
 
 

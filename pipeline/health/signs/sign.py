@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from pipeline.health.account import AccountState
+from pipeline.health.derived_state import Alert
 from pipeline.health.outputs import Evidence, Severity
 from pipeline.health.scorecard import Scorecard
-from pipeline.health.standing import Alert
 
 N = TypeVar("N")
 """The numbers of a sign: its table of a scorecard."""

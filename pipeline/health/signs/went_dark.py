@@ -4,10 +4,10 @@ from operator import attrgetter
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import count
+from pipeline.health.derived_state import Alert
 from pipeline.health.outputs import Evidence
 from pipeline.health.scorecard import Scorecard, WentDark
 from pipeline.health.signs.sign import Finding, Sign
-from pipeline.health.standing import Alert
 from pipeline.health.windows import DAY, day_of
 
 
@@ -27,9 +27,9 @@ def find_silence(
     dark_at = state.dark_at
     if alert is not None and state.last_login_heard_at < alert.opened_at:
         dark_at = alert.opened_at  # still the same silence, whatever would be allowed now
-    if not 0 < dark_at <= state.clock:
+    if not 0 < dark_at <= state.watermark:
         return None
-    silent_days = (state.clock - state.last_login_at) // DAY
+    silent_days = (state.watermark - state.last_login_at) // DAY
     active_days = scorecard.usage.active_days
     people = state.people.active(day_of(state.last_login_at), active_days)
     return Finding(

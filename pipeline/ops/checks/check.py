@@ -20,12 +20,12 @@ WATCH_SECONDS: Final = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one check found; *way_out* where the state is not ok."""
+    """What one check found; *hint* where the state is not ok."""
 
     check: str
     state: State
     says: str
-    way_out: str = ""
+    hint: str = ""
 
 
 class Site:

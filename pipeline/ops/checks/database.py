@@ -21,7 +21,7 @@ def check_database(site: Site) -> Iterator[Finding]:
             check="database",
             state="FAIL",
             says=f"PostgreSQL {server} is too old: the sink needs {OLDEST_SERVER} or newer",
-            way_out="Upgrade the server, or set TELLTALE_DATABASE_URL to a newer one.",
+            hint="Upgrade the server, or set TELLTALE_DATABASE_URL to a newer one.",
         )
         return
     current, head = migrations.current(site.dsn), migrations.head()
@@ -29,4 +29,4 @@ def check_database(site: Site) -> Iterator[Finding]:
         yield Finding(check="database", state="ok", says=f"PostgreSQL {server}, tables at {head}")
     else:
         says = f"at {current or 'no revision'}, and {head} is needed"
-        yield Finding(check="database", state="FAIL", says=says, way_out="Run `telltale db upgrade`.")
+        yield Finding(check="database", state="FAIL", says=says, hint="Run `telltale db upgrade`.")

@@ -95,18 +95,18 @@ def judge(reader: Reader, first: Look, last: Look, *, seconds: float) -> Iterato
             )
         else:
             yield Finding(
-                check="groups", state="warn", says=says, way_out="It is catching up: look again later."
+                check="groups", state="warn", says=says, hint="It is catching up: look again later."
             )
     elif last.members is None and not _has_moved(first, last):
         says = f"{reader.group}: whether it runs cannot be told here, the embedded broker names no members"
-        yield Finding(check="groups", state="warn", says=f"{says} and nothing came to be read", way_out=look)
+        yield Finding(check="groups", state="warn", says=f"{says} and nothing came to be read", hint=look)
     elif not lost:
         members = "alive" if last.members is None else f"live members: {last.members}"
         yield Finding(check="groups", state="ok", says=f"{reader.group}: {members}, {now:,} records unread")
 
 
-def _failure(says: str, way_out: str) -> Finding:
-    return Finding(check="groups", state="FAIL", says=says, way_out=way_out)
+def _failure(says: str, hint: str) -> Finding:
+    return Finding(check="groups", state="FAIL", says=says, hint=hint)
 
 
 def _is_settled(first: Look, last: Look) -> bool:
@@ -152,7 +152,7 @@ def _readers(site: Site) -> list[Reader]:
             topics=tuple(topic.name for topic in contract.inputs),
             command="telltale worker intake",
             if_lost="Have their sources send that time again, and raise retention.ms of the topic.",
-            pulse=lambda: site.log.end().clock,
+            pulse=lambda: site.log.end().watermark,
         ),
         Reader(
             group=contract.prefix + HEALTH_GROUP,

@@ -20,5 +20,5 @@ def check_packages(_site: Site) -> Iterator[Finding]:
             check="packages",
             state="FAIL",
             says=f"the package agents is somebody else's, of {origin}",
-            way_out="Install Telltale into an environment of its own: openai-agents, for one, has a package of that name.",
+            hint="Install Telltale into an environment of its own: openai-agents, for one, has a package of that name.",
         )

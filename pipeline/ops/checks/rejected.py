@@ -13,4 +13,4 @@ def check_rejected(site: Site) -> Iterator[Finding]:
         count = sum(repair.rejected_by_code().values())
     way = "`telltale sink rejected` says why; when that is mended, `telltale sink retry` stores them."
     says = f"records the Postgres sink set aside: {count:,}"
-    yield Finding(check="rejected", state=attention(count > 0), says=says, way_out=way if count else "")
+    yield Finding(check="rejected", state=attention(count > 0), says=says, hint=way if count else "")

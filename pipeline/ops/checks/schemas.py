@@ -15,7 +15,7 @@ def check_schemas(site: Site) -> Iterator[Finding]:
             check="schemas",
             state="FAIL",
             says=fault,
-            way_out="Change the schema; see `telltale schemas check`.",
+            hint="Change the schema; see `telltale schemas check`.",
         )
     url = site.settings.registry_url.get_secret_value()
     registry = open_registry(site.contract, url)

@@ -16,8 +16,8 @@ def check_scorecards(site: Site) -> Iterator[Finding]:
         yield Finding(
             check="scorecards",
             state="warn",
-            says=f"the log has others in force than the files say ({names})",
-            way_out="`telltale scorecards apply` puts the files in force.",
+            says=f"the log has others active than the files say ({names})",
+            hint="`telltale scorecards apply` puts the files active.",
         )
     else:
         yield Finding(check="scorecards", state="ok", says=names)

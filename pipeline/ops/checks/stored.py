@@ -28,13 +28,13 @@ def check_stored(site: Site) -> Iterator[Finding]:
         yield Finding(check="stored", state="ok", says="the sink stores into this database")
     elif again != behind:
         says = f"{sum(again.values()):,} records are stored again: the positions were set back"
-        yield Finding(check="stored", state="warn", says=says, way_out="Look again when it has caught up.")
+        yield Finding(check="stored", state="warn", says=says, hint="Look again when it has caught up.")
     else:
         yield Finding(
             check="stored",
             state="FAIL",
             says=f"{sum(behind.values()):,} records the sink has stored are not in this database",
-            way_out="The sink writes to another server, or this database was set back: start the sink with the "
+            hint="The sink writes to another server, or this database was set back: start the sink with the "
             "TELLTALE_DATABASE_URL that is set here.",
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.kafka.topics import inspect_topics
 from pipeline.ops.checks.check import Finding, Site
-from pipeline.ops.topic_plan import planned_topics, way_out
+from pipeline.ops.topic_plan import hint, planned_topics
 
 
 def check_topics(site: Site) -> Iterator[Finding]:
@@ -14,13 +14,13 @@ def check_topics(site: Site) -> Iterator[Finding]:
     differing = [finding for finding in findings if finding.differences]
     if missing:
         says = f"{len(missing)} of {len(findings)} are missing: {', '.join(missing[:3])}{' ...' * (len(missing) > 3)}"
-        yield Finding(check="topics", state="FAIL", says=says, way_out="Run `telltale topics apply`.")
+        yield Finding(check="topics", state="FAIL", says=says, hint="Run `telltale topics apply`.")
     for finding in differing:
         yield Finding(
             check="topics",
             state="FAIL" if finding.has_other_partition_count else "warn",
             says=f"{finding.name}: {'; '.join(finding.differences)}",
-            way_out=way_out(site.settings, [finding]),
+            hint=hint(site.settings, [finding]),
         )
     if not missing and not differing:
         yield Finding(check="topics", state="ok", says=f"all {len(findings)} are as declared")

@@ -17,13 +17,13 @@ _WHY_IT_STANDS: Final = (
 def check_watermark(site: Site) -> Iterator[Finding]:
     """Tell how old the newest tick is, in the partition in which it is oldest."""
     end = site.log.end()
-    if not end.clock:
+    if not end.watermark:
         state: State = "FAIL" if end.sources else "warn"
         says = "no tick is in the log yet: no time has passed in it"
-        yield Finding(check="clock", state=state, says=says, way_out="Start `telltale worker intake`.")
+        yield Finding(check="clock", state=state, says=says, hint="Start `telltale worker intake`.")
         return
     now = time.time()
-    ahead = end.clock / 1000 - now
+    ahead = end.watermark / 1000 - now
     partition, oldest = min(end.clocks.items(), key=lambda item: item[1])
     age = now - oldest / 1000
     if ahead > _SKEW_SECONDS:
@@ -31,10 +31,10 @@ def check_watermark(site: Site) -> Iterator[Finding]:
             f"the log is {ahead:.0f} s ahead of this machine",
             "Set the clocks of the machines, by NTP.",
         )
-        yield Finding(check="clock", state="FAIL", says=says, way_out=help_)
+        yield Finding(check="clock", state="FAIL", says=says, hint=help_)
     elif age > max(_STANDS_SECONDS, 3 * site.settings.tick_seconds):
-        where = "the log's time" if oldest == end.clock else f"the time of log partition {partition}"
+        where = "the log's time" if oldest == end.watermark else f"the time of log partition {partition}"
         says = f"{where} stands since {moment(oldest):%Y-%m-%d %H:%M:%S} UTC, for {age:.0f} s"
-        yield Finding(check="clock", state="FAIL", says=says, way_out=_WHY_IT_STANDS)
+        yield Finding(check="clock", state="FAIL", says=says, hint=_WHY_IT_STANDS)
     else:
         yield Finding(check="clock", state="ok", says=f"the log's last tick is {max(0.0, age):.0f} s old")

@@ -11,7 +11,7 @@ from pipeline.simulate.profile import people_with
 from pipeline.simulate.surveys import survey_step
 
 
-def quality_trouble(life: Life, onset: int, _dice: Random) -> Life:
+def quality_trouble(life: Life, onset: int, _rng: Random) -> Life:
     """Six times the tickets for four weeks: urgent ones, answered late, escalated and reopened."""
     usual = life.phases[-1].habits
     life = life.turning(
@@ -30,7 +30,7 @@ def quality_trouble(life: Life, onset: int, _dice: Random) -> Life:
     )
 
 
-def stops_paying(life: Life, onset: int, _dice: Random) -> Life:
+def stops_paying(life: Life, onset: int, _rng: Random) -> Life:
     """An invoice that is due now is not paid, and none after it."""
     profile = life.profile
     issued_on = onset - terms_days(profile)
@@ -42,7 +42,7 @@ def stops_paying(life: Life, onset: int, _dice: Random) -> Life:
     return life.turning(onset, pays_after=None).also(facts=facts)
 
 
-def unhappy_executive(life: Life, onset: int, dice: Random) -> Life:
+def unhappy_executive(life: Life, onset: int, rng: Random) -> Life:
     """The decision-makers say so within days, and go on saying it; the others are content."""
     profile = life.profile
     deciders = people_with(profile, "EXECUTIVE") + people_with(profile, "CHAMPION")
@@ -50,15 +50,15 @@ def unhappy_executive(life: Life, onset: int, dice: Random) -> Life:
     for number, person in enumerate(deciders[:3]):
         sent = (onset + number) * DAY + (9 - profile.place.utc_hours) * HOUR
         survey = f"x{onset:x}.{number}"
-        answered = sent + dice.randrange(HOUR, 8 * HOUR)
+        answered = sent + rng.randrange(HOUR, 8 * HOUR)
         facts.append(survey_step(profile, survey, "SENT", sent, respondent=person))
         facts.append(
-            survey_step(profile, survey, "ANSWERED", answered, respondent=person, score=dice.randrange(3))
+            survey_step(profile, survey, "ANSWERED", answered, respondent=person, score=rng.randrange(3))
         )
     return life.turning(onset, decider_mood=1.5, answer_rate=0.8).also(facts=tuple(facts))
 
 
-def shrinking(life: Life, onset: int, _dice: Random) -> Life:
+def shrinking(life: Life, onset: int, _rng: Random) -> Life:
     """With the next invoice a third of the seats and of the money goes back, and a third of the people with it."""
     billed = to_date(onset)
     profile = replace(life.profile, billing_day=min(billed.day, 28), billing_month=billed.month)
@@ -69,7 +69,7 @@ def shrinking(life: Life, onset: int, _dice: Random) -> Life:
     return replace(life, profile=profile).turning(day, people=people).also(updates=(less,))
 
 
-def leaving(life: Life, onset: int, _dice: Random) -> Life:
+def leaving(life: Life, onset: int, _rng: Random) -> Life:
     """They give notice, and will be gone in 60 days."""
     changes = notice(onset)
     return life.also(updates=(Update(at=onset * DAY + DAY // 2, changes=changes),))

@@ -9,24 +9,24 @@ from pipeline.simulate.product import login
 from pipeline.simulate.profile import people_with
 
 
-def fading_use(life: Life, onset: int, _dice: Random) -> Life:
+def fading_use(life: Life, onset: int, _rng: Random) -> Life:
     """Week by week fewer of them come, until an eighth is left."""
     for week, visits in enumerate((0.8, 0.6, 0.45, 0.3, 0.2, 0.125)):
         life = life.turning(onset + 7 * week, visits=visits)
     return life
 
 
-def lost_champion(life: Life, onset: int, _dice: Random) -> Life:
+def lost_champion(life: Life, onset: int, _rng: Random) -> Life:
     """The champions stop coming while everybody else goes on."""
     return life.turning(onset, away=frozenset(people_with(life.profile, "CHAMPION")))
 
 
-def went_dark(life: Life, onset: int, _dice: Random) -> Life:
+def went_dark(life: Life, onset: int, _rng: Random) -> Life:
     """From one day to the next nobody signs in, and nobody asks the help desk for anything."""
     return life.turning(onset, visits=0.0, tickets=0.0)
 
 
-def stalled_onboarding(life: Life, onset: int, _dice: Random) -> Life:
+def stalled_onboarding(life: Life, onset: int, _rng: Random) -> Life:
     """A new customer: a champion tries the product, an executive perhaps looks in, and after five days nobody comes."""
     profile = replace(life.profile, start_day=onset, renewal_day=onset + 365, stage="ONBOARDING")
     champion = people_with(profile, "CHAMPION")[0]
@@ -40,7 +40,7 @@ def stalled_onboarding(life: Life, onset: int, _dice: Random) -> Life:
     )
 
 
-def growing_start(life: Life, onset: int, _dice: Random) -> Life:
+def growing_start(life: Life, onset: int, _rng: Random) -> Life:
     """A new customer whose people join over six weeks, and who is then live: harmless."""
     profile = replace(life.profile, start_day=onset, renewal_day=onset + 365, stage="ONBOARDING")
     usual = life.phases[0].habits

@@ -12,14 +12,14 @@ from typing import Any
 
 from command_line import PSEUDONYM_KEY, Telltale
 from confluent_kafka import KafkaException
-from crew import Crew
 from evidence import LOG, Evidence, gather
 from generator import TOPICS, Feeder, Traffic
-from ledger import Ledger
+from ground_truth import GroundTruth
 from oracle import judge
 from progress import GroupView, Progress
 from report import FaultLine
 from settling import wait_for_lag_0
+from supervisor import Supervisor
 
 PARTITIONS = 4
 SESSION_SECONDS = 6.0
@@ -54,12 +54,12 @@ class Installation:
         **traffic: Any,
     ) -> None:
         self.brokers, self.database, self.line = brokers, database, line
-        words = "".join(letter if letter.isalnum() else "-" for letter in line.name)
+        words = "".join(dead_letter if dead_letter.isalnum() else "-" for dead_letter in line.name)
         self.prefix = f"{words[:60]}-{time.time_ns() % 10**9}-"
         self.telltale = Telltale(brokers=brokers, database_url=database, prefix=self.prefix)
         self.traffic = Traffic(seed, accounts=accounts, **traffic)
-        self.feeder = Feeder(brokers, Ledger(), prefix=self.prefix)
-        self.crew = Crew(
+        self.feeder = Feeder(brokers, GroundTruth(), prefix=self.prefix)
+        self.supervisor = Supervisor(
             {
                 "TELLTALE_BROKERS": entrance or brokers,
                 "TELLTALE_DATABASE_URL": database,
@@ -84,7 +84,7 @@ class Installation:
         self.feeder.send_all(self.traffic.facts())
         self.intake = self._view("intake", TOPICS.values())
         self.progress = Progress({"intake": self.intake, "health": self._view("health", [LOG])})
-        with self.crew, self.progress:
+        with self.supervisor, self.progress:
             try:
                 members = names or (*INTAKE, *HEALTH, *SINKS)
                 self.start(*members)
@@ -101,15 +101,15 @@ class Installation:
     def start(self, *names: str) -> None:
         """Start processes by names such as ``health-3``."""
         for name in names:
-            self.crew.start(name, *_WORDS[name.partition("-")[0]])
+            self.supervisor.start(name, *_WORDS[name.partition("-")[0]])
 
     def stop(self, *names: str) -> None:
         """SIGTERM to *names* and wait; an end that takes too long or has another code than 0 breaks a promise."""
-        known = len(self.crew.ends)
-        for name, seconds in self.crew.stop(*names).items():
+        known = len(self.supervisor.ends)
+        for name, seconds in self.supervisor.stop(*names).items():
             if seconds > 20.0:
                 self.line.violations.append(f"C4: {name} took {seconds:.0f} s to stop")
-        for end in self.crew.ends[known:]:
+        for end in self.supervisor.ends[known:]:
             if end.asked and end.code != 0:
                 self.line.violations.append(f"C4: {end.name} ended with code {end.code} after SIGTERM")
 
@@ -119,9 +119,9 @@ class Installation:
         """Wait until *names* process partitions."""
         deadline = time.monotonic() + within
         for name in names:
-            while not self.crew.is_ready(name):
+            while not self.supervisor.is_ready(name):
                 if time.monotonic() > deadline:
-                    self.crew.abort(name)
+                    self.supervisor.abort(name)
                     time.sleep(_LOOK_SECONDS)
                     raise AssertionError(f"{name} is not ready after {within:.0f} s")
                 time.sleep(_LOOK_SECONDS)
@@ -155,8 +155,8 @@ class Installation:
 
     def refused(self, name: str, code: int, *words: str, within: float = 60.0) -> None:
         """Wait until *name* ends by itself with *code*, having said *words*; anything else breaks a promise."""
-        ended = self.crew.wait_for_end(name, within)
-        last = (self.crew.said(name).strip().splitlines() or [""])[-1]
+        ended = self.supervisor.wait_for_end(name, within)
+        last = (self.supervisor.said(name).strip().splitlines() or [""])[-1]
         if ended != code or not all(word in last for word in words):
             self.line.violations.append(
                 f"{name} should end with code {code} and say {words}: {ended}, {last!r}"
@@ -166,11 +166,11 @@ class Installation:
 
     def rest(self) -> None:
         """Stop everything in order, each after it has done what came before it."""
-        self.ready(*self.crew.names)  # One that still starts would not know SIGTERM yet.
+        self.ready(*self.supervisor.names)  # One that still starts would not know SIGTERM yet.
         # One kind after the other: the later ones still read what the stop of the earlier ones leaves behind.
         for kind in ("intake", "health", "sink"):
             self._settled(60.0)
-            self.stop(*(name for name in self.crew.names if name.startswith(kind)))
+            self.stop(*(name for name in self.supervisor.names if name.startswith(kind)))
 
     def evidence(self) -> Evidence:
         """What there is to be read."""
@@ -179,15 +179,15 @@ class Installation:
     def judge(self) -> None:
         """Bring everything to rest, hold it against the ledger, and fail with what is broken."""
         self.rest()
-        ledger = self.feeder.ledger
-        self.line.violations += judge(ledger, self.evidence(), database=self.database)
-        self.line.events = sum(send.verdict == "ok" for send in ledger.sends)
+        ground_truth = self.feeder.ground_truth
+        self.line.violations += judge(ground_truth, self.evidence(), database=self.database)
+        self.line.events = sum(send.verdict == "ok" for send in ground_truth.sends)
         self.line.check()
 
     def _tell(self) -> None:
         """Print the last words of every process; pytest shows them when the test fails."""
-        for end in self.crew.ends:
+        for end in self.supervisor.ends:
             print(end)  # noqa: T201
-        for name in sorted({*self.crew.names, *(end.name for end in self.crew.ends)}):
-            said = self.crew.said(name)
+        for name in sorted({*self.supervisor.names, *(end.name for end in self.supervisor.ends)}):
+            said = self.supervisor.said(name)
             print(f"--- {name}\n{said[-4000:]}")  # noqa: T201

@@ -80,7 +80,7 @@ def test_b1_workers_that_start_before_the_broker(
         time.sleep(15)
         wounded.broker.start()
         telltale.ready(*INTAKE, *HEALTH, *SINKS)
-        line.violations += [f"did not wait: {end}" for end in telltale.crew.own_ends()]
+        line.violations += [f"did not wait: {end}" for end in telltale.supervisor.own_ends()]
         telltale.lag_0(60)
         telltale.judge()
 

@@ -40,7 +40,7 @@ def test_b3_the_leader_of_a_changelog_frozen_and_the_workers_killed(
         try:
             time.sleep(2)
             for name in HEALTH:
-                telltale.crew.kill(name)
+                telltale.supervisor.kill(name)
                 line.fault("kill -9 health")
             time.sleep(18)
         finally:
@@ -59,8 +59,8 @@ def test_b3_each_broker_killed_in_turn(cluster: Cluster, install: Install, line:
             broker.kill()
             line.fault("kill -9 broker")
             if number == 2:
-                telltale.crew.kill("health-1")
-                telltale.crew.kill("intake-1")
+                telltale.supervisor.kill("health-1")
+                telltale.supervisor.kill("intake-1")
                 line.fault("kill -9 health and intake")
             time.sleep(4)
             broker.start()

@@ -46,7 +46,7 @@ class Nemesis:
 
     def __init__(self, telltale: Installation, kafka: ProxiedKafka, postgres: EmbeddedPostgres) -> None:
         self._telltale, self._kafka, self._postgres = telltale, kafka, postgres
-        self._dice = random.Random(telltale.traffic.seed)
+        self._rng = random.Random(telltale.traffic.seed)
         self._to_mend: dict[str, tuple[float, Callable[[], object]]] = {}
         self._harms: dict[Callable[[], None], int] = {
             self._kill: 8,
@@ -59,9 +59,9 @@ class Nemesis:
     def rage(self, load: Load) -> None:
         """Do harm every few seconds until the load is over; then mend all of it."""
         while load.running:
-            [harm] = self._dice.choices(list(self._harms), list(self._harms.values()))
+            [harm] = self._rng.choices(list(self._harms), list(self._harms.values()))
             harm()
-            calm_until = time.monotonic() + self._dice.uniform(1.0, 6.0)
+            calm_until = time.monotonic() + self._rng.uniform(1.0, 6.0)
             while time.monotonic() < calm_until:
                 self._mend(time.monotonic())
                 time.sleep(0.1)
@@ -77,25 +77,27 @@ class Nemesis:
         self._to_mend[what] = (time.monotonic() + seconds, mend)
 
     def _somebody(self) -> str:
-        return self._dice.choice((*INTAKE, *HEALTH, *SINKS))
+        return self._rng.choice((*INTAKE, *HEALTH, *SINKS))
 
     def _kill(self) -> None:
         victim = self._somebody()
         self._to_mend.pop(victim, None)
-        self._telltale.crew.kill(victim, restart_after=self._dice.uniform(0.0, 5.0))
+        self._telltale.supervisor.kill(victim, restart_after=self._rng.uniform(0.0, 5.0))
         self._note(f"kill -9 {victim}")
 
     def _freeze(self) -> None:
         victim = self._somebody()
         if victim not in self._to_mend:
-            self._telltale.crew.freeze(victim)
-            self._mend_later(victim, self._dice.uniform(1.0, 16.0), lambda: self._telltale.crew.thaw(victim))
+            self._telltale.supervisor.freeze(victim)
+            self._mend_later(
+                victim, self._rng.uniform(1.0, 16.0), lambda: self._telltale.supervisor.thaw(victim)
+            )
             self._note(f"SIGSTOP {victim}")
 
     def _kill_broker(self) -> None:
         if "broker" not in self._to_mend:
             self._kafka.broker.kill()
-            self._mend_later("broker", self._dice.uniform(0.0, 8.0), self._kafka.broker.start)
+            self._mend_later("broker", self._rng.uniform(0.0, 8.0), self._kafka.broker.start)
             self._note("kill -9 broker")
 
     def _freeze_broker(self) -> None:
@@ -103,14 +105,14 @@ class Nemesis:
             broker = self._kafka.broker
             broker.send_signal(signal.SIGSTOP)
             self._mend_later(
-                "broker", self._dice.uniform(2.0, 15.0), lambda: broker.send_signal(signal.SIGCONT)
+                "broker", self._rng.uniform(2.0, 15.0), lambda: broker.send_signal(signal.SIGCONT)
             )
             self._note("SIGSTOP broker")
 
     def _stop_postgres(self) -> None:
         if "postgres" not in self._to_mend:
             self._postgres.stop()
-            self._mend_later("postgres", self._dice.uniform(1.0, 12.0), self._postgres.start)
+            self._mend_later("postgres", self._rng.uniform(1.0, 12.0), self._postgres.start)
             self._note("stop postgres")
 
     def _note(self, what: str) -> None:
@@ -135,7 +137,7 @@ def test_everything_by_dice(
         telltale.ready(*everybody)
         telltale.progress.forget()
         for victim in (INTAKE[0], HEALTH[0], SINKS[0]):
-            telltale.crew.kill(victim)
+            telltale.supervisor.kill(victim)
             line.fault(f"kill -9 {victim.partition('-')[0]}")
         telltale.feeder.send_all(telltale.traffic.events(3_000), per_second=PER_SECOND)
         telltale.lag_0(90)

@@ -1,4 +1,4 @@
-"""`telltale rebuild` while everything is at work: killed in the midst of it, and from a log that was made anew."""
+"""`telltale rebuild` while everything is at work: killed in the midst of it, and from a log that was recreated."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def test_rb1_workers_at_work_take_a_rebuilt_state_over(
     with ThreadPoolExecutor(1) as feeding:
         fed = feeding.submit(telltale.feeder.send_all, telltale.traffic.events(4_000))
         first = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", "rebuild"], env=telltale.crew.environment
+            [sys.executable, "-m", "pipeline.cli", "rebuild"], env=telltale.supervisor.environment
         )
         while first.poll() is None and not epochs(surgeon, changelog, EPOCH_MARK):
             time.sleep(0.1)
@@ -58,9 +58,9 @@ def test_rb1_workers_at_work_take_a_rebuilt_state_over(
         line.violations.append(f"the second rebuild: {again}")
     if set(epochs(surgeon, changelog, PARTITION_RECORD).values()) != {3}:
         line.violations.append("not every partition is of the rebuilt epoch")
-    codes = {end.code for end in telltale.crew.own_ends("health")}
+    codes = {end.code for end in telltale.supervisor.own_ends("health")}
     if not {Exit.FOREIGN_APPEND} <= codes <= {Exit.FOREIGN_APPEND, Exit.REBUILD}:
-        line.violations.append(f"health ended otherwise: {telltale.crew.own_ends('health')}")
+        line.violations.append(f"health ended otherwise: {telltale.supervisor.own_ends('health')}")
     telltale.judge()
     if may_have_members(telltale.telltale.client, f"{telltale.prefix}telltale-health"):
         line.violations.append("health has not left its group")
@@ -70,13 +70,13 @@ def test_rb1_workers_at_work_take_a_rebuilt_state_over(
     line.check()
 
 
-def test_rb2_a_log_that_was_made_anew_is_what_a_rebuild_goes_by(
+def test_rb2_a_log_that_was_recreated_is_what_a_rebuild_goes_by(
     telltale: Installation, surgeon: Surgeon, line: FaultLine
 ) -> None:
     """What the old log had made is of an older epoch; workers go on from the new one."""
-    telltale.stop(*telltale.crew.names)
+    telltale.stop(*telltale.supervisor.names)
     surgeon.delete(telltale.prefix + LOG)
-    line.fault("log deleted and made anew")
+    line.fault("log deleted and recreated")
     for words in (("topics", "apply"), ("scorecards", "apply"), ("rebuild",)):
         answer = telltale.telltale(*words)
         assert answer.code == 0, answer.err
@@ -89,7 +89,7 @@ def test_rb2_a_log_that_was_made_anew_is_what_a_rebuild_goes_by(
     compared = telltale.telltale("verify", "--no-database")
     if compared.code != 0 or "not in their" in compared.err:
         line.violations.append(compared.out + compared.err)
-    if telltale.crew.own_ends("health"):
-        line.violations.append(f"health ended: {telltale.crew.own_ends('health')}")
+    if telltale.supervisor.own_ends("health"):
+        line.violations.append(f"health ended: {telltale.supervisor.own_ends('health')}")
     line.events = 1_000
     line.check()

@@ -33,8 +33,8 @@ def test_c3_what_a_zombie_writes_late_does_not_win(
     telltale.feeder.send_all(telltale.traffic.events(1_000))
     telltale.lag_0(60)
 
-    if {end.code for end in telltale.crew.own_ends("health")} != {Exit.FOREIGN_APPEND}:
-        line.violations.append(f"health ended otherwise: {telltale.crew.own_ends('health')}")
+    if {end.code for end in telltale.supervisor.own_ends("health")} != {Exit.FOREIGN_APPEND}:
+        line.violations.append(f"health ended otherwise: {telltale.supervisor.own_ends('health')}")
     records = surgeon.records(changelog)
     newest = {(record.partition, record.key): record.value or b"" for record in records}
     for record in records:
@@ -70,23 +70,23 @@ def test_r4_a_changelog_that_was_lost(
     telltale.judge()
 
 
-def test_r5_the_log_deleted_and_made_anew(telltale: Installation, surgeon: Surgeon, line: FaultLine) -> None:
+def test_r5_the_log_deleted_and_recreated(telltale: Installation, surgeon: Surgeon, line: FaultLine) -> None:
     """Under running workers: they stop, and none takes an entry of the new log for one of the old."""
     log, changelog = telltale.prefix + LOG, telltale.prefix + CHANGELOG
     surgeon.delete(log)
     assert telltale.telltale("topics", "apply").code == 0
-    line.fault("log deleted and made anew")
+    line.fault("log deleted and recreated")
     telltale.feeder.send_all(telltale.traffic.events(1_000))
 
     for name in HEALTH:
         # What it met first may have been an error of the broker; started again it has to see.
-        telltale.crew.wait_for_end(name, 60)
+        telltale.supervisor.wait_for_end(name, 60)
         known = len(surgeon.records(changelog))
         telltale.start(name)
-        telltale.refused(name, Exit.OTHER_INCARNATION, "telltale rebuild")
+        telltale.refused(name, Exit.OTHER_TOPIC_ID, "telltale rebuild")
         if len(surgeon.records(changelog)) != known:
             line.violations.append(f"{name} has written states of another log")
-    line.events = len(telltale.feeder.ledger)
+    line.events = len(telltale.feeder.ground_truth)
     line.check()
 
 

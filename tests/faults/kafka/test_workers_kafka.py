@@ -28,10 +28,10 @@ def test_c3_a_health_worker_frozen_for_longer_than_its_session(
     with telltale.running():
         with Load(telltale.feeder, telltale.traffic.events(7_500), per_second=300) as load:
             time.sleep(4)
-            telltale.crew.freeze("health-1")
+            telltale.supervisor.freeze("health-1")
             line.fault("SIGSTOP health 14 s")
             time.sleep(14)
-            telltale.crew.thaw("health-1")
+            telltale.supervisor.thaw("health-1")
             load.finish()
         telltale.lag_0(60)
         telltale.judge()
@@ -72,7 +72,7 @@ def test_r2_killed_one_after_the_other_in_three_rounds(
             for number in range(3):
                 telltale.progress.forget()
                 for victim in (HEALTH[number % 2], INTAKE[number % 2], SINKS[number % 2]):
-                    telltale.crew.kill(victim)
+                    telltale.supervisor.kill(victim)
                     line.fault(f"kill -9 {victim.partition('-')[0]}")
                     time.sleep(1)
                 time.sleep(BACK_WITHIN_SECONDS)

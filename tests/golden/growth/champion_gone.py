@@ -3,9 +3,9 @@
 from operator import attrgetter
 
 from pipeline.health.account import AccountState
+from pipeline.health.derived_state import Alert
 from pipeline.health.scorecard import ChampionGone, Scorecard
 from pipeline.health.signs.sign import Finding, Sign
-from pipeline.health.standing import Alert
 
 
 def find(

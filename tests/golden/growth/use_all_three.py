@@ -34,7 +34,7 @@ documents = [
 fold = PartitionFold(partition, read_documents)
 fold_on(fold, entries)
 
-at = fold.clock + DAY
+at = fold.watermark + DAY
 line = {"type": "feedback", "event_id": "f-1", "source": "app", "account_id": "acme", "occurred_at": at}
 received = EventLines(contract).read(json.dumps(line).encode(), "feedback", 1)
 assert isinstance(received, Received), received

@@ -2,8 +2,8 @@
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.assessment import Assessment, Component
+from pipeline.health.dirty import SURVEYS
 from pipeline.health.scorecard import Scorecard
-from pipeline.health.touched import SURVEYS
 
 
 def score_voice(state: AccountState, _now: int, scorecard: Scorecard) -> Assessment:

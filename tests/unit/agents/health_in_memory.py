@@ -27,18 +27,18 @@ class Health(Running):
     """A health worker that owns one partition, and the log it reads."""
 
     def __init__(
-        self, *, step_bytes: int = 100_000, incarnation: str = "", time_source: TimeSource = SYSTEM_TIME
+        self, *, step_bytes: int = 100_000, topic_id: str = "", time_source: TimeSource = SYSTEM_TIME
     ) -> None:
         super().__init__(LOG, time_source=time_source)
         self.worker = HealthWorker(
             self.lane.app,
             contract=CONTRACT,
             registry=REGISTRY,
-            log_incarnation=lambda: incarnation,
+            log_topic_id=lambda: topic_id,
             step_bytes=step_bytes,
         )
         self.store = self.worker._table.store
-        self.worker._incarnations.ids = {self.worker._log_topic: incarnation}
+        self.worker._topic_ids.ids = {self.worker._log_topic: topic_id}
 
     def log(self, at: int, body: Any, account_id: str = "") -> None:
         """Append an entry to the log."""

@@ -108,12 +108,12 @@ class Intake(Running):
         """The log."""
         return [(record.key, decode(record.value)) for record in self.producer.read(LOG)]
 
-    def letters(self, topic: str) -> list[tuple[ConsumerRecord, str, str]]:
+    def dead_letters(self, topic: str) -> list[tuple[ConsumerRecord, str, str]]:
         """The dead letters of *topic*: each with its code and its detail."""
         found = []
-        for letter in self.producer.read(f"{topic}.dlq"):
-            headers = dict(letter.headers)
+        for dead_letter in self.producer.read(f"{topic}.dlq"):
+            headers = dict(dead_letter.headers)
             found.append(
-                (letter, headers["telltale-dlq-code"].decode(), headers["telltale-dlq-detail"].decode())
+                (dead_letter, headers["telltale-dlq-code"].decode(), headers["telltale-dlq-detail"].decode())
             )
         return found

@@ -177,18 +177,18 @@ async def turns_while_folding(entries: int) -> int:
     for number in range(entries):
         health.log(START, login(number), "acc-1")
     await health.recover()
-    turns = 0
+    transitions = 0
 
     async def count() -> None:
-        nonlocal turns
+        nonlocal transitions
         while True:
-            turns += 1
+            transitions += 1
             await asyncio.sleep(0)
 
     other = asyncio.create_task(count())
     await health.process(health.worker)
     other.cancel()
-    return turns
+    return transitions
 
 
 async def test_a_worker_that_restores_many_partitions_is_not_taken_for_stuck() -> None:

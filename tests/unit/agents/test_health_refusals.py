@@ -62,7 +62,7 @@ async def test_states_without_a_record_are_refused() -> None:
 
 @pytest.mark.parametrize("lost", [b"acc-1", SCORECARDS_RECORD])
 async def test_a_changelog_that_has_lost_a_key_is_refused(lost: bytes) -> None:
-    """The record counts the accounts, and knows that scorecards were in force."""
+    """The record counts the accounts, and knows that scorecards were active."""
     changelog = [r for r in (await folded()).changelog() if r.key != lost]
 
     with ends_with(Exit.ACCOUNTS_DIFFER):
@@ -127,20 +127,20 @@ async def test_scorecards_of_a_newer_release_are_refused_in_the_state() -> None:
 
 async def test_the_state_of_another_log_is_refused() -> None:
     """A log that was made again starts at 0: its first entries would be taken for old ones, and skipped."""
-    changelog = (await folded(incarnation="first")).changelog()
-    await Health(incarnation="first").recover(changelog)
+    changelog = (await folded(topic_id="first")).changelog()
+    await Health(topic_id="first").recover(changelog)
 
-    with ends_with(Exit.OTHER_INCARNATION):
-        await Health(incarnation="second").recover(changelog)
+    with ends_with(Exit.OTHER_TOPIC_ID):
+        await Health(topic_id="second").recover(changelog)
 
 
-async def test_the_incarnation_is_asked_before_the_app_starts() -> None:
+async def test_the_topic_id_is_asked_before_the_app_starts() -> None:
     """In a thread, since the answer may take its time."""
-    health = Health(incarnation="first")
-    health.worker._incarnations.ids = {}
+    health = Health(topic_id="first")
+    health.worker._topic_ids.ids = {}
 
     async with health.worker.prepared():
-        assert list(health.worker._incarnations.ids.values()) == ["first"]
+        assert list(health.worker._topic_ids.ids.values()) == ["first"]
 
 
 def record_of(key: bytes, value: bytes) -> ConsumerRecord:

@@ -84,8 +84,8 @@ async def test_the_directory_and_the_intake_judge_the_future_by_one_clock() -> N
     intake.put(TP(LOGINS, 0), None, login(1, None, email="x@alder.example"))
     await intake.take_in()
 
-    assert [code for _, code, _ in intake.letters(ACCOUNTS)] == ["future_timestamp"]
-    assert [code for _, code, _ in intake.letters(LOGINS)] == ["unresolved_account"]
+    assert [code for _, code, _ in intake.dead_letters(ACCOUNTS)] == ["future_timestamp"]
+    assert [code for _, code, _ in intake.dead_letters(LOGINS)] == ["unresolved_account"]
 
 
 async def test_accounts_beyond_those_remembered_keep_their_places() -> None:
@@ -110,7 +110,7 @@ async def test_before_an_account_is_unknown_the_directory_is_read_to_its_present
     await intake.take_in()
 
     assert [key for key, _ in intake.entries()] == [b"acc-9"]
-    assert [code for _, code, _ in intake.letters(LOGINS)] == ["unresolved_account"]
+    assert [code for _, code, _ in intake.dead_letters(LOGINS)] == ["unresolved_account"]
     assert intake.feed.catch_ups == 1
 
 
@@ -137,7 +137,7 @@ async def test_without_a_registry_records_wait() -> None:
     await intake.take_in()
 
     assert len(intake.entries()) == 1
-    assert len(intake.letters(LOGINS)) == 1
+    assert len(intake.dead_letters(LOGINS)) == 1
 
 
 async def test_without_a_registry_the_directory_waits_too() -> None:

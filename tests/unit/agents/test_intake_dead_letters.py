@@ -7,7 +7,7 @@ from faust.types import TP
 from intake_in_memory import ACCOUNTS, LOGINS, SURVEYS, Intake, login, survey
 from lane_in_memory import ends_with
 
-from agents.dead_letters import FLOOD_IN_A_ROW, FLOOD_OF_WINDOW, FLOOD_WINDOW, LETTER_BYTES
+from agents.dead_letter_records import DEAD_LETTER_BYTES, FLOOD_IN_A_ROW, FLOOD_OF_WINDOW, FLOOD_WINDOW
 from agents.lane.fences import Exit
 from pipeline import metrics
 from pipeline.health.events import AccountClosed
@@ -25,9 +25,9 @@ async def test_a_null_closes_an_account_and_is_a_dead_letter_everywhere_else() -
 
     [(key, entry)] = intake.entries()
     assert (key, type(entry.body)) == (b"acc-1", AccountClosed)
-    assert [code for _, code, _ in intake.letters(ACCOUNTS)] == ["bad_key"]
-    [(letter, code, _)] = intake.letters(LOGINS)
-    assert (letter.key, letter.value, code) == (None, None, "decode")
+    assert [code for _, code, _ in intake.dead_letters(ACCOUNTS)] == ["bad_key"]
+    [(dead_letter, code, _)] = intake.dead_letters(LOGINS)
+    assert (dead_letter.key, dead_letter.value, code) == (None, None, "decode")
 
 
 async def test_a_dead_letter_keeps_the_record_as_received_and_says_where_it_came_from() -> None:
@@ -37,9 +37,9 @@ async def test_a_dead_letter_keeps_the_record_as_received_and_says_where_it_came
     intake.put(TP(LOGINS, 3), b"k", b"garbage", headers=theirs)
     await intake.take_in()
 
-    [(letter, _, _)] = intake.letters(LOGINS)
-    assert (letter.partition, letter.key, letter.value) == (3, b"k", b"garbage")
-    assert letter.headers[:5] == (
+    [(dead_letter, _, _)] = intake.dead_letters(LOGINS)
+    assert (dead_letter.partition, dead_letter.key, dead_letter.value) == (3, b"k", b"garbage")
+    assert dead_letter.headers[:5] == (
         *theirs,
         ("__connect.errors.topic", LOGINS.encode()),
         ("__connect.errors.partition", b"3"),
@@ -54,23 +54,23 @@ async def test_dead_letters_find_a_partition_where_their_topic_has_fewer() -> No
     intake.put(TP(LOGINS, 3), None, b"garbage")
     await intake.take_in()
 
-    assert [letter.partition for letter, _, _ in intake.letters(LOGINS)] == [1]
+    assert [dead_letter.partition for dead_letter, _, _ in intake.dead_letters(LOGINS)] == [1]
 
 
 @pytest.mark.parametrize(
     ("topic", "key", "value", "also"),
     [
         (LOGINS, b"k", bytes(1_500_000), "the value has 1500000 bytes, more than 1000000"),
-        (LOGINS, bytes(LETTER_BYTES), b"garbage", "Confluent's header"),
-        (SURVEYS, b"k", survey("x" * (LETTER_BYTES - 150)), "more than 20000"),
+        (LOGINS, bytes(DEAD_LETTER_BYTES), b"garbage", "Confluent's header"),
+        (SURVEYS, b"k", survey("x" * (DEAD_LETTER_BYTES - 150)), "more than 20000"),
     ],
     ids=["value", "key", "value of a record that can be read"],
 )
-async def test_what_is_too_large_for_a_letter_leaves_its_bytes_in_the_input(
+async def test_what_is_too_large_for_a_dead_letter_leaves_its_bytes_in_the_input(
     topic: str, key: bytes, value: bytes, also: str
 ) -> None:
     """
-    The letter says where they are, and its value is not null: sent in again, that would close an account.
+    The dead letter says where they are, and its value is not null: sent in again, that would close an account.
 
     The records around it are processed; an append that can never succeed would stop every restart.
     """
@@ -79,24 +79,24 @@ async def test_what_is_too_large_for_a_letter_leaves_its_bytes_in_the_input(
     intake.put(TP(LOGINS, 0), None, login())
     await intake.take_in()
 
-    [(letter, code, detail)] = intake.letters(topic)
-    assert (letter.key, letter.value, code) == (None, b"", "too_large")
+    [(dead_letter, code, detail)] = intake.dead_letters(topic)
+    assert (dead_letter.key, dead_letter.value, code) == (None, b"", "too_large")
     assert also in detail
     assert "left out here, being" in detail
-    assert dict(letter.headers)["__connect.errors.offset"] == b"0"
-    assert "trace" not in dict(letter.headers)
+    assert dict(dead_letter.headers)["__connect.errors.offset"] == b"0"
+    assert "trace" not in dict(dead_letter.headers)
     assert len(intake.entries()) == 1
 
 
-async def test_the_largest_letter_fits_into_a_batch() -> None:
-    """The limit of a letter and that of the producer's batches belong together."""
+async def test_the_largest_dead_letter_fits_into_a_batch() -> None:
+    """The limit of a dead letter and that of the producer's batches belong together."""
     intake = Intake()
     reasons = 400
-    intake.put(TP(LOGINS, 0), b"k", b"x" * (LETTER_BYTES - reasons))
+    intake.put(TP(LOGINS, 0), b"k", b"x" * (DEAD_LETTER_BYTES - reasons))
     await intake.take_in()
 
-    [(letter, code, _)] = intake.letters(LOGINS)
-    assert (len(letter.value), code) == (LETTER_BYTES - reasons, "decode")
+    [(dead_letter, code, _)] = intake.dead_letters(LOGINS)
+    assert (len(dead_letter.value), code) == (DEAD_LETTER_BYTES - reasons, "decode")
 
 
 async def take_in_many(intake: Intake, values: Sequence[bytes], partition: int = 0) -> None:
@@ -122,7 +122,7 @@ async def test_a_tenth_of_the_records_unreadable_ends_the_process() -> None:
     seldom = ([b"garbage"] + [login()] * 9) * (2 * FLOOD_WINDOW // 10)
     intake = Intake()
     await take_in_many(intake, seldom)
-    assert len(intake.letters(LOGINS)) == 2 * FLOOD_OF_WINDOW  # a tenth, and not more
+    assert len(intake.dead_letters(LOGINS)) == 2 * FLOOD_OF_WINDOW  # a tenth, and not more
 
     with ends_with(Exit.POISON_FLOOD):
         await take_in_many(intake, ([b"garbage"] + [login()] * 7) * (FLOOD_WINDOW // 8))
@@ -150,17 +150,17 @@ async def test_nothing_of_a_flood_is_put_aside_or_committed() -> None:
     with ends_with(Exit.POISON_FLOOD):
         await take_in_many(intake, [login(), *[b"garbage"] * FLOOD_IN_A_ROW])
 
-    assert intake.letters(LOGINS) == []
+    assert intake.dead_letters(LOGINS) == []
     assert intake.lane.thread.committed == {}
 
 
-async def test_floods_are_set_aside_where_that_is_wanted() -> None:
+async def test_floods_are_quarantined_where_that_is_wanted() -> None:
     """What a flood stops is brought on again by a setting and not by a change of the code."""
     intake = Intake(set_floods_aside=True)
 
     await take_in_many(intake, [b"garbage"] * 5 * FLOOD_WINDOW)
 
-    assert len(intake.letters(LOGINS)) == 5 * FLOOD_WINDOW
+    assert len(intake.dead_letters(LOGINS)) == 5 * FLOOD_WINDOW
 
 
 async def test_records_that_can_be_read_are_no_flood() -> None:
@@ -169,7 +169,7 @@ async def test_records_that_can_be_read_are_no_flood() -> None:
 
     await take_in_many(intake, [login(1, None, email="x@nobody.example")] * 5 * FLOOD_WINDOW)
 
-    assert len(intake.letters(LOGINS)) == 5 * FLOOD_WINDOW
+    assert len(intake.dead_letters(LOGINS)) == 5 * FLOOD_WINDOW
 
 
 async def test_counts_start_at_zero() -> None:

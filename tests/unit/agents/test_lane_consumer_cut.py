@@ -1,4 +1,4 @@
-"""The lane's consumer where a topic is shorter than it was: made anew under its name, or cut."""
+"""The lane's consumer where a topic is shorter than it was: recreated under its name, or cut."""
 
 import pytest
 from faust.types import TP

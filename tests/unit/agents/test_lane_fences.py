@@ -29,7 +29,7 @@ def answering(error_code: int):
 
 
 def test_a_stop_ends_the_process_at_once_and_says_why_in_one_line() -> None:
-    """The exit code is the fence's; no `finally` runs; the line has the reason and the way out."""
+    """The exit code is the fence's; no `finally` runs; the line has the reason and the hint."""
     script = """if True:
         from agents.lane.fences import Exit, stop
         try:

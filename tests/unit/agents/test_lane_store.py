@@ -43,7 +43,7 @@ def test_the_newest_state_of_each_key_is_kept() -> None:
     apply(store, (b"a", state(1)), (b"b", state(1)), (b"a", state(2)))
 
     assert store.take_states(2) == {b"a": state(2), b"b": state(1)}
-    assert store.take_shadowed(2) == set()
+    assert store.take_superseded(2) == set()
 
 
 def test_an_older_state_written_late_does_not_count_and_is_named() -> None:
@@ -58,7 +58,7 @@ def test_an_older_state_written_late_does_not_count_and_is_named() -> None:
 
     apply(store, (b"a", state(5)), (b"b", state(5)), (b"a", state(3)), (b"b", state(6)))
 
-    assert store.take_shadowed(2) == {b"a"}
+    assert store.take_superseded(2) == {b"a"}
     assert store.take_states(2) == {b"a": state(5), b"b": state(6)}
 
 
@@ -76,7 +76,7 @@ def test_timers_fired_and_epoch_are_part_of_the_position() -> None:
 def test_the_highest_position_wins_however_the_changelog_is_cut_into_polls(
     written: list[tuple[bytes, int]], data: st.DataObject
 ) -> None:
-    """For each key the state with the highest position, and shadowed exactly when a lower one lies over it."""
+    """For each key the state with the highest position, and superseded exactly when a lower one lies over it."""
     store, left, offset = make_store(), list(written), 0
     while left:
         size = data.draw(st.integers(1, len(left)))
@@ -86,7 +86,7 @@ def test_the_highest_position_wins_however_the_changelog_is_cut_into_polls(
     for key in {key for key, _ in written}:
         positions = [at for k, at in written if k == key]
         assert store.states[2][key] == state(max(positions))
-        assert (key in store.shadowed[2]) == (positions[-1] < max(positions))
+        assert (key in store.superseded[2]) == (positions[-1] < max(positions))
 
 
 def test_records_that_were_read_before_are_skipped() -> None:
@@ -95,11 +95,11 @@ def test_records_that_were_read_before_are_skipped() -> None:
     apply(store, (b"a", state(1)), (b"a", state(2)))
 
     apply(store, (b"a", state(1)))  # a poll may end inside what is known
-    assert store.shadowed[2] == set()
+    assert store.superseded[2] == set()
     apply(store, (b"a", state(2)), (b"a", state(3)), start=1)
 
     assert store.states[2] == {b"a": state(3)}
-    assert store.shadowed[2] == set()
+    assert store.superseded[2] == set()
     assert store.persisted_offset(CHANGELOG) == 2
 
 
@@ -166,11 +166,11 @@ def rebalanced(store: StateStore, *, generation: int, revoked: set[TP] = frozens
 
 def test_a_revoked_partition_is_forgotten_with_its_fold_and_the_others_are_kept() -> None:
     """Its next owner writes on; what we know of it ages."""
-    store, marks = make_store(), count()
+    store, source_offsets = make_store(), count()
     rebalanced(store, generation=1)
     for tp in (CHANGELOG, OTHER):
         apply(store, (b"a", state(1)), tp=tp)
-        store.folds[tp.partition] = next(marks)
+        store.folds[tp.partition] = next(source_offsets)
 
     rebalanced(store, generation=2, revoked={CHANGELOG, LOG})
 

@@ -120,7 +120,7 @@ def test_a_partition_record_that_counts_otherwise_is_named() -> None:
     account_id, last = history()[-1]
     written.record = Written(log=[*history()[:-1], (account_id, replace(last, offset=101))]).fold().record
 
-    assert written.differing() == [("", None, "marks[('login', 0)]")]
+    assert written.differing() == [("", None, "source_offsets[('login', 0)]")]
 
 
 def test_fields_are_compared_as_deep_as_they_go() -> None:

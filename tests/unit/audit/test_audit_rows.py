@@ -47,7 +47,7 @@ def test_a_row_that_the_sink_has_behind_it_may_not_be_missing(written: Written, 
     assert field in {"row", "version", "sequence"}
 
 
-def test_a_row_whose_record_was_set_aside_is_named_as_such(written: Written) -> None:
+def test_a_row_whose_record_was_quarantined_is_named_as_such(written: Written) -> None:
     """Postgres has refused it: whoever reads the difference is told where the record is."""
     rows = written.stored()
     [*_, last] = written.outputs.changes.values()

@@ -63,7 +63,7 @@ def test_an_unknown_command_is_wrong_usage() -> None:
     assert done.stdout == ""
 
 
-def test_missing_settings_are_an_error_with_a_way_out() -> None:
+def test_missing_settings_are_an_error_with_a_hint() -> None:
     """What is wrong and what to do, on stderr, without a traceback; exit code 1."""
     done = run("topics", "apply")
 

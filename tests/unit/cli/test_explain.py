@@ -172,7 +172,7 @@ def test_of_several_alerts_the_most_severe_says_the_next_step() -> None:
 
 
 def test_a_band_that_the_score_does_not_give_says_who_gave_it() -> None:
-    """A hard sign or a person's word; nobody has to wonder about 76 points at risk."""
+    """A band floor or a person's word; nobody has to wonder about 76 points at risk."""
     forced = lines(account(band="AT_RISK", forced_by="a P1 open beyond its SLA"))
     overridden = lines(
         account(

@@ -65,7 +65,7 @@ def test_debians_newest_is_taken(nothing_installed: Path) -> None:
 
 
 def test_a_machine_without_postgres_is_told_where_we_looked(nothing_installed: Path) -> None:
-    """Each place is named, with the way out."""
+    """Each place is named, with the hint."""
     with pytest.raises(PostgresNotFound, match=f"no_such_package, on PATH, or in {nothing_installed}"):
         find_binaries()
 

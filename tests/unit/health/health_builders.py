@@ -125,14 +125,14 @@ def new_state() -> AccountState:
     return AccountState(roll_offset=6 * HOUR, components=COMPONENT_NAMES)
 
 
-def state_after(*events: Event, clock: int = 0) -> AccountState:
+def state_after(*events: Event, watermark: int = 0) -> AccountState:
     """A state that has heard *events* as they happened, without being scored."""
     state = new_state()
     for event in events:
         state.as_of = max(state.as_of, event.occurred_at)
         state.apply(event, event.occurred_at)
-    state.clock = max(clock, state.as_of)
-    state.as_of = state.clock
+    state.watermark = max(watermark, state.as_of)
+    state.as_of = state.watermark
     return state
 
 
@@ -176,10 +176,10 @@ class Partition:
 
     def run_until(self, at: int, every: int = HOUR) -> None:
         """Ticks from the partition's clock on, *every* so often, the last one exactly *at*."""
-        clock = self.fold.clock or at - every
-        while clock < at:
-            clock = min(clock + every, at)
-            self.tick(clock)
+        watermark = self.fold.watermark or at - every
+        while watermark < at:
+            watermark = min(watermark + every, at)
+            self.tick(watermark)
 
     def collect(self) -> None:
         for _, output in self.fold.take_step().outputs:
@@ -193,7 +193,7 @@ class Partition:
     def state(self, account: str = "alder") -> AccountState:
         return self.fold.states[account]
 
-    def turns(self, sign: str) -> list[str]:
+    def transitions(self, sign: str) -> list[str]:
         """Transitions of a sign's alerts, in order."""
         return [alert.transition for alert in self.alerts if alert.sign == sign]
 
@@ -213,7 +213,7 @@ def living_account(weeks: int = 8, **changes: object) -> Partition:
     partition = Partition()
     partition.hear(facts(START, **changes))
     for event in office_weeks(weeks):
-        if event.occurred_at // DAY != partition.fold.clock // DAY:
+        if event.occurred_at // DAY != partition.fold.watermark // DAY:
             partition.tick(event.occurred_at - MINUTE)
         partition.hear(event)
     partition.hear(invoice(partition.state().last_login_at, "PAID", due_day=MONDAY + 7 * weeks + 10))

@@ -23,33 +23,33 @@ Log = list[tuple[str, LogEntry]]
 Outputs = list[tuple[str, Output]]
 
 
-def random_event(dice: Random, at: int) -> Event:  # noqa: PLR0911 - one per kind
+def random_event(rng: Random, at: int) -> Event:  # noqa: PLR0911 - one per kind
     """Anything that can happen, most often a login."""
-    late = at - dice.choice([0, 0, 0, HOUR, 2 * DAY, 30 * DAY])
-    number = dice.randrange(4)
-    match dice.choice("llllllttiisfoc"):
+    late = at - rng.choice([0, 0, 0, HOUR, 2 * DAY, 30 * DAY])
+    number = rng.randrange(4)
+    match rng.choice("llllllttiisfoc"):
         case "l":
-            return login(late, dice.randrange(6), dice.choice(("USER", "CHAMPION")))
+            return login(late, rng.randrange(6), rng.choice(("USER", "CHAMPION")))
         case "t":
-            return ticket(late, dice.choice(STEPS[1:]), f"T-{number}", dice.choice(("P1", "P3", "UNKNOWN")))
+            return ticket(late, rng.choice(STEPS[1:]), f"T-{number}", rng.choice(("P1", "P3", "UNKNOWN")))
         case "i":
-            step = dice.choice(("ISSUED", "OVERDUE", "DISPUTED", "PAID"))
-            due = late // DAY + dice.randrange(-70, 10)
-            return invoice(late, step, f"I-{number}", due_day=due, recurring=dice.choice((None, "100", "60")))
+            step = rng.choice(("ISSUED", "OVERDUE", "DISPUTED", "PAID"))
+            due = late // DAY + rng.randrange(-70, 10)
+            return invoice(late, step, f"I-{number}", due_day=due, recurring=rng.choice((None, "100", "60")))
         case "s":
-            return nps(late, dice.choice((None, 0, 7, 10)), dice.choice(("USER", "EXECUTIVE")))
+            return nps(late, rng.choice((None, 0, 7, 10)), rng.choice(("USER", "EXECUTIVE")))
         case "o":
-            band = dice.choice((None, "HEALTHY", "CRITICAL"))
-            return Action(f"o-{at}", at, "OVERRIDE", "mara", "why", band=band, until=at + dice.randrange(DAY))
-        case "c" if dice.random() < 0.1:
+            band = rng.choice((None, "HEALTHY", "CRITICAL"))
+            return Action(f"o-{at}", at, "OVERRIDE", "mara", "why", band=band, until=at + rng.randrange(DAY))
+        case "c" if rng.random() < 0.1:
             return AccountClosed(f"c-{at}", at)
         case _:
             day = at // DAY
-            notice = dice.choice((None, None, None, day))
-            leaves = None if notice is None else day + dice.randrange(1, 9)
+            notice = rng.choice((None, None, None, day))
+            leaves = None if notice is None else day + rng.randrange(1, 9)
             return facts(
                 at,
-                seats=dice.choice((None, 5, 40)),
+                seats=rng.choice((None, 5, 40)),
                 renewal_day=day + 93,
                 notice_day=notice,
                 leaves_day=leaves,
@@ -58,18 +58,18 @@ def random_event(dice: Random, at: int) -> Event:  # noqa: PLR0911 - one per kin
 
 def random_log(seed: int, entries: int = 100) -> Log:
     """About four weeks of three accounts, with scorecards at the start and others later, a tick twice a day."""
-    dice = Random(seed)
+    rng = Random(seed)
     log = [("", LogEntry(START, "", 0, 0, Scorecards(list(CARDS.documents))))]
     at = START
     next_tick = START + 12 * HOUR
     for number in range(entries):
-        at += dice.randrange(12 * HOUR) if dice.random() < 0.9 else dice.randrange(MINUTE)
+        at += rng.randrange(12 * HOUR) if rng.random() < 0.9 else rng.randrange(MINUTE)
         while at > next_tick:
             log.append(("", LogEntry(next_tick, "", 0, 0, Tick())))
             next_tick += 12 * HOUR
         if number == entries // 2:
             log.append(("", LogEntry(at, "", 0, 0, Scorecards(list(OTHER_CARDS.documents)))))
-        log.append((dice.choice(ACCOUNTS), LogEntry(at, "test", 0, number, random_event(dice, at))))
+        log.append((rng.choice(ACCOUNTS), LogEntry(at, "test", 0, number, random_event(rng, at))))
     log.append(("", LogEntry(at + 20 * DAY, "", 0, 0, Tick())))
     return log
 

@@ -36,7 +36,7 @@ def test_silence_is_noticed_at_its_millisecond() -> None:
     due = LAST_LOGIN + 6 * DAY
 
     partition.run_until(due - 1)
-    assert partition.turns("went_dark") == []
+    assert partition.transitions("went_dark") == []
     partition.tick(due + 7_000)
 
     (alert,) = [alert for alert in partition.alerts if alert.sign == "went_dark"]
@@ -70,7 +70,7 @@ def test_nobody_goes_dark_while_time_stands_still() -> None:
     partition.hear(login(LAST_LOGIN + 5 * DAY), at=late + MINUTE)
     partition.tick(late + 2 * MINUTE)
 
-    assert partition.turns("went_dark") == []
+    assert partition.transitions("went_dark") == []
 
 
 def test_going_dark_resolves_when_people_sign_in_again() -> None:
@@ -96,11 +96,11 @@ def test_fewer_seats_do_not_end_a_silence() -> None:
     renewal_day = LAST_LOGIN // DAY + 99
     partition.hear(facts(LAST_LOGIN + 7 * DAY, seats=8, renewal_day=renewal_day))
     partition.run_until(LAST_LOGIN + 12 * DAY, every=6 * HOUR)
-    assert partition.turns("went_dark") == ["OPENED", "ESCALATED"]
+    assert partition.transitions("went_dark") == ["OPENED", "ESCALATED"]
     assert {alert.due_at for alert in partition.alerts if alert.sign == "went_dark"} == {LAST_LOGIN + 6 * DAY}
 
     partition.hear(login(LAST_LOGIN + 12 * DAY + HOUR))
-    assert partition.turns("went_dark") == ["OPENED", "ESCALATED", "RESOLVED"]
+    assert partition.transitions("went_dark") == ["OPENED", "ESCALATED", "RESOLVED"]
 
 
 def test_sixty_days_past_due_are_told_when_they_are() -> None:
@@ -111,7 +111,7 @@ def test_sixty_days_past_due_are_told_when_they_are() -> None:
     limit = (due_day + 60) * DAY
 
     partition.run_until(limit - 1)
-    assert partition.turns("band") == []
+    assert partition.transitions("band") == []
     partition.tick(limit + MINUTE)
 
     (alert,) = [alert for alert in partition.alerts if alert.sign == "band"]
@@ -125,7 +125,7 @@ def test_a_late_login_of_a_day_already_counted_ends_a_silence_it_disproves() -> 
 
     partition.hear(login(LAST_LOGIN + 5 * HOUR), at=LAST_LOGIN + 6 * DAY + HOUR)
 
-    assert partition.turns("went_dark") == ["OPENED", "RESOLVED"]
+    assert partition.transitions("went_dark") == ["OPENED", "RESOLVED"]
 
 
 def test_an_alert_opens_once_per_episode_and_the_next_episode_has_an_id_of_its_own() -> None:
@@ -236,7 +236,7 @@ def test_a_fall_that_an_open_sign_explains_opens_nothing() -> None:
 
     partition.run_until(LAST_LOGIN + 20 * DAY)
 
-    assert partition.turns("score_drop") == []
+    assert partition.transitions("score_drop") == []
     assert partition.snapshots[-1].score is not None
     assert partition.snapshots[-1].score < 60
 
@@ -256,7 +256,7 @@ def test_an_answer_that_expires_is_no_fall() -> None:
     assert happy is not None
     assert without is not None
     assert happy - without > 15
-    assert partition.turns("score_drop") == []
+    assert partition.transitions("score_drop") == []
 
 
 def test_the_band_alert_waits_for_the_hold_and_names_the_weakest_component() -> None:
@@ -272,13 +272,13 @@ def test_the_band_alert_waits_for_the_hold_and_names_the_weakest_component() -> 
 
 
 def test_a_person_who_has_looked_is_not_told_what_they_said() -> None:
-    """While an override is in force no band alert opens."""
+    """While an override is active no band alert opens."""
     partition = dark_account()
     until = LAST_LOGIN + 90 * DAY
     partition.hear(Action("o-1", LAST_LOGIN, "OVERRIDE", "mara", "talked to them", band="WATCH", until=until))
 
     partition.run_until(LAST_LOGIN + 30 * DAY, every=6 * HOUR)
 
-    assert partition.turns("band") == []
+    assert partition.transitions("band") == []
     assert partition.snapshots[-1].band == "WATCH"
     assert partition.snapshots[-1].computed_band == "AT_RISK"

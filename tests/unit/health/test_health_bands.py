@@ -1,4 +1,4 @@
-"""From a score to a band: edges, hysteresis, hold and hard signs."""
+"""From a score to a band: edges, hysteresis, hold and band floors."""
 
 import pytest
 from health_builders import (
@@ -28,16 +28,16 @@ HOLD = 10 * MINUTE
 
 def standing_at(band: Band, score: float | None = None) -> AccountState:
     state = new_state()
-    state.standing.band, state.standing.score = band, score
+    state.derived.band, state.derived.score = band, score
     return state
 
 
 def moved(state: AccountState, score: float | None, now: int) -> Band:
     """The band after a tick at *now* has found this score."""
-    state.standing.score = score
-    state.as_of = state.clock = now
+    state.derived.score = score
+    state.as_of = state.watermark = now
     move_band(state, now, NUMBERS)
-    return state.standing.band
+    return state.derived.band
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_deeper_fall_does_not_prolong_the_hold_of_a_shallower_one() -> None:
 def test_the_end_of_a_hold_is_told_beforehand() -> None:
     """So that the change comes at its moment, not with the next event."""
     state = standing_at("HEALTHY", 60)
-    state.as_of = state.clock = START
+    state.as_of = state.watermark = START
 
     assert move_band(state, START, NUMBERS) == START + HOLD
 
@@ -120,7 +120,7 @@ def test_a_notice_of_cancellation_forces_from_its_day_on() -> None:
 def test_a_p1_beyond_its_sla_forces_and_its_solution_ends_it() -> None:
     """The deadline is part of the floor."""
     state = state_after(ticket(START, severity="P1"))
-    state.clock = START + 4 * HOUR
+    state.watermark = START + 4 * HOUR
 
     floor = forced_by(state, START + 4 * HOUR, MID)
     state.apply(ticket(START + 4 * HOUR, "SOLVED", severity="P1"), START + 4 * HOUR)
@@ -133,7 +133,7 @@ def test_a_p1_beyond_its_sla_forces_and_its_solution_ends_it() -> None:
 @pytest.mark.parametrize(("days", "words"), [(59, None), (60, "invoice INV-1 60 days or more past due")])
 def test_sixty_days_past_due_force(days: int, words: str | None) -> None:
     """Whatever the account's habit."""
-    state = state_after(invoice(START, due_day=MONDAY), clock=START + days * DAY)
+    state = state_after(invoice(START, due_day=MONDAY), watermark=START + days * DAY)
 
     floor = forced_by(state, state.as_of, MID)
 
@@ -159,7 +159,7 @@ def test_a_forced_band_is_shown_at_once_and_says_so() -> None:
     snapshot = partition.snapshots[-1]
     assert (snapshot.band, snapshot.computed_band) == ("AT_RISK", "AT_RISK")
     assert snapshot.forced_by == "notice of cancellation given on 2026-02-23"
-    assert partition.turns("band") == ["OPENED"]
+    assert partition.transitions("band") == ["OPENED"]
     assert evidence(partition) == [("days_until_leaving", 90, None), ("days_since_notice", 0, None)]
 
 
@@ -180,14 +180,14 @@ def test_a_notice_without_a_day_of_leaving_says_how_old_it_is() -> None:
 def test_a_p1_that_forces_a_band_is_its_evidence() -> None:
     """Hours since the last reopening, against the SLA; a score of 90 is no reason to call anybody."""
     partition = living_account()
-    opened = partition.fold.clock + HOUR
+    opened = partition.fold.watermark + HOUR
     partition.hear(ticket(opened, severity="P1"))
     partition.hear(ticket(opened + HOUR, "SOLVED", severity="P1"))
     partition.hear(ticket(opened + 2 * HOUR, "REOPENED", severity="P1"))
 
     partition.run_until(opened + 7 * HOUR)
 
-    assert partition.turns("band") == ["OPENED"]
+    assert partition.transitions("band") == ["OPENED"]
     assert partition.snapshots[-1].score is not None
     assert evidence(partition) == [("p1_open_hours", 4, 4)]
 
@@ -206,9 +206,9 @@ def test_an_invoice_that_forces_a_band_is_its_evidence() -> None:
 def test_a_score_that_is_as_bad_is_evidence_too() -> None:
     """Behind what forces the band, with the component that costs most."""
     state = state_after(facts(notice_day=MONDAY))
-    standing = state.standing
-    standing.score, standing.band, standing.forced_by = 40.0, "AT_RISK", "notice of cancellation"
-    standing.scores = [30.0, None, 50.0, None]
+    derived = state.derived
+    derived.score, derived.band, derived.forced_by = 40.0, "AT_RISK", "notice of cancellation"
+    derived.scores = [30.0, None, 50.0, None]
 
     found = find_bad_band(state, MID, BandEntered(), None, ())
 

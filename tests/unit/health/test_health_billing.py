@@ -17,7 +17,7 @@ from pipeline.health.windows import DAY
 def overdue(days: int, *others: Invoice) -> AccountState:
     """One invoice *days* past due at START."""
     first = invoice(START - 100 * DAY, due_day=MONDAY - days)
-    return state_after(first, *others, clock=START)
+    return state_after(first, *others, watermark=START)
 
 
 def score_of(state: AccountState) -> float:
@@ -81,7 +81,7 @@ def test_more_overdue_never_raises_the_score(others: list[tuple[int, str]], days
         invoice(START - 100 * DAY, step, f"other-{number}", due_day=MONDAY - late)  # type: ignore[arg-type]
         for number, (late, step) in enumerate(others)
     ]
-    without = state_after(invoice(START - 100 * DAY, "PAID"), *events, clock=START)
+    without = state_after(invoice(START - 100 * DAY, "PAID"), *events, watermark=START)
 
     assert (
         0 <= score_of(overdue(days + more, *events)) <= score_of(overdue(days, *events)) <= score_of(without)
@@ -109,7 +109,7 @@ def test_a_smaller_recurring_amount_is_told() -> None:
         )
         for n in range(6)
     ]
-    state = state_after(*monthly, clock=START + 170 * DAY)
+    state = state_after(*monthly, watermark=START + 170 * DAY)
 
     assessment = score_billing(state, state.as_of, MID)
 
@@ -120,7 +120,7 @@ def test_a_smaller_recurring_amount_is_told() -> None:
 def test_an_amount_whose_next_invoice_is_not_there_yet_has_not_shrunk() -> None:
     """An end says nothing: the next invoice may be on its way."""
     once = invoice(START, "PAID", due_day=MONDAY, recurring="1000")
-    state = state_after(once, clock=START + 100 * DAY)
+    state = state_after(once, watermark=START + 100 * DAY)
 
     assert score_of(state) == 100
 

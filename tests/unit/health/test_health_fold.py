@@ -62,7 +62,7 @@ def test_a_duplicate_of_a_source_is_counted_once() -> None:
 def test_what_was_left_out_is_not_remembered() -> None:
     """Sent again once the account is open again, it counts; only then is another one a duplicate."""
     partition = living_account()
-    now = partition.fold.clock
+    now = partition.fold.watermark
     partition.hear(AccountClosed("gone", now))
     late = login(now + HOUR, event_id="again")
     partition.hear(late)
@@ -82,7 +82,7 @@ def test_only_ticks_move_the_clock_and_only_forward() -> None:
     partition.hear(login(START + DAY))
     partition.tick(START - HOUR)
 
-    assert partition.fold.clock == START
+    assert partition.fold.watermark == START
 
 
 def test_timers_fire_in_the_order_of_their_time_and_then_of_the_account() -> None:
@@ -106,7 +106,7 @@ def praise_until_the_next_version(partition: Partition) -> list[str]:
     versions = len(partition.changes)
     ids = []
     while len(partition.changes) == versions:
-        event = nps(partition.fold.clock + HOUR + len(ids), 9)
+        event = nps(partition.fold.watermark + HOUR + len(ids), 9)
         partition.hear(event)
         ids.append(event.event_id)
     return ids
@@ -115,7 +115,7 @@ def praise_until_the_next_version(partition: Partition) -> list[str]:
 def test_a_version_waits_until_the_score_has_moved_by_a_point() -> None:
     """Smaller moves are part of the next version, and so are their causes."""
     partition = living_account()
-    partition.hear_all([nps(partition.fold.clock + number, 7) for number in range(40)])
+    partition.hear_all([nps(partition.fold.watermark + number, 7) for number in range(40)])
 
     ids = praise_until_the_next_version(partition)
 
@@ -133,7 +133,7 @@ def test_a_version_waits_until_the_score_has_moved_by_a_point() -> None:
 def test_the_newest_twenty_causes_are_named_and_all_are_counted() -> None:
     """A flood does not swell the records."""
     partition = living_account()
-    partition.hear_all([nps(partition.fold.clock + number, 7) for number in range(400)])
+    partition.hear_all([nps(partition.fold.watermark + number, 7) for number in range(400)])
 
     ids = praise_until_the_next_version(partition)
 
@@ -152,7 +152,7 @@ def test_a_login_of_somebody_already_counted_today_costs_no_scoring() -> None:
         partition.hear(login(at + number * MINUTE, 1))
 
     assert len(partition.changes) == versions
-    assert partition.state().standing.causes == []
+    assert partition.state().derived.causes == []
     assert partition.state().last_login_at == at + 49 * MINUTE
 
 
@@ -176,7 +176,7 @@ def override(at: int, band: str | None, until: int | None = None) -> Action:
 def test_an_override_shows_its_band_until_it_expires_and_the_computed_one_beside_it() -> None:
     """A person's word has an end."""
     partition = living_account()
-    now = partition.fold.clock
+    now = partition.fold.watermark
     partition.hear(override(now, "AT_RISK", now + 3 * HOUR))
 
     overridden = partition.snapshots[-1]
@@ -192,7 +192,7 @@ def test_an_override_shows_its_band_until_it_expires_and_the_computed_one_beside
 def test_an_override_can_be_handed_back_and_an_older_one_does_not_return() -> None:
     """The latest action holds."""
     partition = living_account()
-    now = partition.fold.clock
+    now = partition.fold.watermark
     partition.hear(override(now + HOUR, "CRITICAL"))
     partition.hear(override(now + 2 * HOUR, None))
     partition.hear(override(now, "CRITICAL"))
@@ -216,7 +216,7 @@ def test_other_actions_are_counted_and_change_nothing() -> None:
 def test_a_closed_account_resolves_its_alerts_and_keeps_a_small_state() -> None:
     """What comes later is left out; only its facts can bring it back."""
     partition = living_account(notice_day=MONDAY)
-    now = partition.fold.clock
+    now = partition.fold.watermark
     partition.hear(AccountClosed("gone", now))
     partition.hear(login(now + HOUR))
     partition.run_until(now + 20 * DAY, every=DAY)
@@ -248,19 +248,19 @@ def test_without_scorecards_accounts_are_kept_and_unknown() -> None:
 def test_the_score_of_a_week_ago_stands_beside_todays() -> None:
     """Trend is a stated window of event time."""
     partition = living_account()
-    now = partition.fold.clock
+    now = partition.fold.watermark
     then = partition.snapshots[-1].score
     partition.run_until(now + 8 * DAY)
     partition.hear(facts(now + 8 * DAY, owner="kim"))
 
     assert partition.snapshots[-1].score_28d_ago is None or partition.snapshots[-1].score_28d_ago > 0
-    assert partition.state().standing.history.score_on(now // DAY) == then
+    assert partition.state().derived.history.score_on(now // DAY) == then
 
 
 def test_a_login_months_old_is_counted_and_left_out() -> None:
     """Older than the ring: it moves no window."""
     partition = living_account()
-    partition.hear(login(START - 100 * DAY, 99), at=partition.fold.clock)
+    partition.hear(login(START - 100 * DAY, 99), at=partition.fold.watermark)
 
     assert partition.fold.counters.left_out == 1
     assert partition.fold.counters.late == 1
@@ -279,13 +279,13 @@ def test_a_tick_with_nothing_due_is_done_at_once() -> None:
     fold = PartitionFold(0, read_documents)
 
     assert fold.advance(entry(Tick(), START, 0), 0, WHOLE)
-    assert (fold.next_offset, fold.clock) == (1, START)
+    assert (fold.next_offset, fold.watermark) == (1, START)
 
 
 def test_what_time_did_is_not_said_of_the_next_event() -> None:
     """On a new day the windows move first, as a change of kind TIME without causes; then the event has its own."""
     partition = living_account()
-    now = partition.fold.clock + 12 * DAY
+    now = partition.fold.watermark + 12 * DAY
     partition.changes.clear()
 
     partition.hear(ticket(now, severity="P1"))
@@ -302,7 +302,7 @@ def test_one_tick_for_many_hours_is_as_good_as_one_at_each() -> None:
     """What was due fires in its order and as of its own time."""
     hourly = living_account()
     late = deepcopy(hourly)
-    until = hourly.fold.clock + 30 * DAY
+    until = hourly.fold.watermark + 30 * DAY
 
     hourly.run_until(until)
     late.tick(until)
@@ -315,7 +315,7 @@ def test_one_tick_for_many_hours_is_as_good_as_one_at_each() -> None:
 def test_two_systems_may_number_their_events_alike() -> None:
     """Whoever sends the same event twice sends it about the same ticket, person, invoice or survey."""
     partition = living_account()
-    now = partition.fold.clock
+    now = partition.fold.watermark
     events = [
         ticket(now, ticket_id="zendesk:7", event_id="1001"),
         ticket(now, ticket_id="intercom:7", event_id="1001"),
@@ -335,7 +335,7 @@ def test_two_systems_may_number_their_events_alike() -> None:
 def test_facts_behind_a_closing_open_the_account_again_however_old_they_are() -> None:
     """A CRM that sends the record it had sent before says that the account is there; what was before it is forgotten."""
     partition = living_account()
-    known, now = partition.state().facts, partition.fold.clock
+    known, now = partition.state().facts, partition.fold.watermark
     assert known is not None
 
     partition.hear(AccountClosed("gone", now))
@@ -349,7 +349,7 @@ def test_facts_behind_a_closing_open_the_account_again_however_old_they_are() ->
 def test_a_closing_closes_whatever_the_facts_say_of_their_time() -> None:
     """The clock of the CRM may be minutes ahead."""
     partition = living_account()
-    now = partition.fold.clock
+    now = partition.fold.watermark
     partition.hear(facts(now + 4 * MINUTE), at=now)
 
     partition.hear(AccountClosed("gone", now + MINUTE))
@@ -360,8 +360,8 @@ def test_a_closing_closes_whatever_the_facts_say_of_their_time() -> None:
 def test_scores_from_before_a_closing_are_not_told_after_it() -> None:
     """Neither as the score of a week ago nor as a height to fall from."""
     partition = living_account()
-    partition.run_until(partition.fold.clock + 10 * DAY, every=6 * HOUR)
-    now = partition.fold.clock
+    partition.run_until(partition.fold.watermark + 10 * DAY, every=6 * HOUR)
+    now = partition.fold.watermark
     assert partition.snapshots[-1].score_7d_ago is not None
 
     partition.hear(AccountClosed("gone", now))
@@ -383,5 +383,5 @@ def test_facts_and_invoices_of_before_us_say_nothing_of_weeks_without_tickets() 
         partition.hear(ticket(at + HOUR, "SOLVED", f"T-{number}", "P4"))
     partition.hear(login(START + 2 * HOUR))
 
-    support, usage = partition.state().standing.scores[1], partition.state().standing.scores[0]
+    support, usage = partition.state().derived.scores[1], partition.state().derived.scores[0]
     assert (usage, support) == (None, 100)

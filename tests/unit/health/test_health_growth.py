@@ -7,10 +7,10 @@ import pytest
 from health_builders import CARDS, START, Partition, living_account, nps, scorecards_with
 
 from pipeline.health.components import COMPONENT_NAMES
+from pipeline.health.derived_state import DerivedState
 from pipeline.health.events import Scorecards
 from pipeline.health.history import COMPONENT_DAYS
 from pipeline.health.scorecard import ScorecardSet
-from pipeline.health.standing import Standing
 from pipeline.health.windows import DAY, HOUR
 from pipeline.scorecards import SHIPPED
 from pipeline.scorecards.reading import Document, read_scorecards
@@ -53,8 +53,8 @@ def test_a_sign_without_a_table_is_off(sign: str) -> None:
     """An account that goes silent for a month sets off every other sign."""
     signs = {"went_dark": "went_dark", "score_drop": "score_drop", "band_entered": "band"}
     partition = living_account()
-    partition.advance(Scorecards(list(without(f"[{sign}]").documents)), partition.fold.clock)
-    partition.run_until(partition.fold.clock + 40 * DAY)
+    partition.advance(Scorecards(list(without(f"[{sign}]").documents)), partition.fold.watermark)
+    partition.run_until(partition.fold.watermark + 40 * DAY)
 
     assert signs[sign] not in {alert.sign for alert in partition.alerts}
     assert partition.alerts
@@ -63,8 +63,8 @@ def test_a_sign_without_a_table_is_off(sign: str) -> None:
 def test_an_alert_ends_when_its_sign_is_switched_off() -> None:
     """Nothing would ever resolve it otherwise."""
     partition = living_account()
-    partition.run_until(partition.fold.clock + 20 * DAY)
-    partition.advance(Scorecards(list(without("[went_dark]").documents)), partition.fold.clock + HOUR)
+    partition.run_until(partition.fold.watermark + 20 * DAY)
+    partition.advance(Scorecards(list(without("[went_dark]").documents)), partition.fold.watermark + HOUR)
 
     ended = [alert for alert in partition.alerts if alert.sign == "went_dark"][-1]
 
@@ -76,9 +76,9 @@ def test_silence_costs_usage_points_though_nobody_is_alerted() -> None:
     scores = []
     for cards in (CARDS, without("[went_dark]")):
         partition = living_account()
-        partition.advance(Scorecards(list(cards.documents)), partition.fold.clock)
-        partition.run_until(partition.fold.clock + 40 * DAY)
-        scores.append(partition.state().standing.scores)
+        partition.advance(Scorecards(list(cards.documents)), partition.fold.watermark)
+        partition.run_until(partition.fold.watermark + 40 * DAY)
+        scores.append(partition.state().derived.scores)
 
     assert scores[0] == scores[1]
 
@@ -92,14 +92,14 @@ def test_a_component_that_is_not_named_is_left_off() -> None:
     assert [part.name for part in named.snapshots[-1].components] == list(COMPONENT_NAMES)
     assert [part.name for part in left_off.snapshots[-1].components] == ["usage", "support", "billing"]
     assert [part.component for part in left_off.changes[-1].points] == ["usage", "support", "billing"]
-    assert left_off.state().standing.scores[2] is None
+    assert left_off.state().derived.scores[2] is None
 
 
 def test_a_component_that_is_left_off_later_shows_the_points_it_took_along() -> None:
     """So the points of the change still add up to it."""
     partition = living_account()
-    partition.hear(nps(partition.fold.clock, 0, "EXECUTIVE"))
-    partition.advance(Scorecards(list(without("sentiment").documents)), partition.fold.clock + HOUR)
+    partition.hear(nps(partition.fold.watermark, 0, "EXECUTIVE"))
+    partition.advance(Scorecards(list(without("sentiment").documents)), partition.fold.watermark + HOUR)
 
     change = partition.changes[-1]
     moved = sum(part.points for part in change.points)
@@ -125,41 +125,41 @@ def test_contents_have_a_digest_that_comments_do_not_change() -> None:
     assert digest(text) != digest(text.replace("hold_minutes = 10", "hold_minutes = 11"))
 
 
-def scored(names: tuple[str, ...]) -> Standing:
+def scored(names: tuple[str, ...]) -> DerivedState:
     """A standing that has something different to say of each component."""
-    standing = Standing(names)
+    derived = DerivedState(names)
     for place in range(len(names)):
-        standing.scores[place] = 10.0 * place
-        standing.reasons[place] = names[place]
-        standing.fresh_until[place] = place
-        standing.look_again_at[place] = place
-    standing.contributions = tuple(map(float, range(len(names))))
-    standing.history.note(20_000, 50.0, standing.scores)
-    standing.scored_day = 20_000
-    return standing
+        derived.scores[place] = 10.0 * place
+        derived.reasons[place] = names[place]
+        derived.fresh_until[place] = place
+        derived.look_again_at[place] = place
+    derived.contributions = tuple(map(float, range(len(names))))
+    derived.history.note(20_000, 50.0, derived.scores)
+    derived.scored_day = 20_000
+    return derived
 
 
 def test_a_state_takes_in_a_component_it_has_never_heard_of() -> None:
     """The others keep all they knew, wherever the new one stands."""
-    standing = scored(("usage", "support"))
+    derived = scored(("usage", "support"))
 
-    standing.arrange(("usage", "contract", "support"))
+    derived.arrange(("usage", "contract", "support"))
 
-    assert standing.scores == [0.0, None, 10.0]
-    assert standing.reasons == ["usage", "", "support"]
-    assert (standing.fresh_until, standing.look_again_at) == ([0, None, 1], [0, 0, 1])
-    assert standing.contributions == (0.0, 0.0, 1.0)
-    assert standing.history.components_on(20_000) == [0.0, None, 10.0]
-    assert len(standing.history.components) == 3 * COMPONENT_DAYS
-    assert standing.scored_day == 20_000
+    assert derived.scores == [0.0, None, 10.0]
+    assert derived.reasons == ["usage", "", "support"]
+    assert (derived.fresh_until, derived.look_again_at) == ([0, None, 1], [0, 0, 1])
+    assert derived.contributions == (0.0, 0.0, 1.0)
+    assert derived.history.components_on(20_000) == [0.0, None, 10.0]
+    assert len(derived.history.components) == 3 * COMPONENT_DAYS
+    assert derived.scored_day == 20_000
 
 
 def test_a_state_lets_go_of_a_component_that_is_gone() -> None:
     """Its points are missing from the score then, so the account is judged anew at its next entry."""
-    standing = scored(("usage", "contract", "support"))
+    derived = scored(("usage", "contract", "support"))
 
-    standing.arrange(("support", "usage"))
+    derived.arrange(("support", "usage"))
 
-    assert standing.scores == [20.0, 0.0]
-    assert standing.history.components_on(20_000) == [20.0, 0.0]
-    assert standing.scored_day == 0
+    assert derived.scores == [20.0, 0.0]
+    assert derived.history.components_on(20_000) == [20.0, 0.0]
+    assert derived.scored_day == 0

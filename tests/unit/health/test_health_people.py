@@ -27,10 +27,10 @@ def test_active_people_are_counted_exactly(logins: Logins) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1000, 1090)), max_size=60), st.randoms())
-def test_the_order_of_logins_does_not_show(logins: Logins, dice) -> None:
+def test_the_order_of_logins_does_not_show(logins: Logins, rng) -> None:
     """Any order gives everybody the same last day and the same active days."""
     shuffled = logins.copy()
-    dice.shuffle(shuffled)
+    rng.shuffle(shuffled)
 
     one, other = (
         {

@@ -159,7 +159,7 @@ def test_versions_points_and_alerts_hold_their_promises(seed: int) -> None:
 
 @few
 @given(seeds, st.randoms())
-def test_the_order_within_a_day_does_not_show_in_the_health(seed: int, dice) -> None:
+def test_the_order_within_a_day_does_not_show_in_the_health(seed: int, rng) -> None:
     """Events of one day, all heard by its end, score alike in any order."""
     day = [
         (account, LogEntry(START + DAY, "test", 0, number, entry.body))
@@ -167,7 +167,7 @@ def test_the_order_within_a_day_does_not_show_in_the_health(seed: int, dice) -> 
         if account and entry.body.occurred_at // DAY == START // DAY
     ]
     shuffled = [(account, entry.body) for account, entry in day]
-    dice.shuffle(shuffled)
+    rng.shuffle(shuffled)
     start, end = random_log(seed)[0], ("", LogEntry(START + 2 * DAY, "", 0, 0, Tick()))
     other = [
         (account, LogEntry(START + DAY, "test", 0, number, body))
@@ -177,10 +177,7 @@ def test_the_order_within_a_day_does_not_show_in_the_health(seed: int, dice) -> 
     runs = [Worker().run([start, *events, end], WHOLE).fold.states for events in (day, other)]
 
     seen = [
-        {
-            name: (s.standing.scores, s.standing.score, s.dark_at, s.facts, s.override)
-            for name, s in run.items()
-        }
+        {name: (s.derived.scores, s.derived.score, s.dark_at, s.facts, s.override) for name, s in run.items()}
         for run in runs
     ]
     assert seen[0] == seen[1]
@@ -192,7 +189,7 @@ def test_states_that_do_not_belong_to_the_record_are_refused() -> None:
     states = dict(worker.table)
     record, cards = states.pop(PARTITION_RECORD), states.pop(SCORECARDS_RECORD)
 
-    with pytest.raises(StatesDiffer, match="scorecards in force are missing"):
+    with pytest.raises(StatesDiffer, match="active scorecards are missing"):
         decode_fold(0, record, states, None, read_documents)
     states.pop(b"alder")
     with pytest.raises(StatesDiffer, match="counts 3 accounts, the state table holds 2"):

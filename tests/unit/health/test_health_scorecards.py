@@ -179,12 +179,12 @@ def test_new_scorecards_score_every_account_again() -> None:
     assert partition.snapshots[-1].components[0].weight == 5
 
 
-def test_the_scorecards_already_in_force_change_nothing() -> None:
+def test_the_scorecards_already_active_change_nothing() -> None:
     """They are written at every start."""
     partition = living_account()
     versions = len(partition.changes)
 
-    partition.advance(Scorecards(list(CARDS.documents)), partition.fold.clock)
+    partition.advance(Scorecards(list(CARDS.documents)), partition.fold.watermark)
 
     assert len(partition.changes) == versions
 

@@ -50,9 +50,9 @@ def test_an_answer_fades_by_half_in_45_days_and_expires_after_90() -> None:
 def test_never_answering_says_more_than_a_middling_score() -> None:
     """Three surveys without an answer are known, and worse than three passive answers."""
     two, three = (
-        state_after(*(nps(START, None) for _ in range(sent)), clock=START + 15 * DAY) for sent in (2, 3)
+        state_after(*(nps(START, None) for _ in range(sent)), watermark=START + 15 * DAY) for sent in (2, 3)
     )
-    passive = state_after(*(nps(START, 7) for _ in range(3)), clock=START + 15 * DAY)
+    passive = state_after(*(nps(START, 7) for _ in range(3)), watermark=START + 15 * DAY)
 
     assert score_sentiment(two, two.as_of, MID).score is None
     assert score_sentiment(three, three.as_of, MID).reason == "3 surveys sent, none answered"
@@ -61,7 +61,7 @@ def test_never_answering_says_more_than_a_middling_score() -> None:
 
 def test_a_survey_sent_yesterday_is_not_unanswered_yet() -> None:
     """People have two weeks."""
-    state = state_after(*(nps(START, None) for _ in range(5)), clock=START + DAY)
+    state = state_after(*(nps(START, None) for _ in range(5)), watermark=START + DAY)
 
     assert score_sentiment(state, state.as_of, MID).score is None
 

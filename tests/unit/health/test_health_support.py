@@ -41,7 +41,7 @@ def score_of(state: AccountState, now: int) -> float | None:
 def test_support_is_unknown_until_a_ticket_is_seen_and_long_after_the_last() -> None:
     """No ticket is no praise; and after half a year nobody can say."""
     never = state_after(login(START))
-    long_ago = state_after(*solved(MONDAY, 1), clock=START + 181 * DAY)
+    long_ago = state_after(*solved(MONDAY, 1), watermark=START + 181 * DAY)
 
     assert score_support(never, START, MID) == (None, "no ticket seen yet", None, 0)
     assert score_support(long_ago, long_ago.as_of, MID).reason == "no ticket for 180 days"
@@ -49,7 +49,7 @@ def test_support_is_unknown_until_a_ticket_is_seen_and_long_after_the_last() -> 
 
 def test_a_customer_who_calls_regularly_and_is_answered_is_healthy() -> None:
     """More tickets mean a healthier customer on average."""
-    state = state_after(*regular(), clock=START)
+    state = state_after(*regular(), watermark=START)
 
     assert score_support(state, START, MID)[:2] == (100, "4 tickets in 30 days, usually 4.3 (0.9x)")
 
@@ -59,7 +59,7 @@ def test_a_customer_who_calls_regularly_and_is_answered_is_healthy() -> None:
 )
 def test_tickets_are_judged_against_the_accounts_own_usual(tickets: int, least: float, most: float) -> None:
     """Up to twice the usual is healthy, up to three times a watch, more is poor."""
-    state = state_after(*surge(tickets), clock=START)
+    state = state_after(*surge(tickets), watermark=START)
 
     assert least <= (score_of(state, START) or 0) <= most
 
@@ -68,7 +68,7 @@ def test_five_tickets_are_no_surge_where_one_is_usual() -> None:
     """Small numbers jump, so little is not divided by."""
     seldom = [step for day in range(MONDAY - 140, MONDAY - 30, 30) for step in solved(day, day)]
     recent = [step for number in range(5) for step in solved(MONDAY - 1, number)]
-    state = state_after(*seldom, *recent, clock=START)
+    state = state_after(*seldom, *recent, watermark=START)
 
     assert (score_of(state, START) or 0) > 50
 
@@ -78,7 +78,7 @@ def test_a_roll_out_may_bring_tickets_with_its_people() -> None:
     logins = [
         login((MONDAY - back) * DAY, who) for back in range(140) for who in range(4 if back < 29 else 2)
     ]
-    state = state_after(*surge(13), *logins, clock=START)
+    state = state_after(*surge(13), *logins, watermark=START)
 
     assert (score_of(state, START) or 0) >= 75
 
@@ -86,7 +86,7 @@ def test_a_roll_out_may_bring_tickets_with_its_people() -> None:
 def test_silence_where_tickets_were_regular_is_a_watch() -> None:
     """Nobody asks any more: worth a look, not an alarm."""
     often = [step for day in range(MONDAY - 140, MONDAY, 6) for step in solved(day, day)]
-    state = state_after(*often, clock=START + 61 * DAY)
+    state = state_after(*often, watermark=START + 61 * DAY)
 
     assessment = score_support(state, state.as_of, MID)
 
@@ -100,7 +100,7 @@ def test_a_p1_costs_more_from_the_moment_its_sla_ends() -> None:
     end = START + 4 * HOUR
 
     before = score_support(state, end - 1, MID)
-    state.clock = end
+    state.watermark = end
     after = score_support(state, end, MID)
 
     assert before.look_again_at == end
@@ -111,7 +111,7 @@ def test_a_p1_costs_more_from_the_moment_its_sla_ends() -> None:
 def test_a_deadline_has_not_passed_while_the_clock_stands() -> None:
     """An event observed after the deadline does not say that the solution was not told yet."""
     state = state_after(ticket(START, severity="P1"), ticket(START + MINUTE, "REPLIED", severity="P1"))
-    state.clock = START + HOUR
+    state.watermark = START + HOUR
 
     assert score_of(state, START + 6 * HOUR) == 90
 
@@ -119,7 +119,7 @@ def test_a_deadline_has_not_passed_while_the_clock_stands() -> None:
 def test_a_ticket_nobody_replied_to_costs_half_a_breach() -> None:
     """First response has its own promise."""
     state = state_after(ticket(START, severity="P2"))
-    state.clock = START + HOUR
+    state.watermark = START + HOUR
 
     assert score_support(state, START + HOUR, MID)[:2] == (94, "a P2 without a reply for 1 h")
 
@@ -128,7 +128,7 @@ def test_escalations_and_reopenings_are_told_and_counted_up_to_a_bound() -> None
     """The fourth says nothing new."""
     steps = [ticket(START + number * HOUR, "ESCALATED") for number in range(5)]
     state = state_after(ticket(START), ticket(START + 1, "REPLIED"), *steps)
-    state.clock = START + 5 * HOUR
+    state.watermark = START + 5 * HOUR
 
     assert score_support(state, START + 5 * HOUR, MID)[:2] == (76, "5 escalations in 30 days")
 
@@ -136,7 +136,7 @@ def test_escalations_and_reopenings_are_told_and_counted_up_to_a_bound() -> None
 def test_the_score_never_falls_below_0() -> None:
     """However much comes together."""
     steps = [ticket(START, ticket_id=f"T-{number}", severity="P1") for number in range(30)]
-    state = state_after(*steps, clock=START + 20 * DAY)
+    state = state_after(*steps, watermark=START + 20 * DAY)
 
     assert score_of(state, state.as_of) == 0
 
@@ -161,7 +161,7 @@ def test_a_ticket_solved_in_time_and_closed_days_later_costs_nothing() -> None:
     ]
 
     for order in permutations(steps):
-        assert score_of(state_after(*order, clock=START + 4 * DAY), START + 4 * DAY) == 100
+        assert score_of(state_after(*order, watermark=START + 4 * DAY), START + 4 * DAY) == 100
 
 
 def test_a_ticket_reopened_and_solved_too_late_was_solved_by_what_came_last() -> None:
@@ -175,7 +175,7 @@ def test_a_ticket_reopened_and_solved_too_late_was_solved_by_what_came_last() ->
         ticket(START + 4 * DAY, "CLOSED", severity="P1"),
     ]
 
-    states = [state_after(*order, clock=START + 5 * DAY) for order in permutations(steps)]
+    states = [state_after(*order, watermark=START + 5 * DAY) for order in permutations(steps)]
 
     assert {solution for state in states for solution in state.tickets.solved_late(LIMITS)} == {
         (START + DAY + 5 * HOUR, 1)

@@ -23,9 +23,9 @@ from pipeline.health.rhythm import rhythm_of
 from pipeline.health.windows import DAY, HOUR
 
 
-def rested(*events: Event, clock: int = 0) -> AccountState:
+def rested(*events: Event, watermark: int = 0) -> AccountState:
     """The state as the scoring leaves it before it asks the component."""
-    state = state_after(*events, clock=clock)
+    state = state_after(*events, watermark=watermark)
     state.longest_gap, state.allowed_silence = rhythm_of(state, MID.went_dark)
     return state
 
@@ -41,7 +41,7 @@ def test_usage_is_unknown_until_somebody_signs_in() -> None:
 def test_active_people_over_seats_are_judged_by_the_curve(active: int, score: float) -> None:
     """From 80 % on healthy, from 50 % on watch, below poor."""
     early = [login(START + who, who) for who in range(1, active + 1)]
-    state = rested(facts(seats=100), *early, clock=START + 20 * DAY)
+    state = rested(facts(seats=100), *early, watermark=START + 20 * DAY)
     state.allowed_silence = 0
 
     assessment = score_usage(state, START + 20 * DAY, MID)
@@ -60,7 +60,7 @@ def test_an_account_heard_of_since_yesterday_is_not_called_empty() -> None:
 def test_half_the_logins_of_the_four_weeks_before_is_the_edge_of_poor() -> None:
     """-50 % stands on the lower edge of watch, measured over whole weeks."""
     usual, halved = office_weeks(4, people=8), office_weeks(2, people=4, start_day=MONDAY + 28)
-    state = rested(facts(seats=None), *usual, *halved, clock=(MONDAY + 42) * DAY)
+    state = rested(facts(seats=None), *usual, *halved, watermark=(MONDAY + 42) * DAY)
 
     assessment = score_usage(state, (MONDAY + 42) * DAY, MID)
 
@@ -71,8 +71,8 @@ def test_half_the_logins_of_the_four_weeks_before_is_the_edge_of_poor() -> None:
 def test_one_quiet_week_costs_less_than_a_quiet_fortnight() -> None:
     """A holiday week is half of two weeks, and the better of both windows counts."""
     now = (MONDAY + 49) * DAY
-    holiday = rested(facts(seats=None), *office_weeks(6), login(now - 5 * HOUR), clock=now)
-    fortnight = rested(facts(seats=None), *office_weeks(5), login(now - 5 * HOUR), clock=now)
+    holiday = rested(facts(seats=None), *office_weeks(6), login(now - 5 * HOUR), watermark=now)
+    fortnight = rested(facts(seats=None), *office_weeks(5), login(now - 5 * HOUR), watermark=now)
 
     first, second = (score_usage(state, now, MID).score for state in (holiday, fortnight))
 
@@ -85,7 +85,7 @@ def test_one_quiet_week_costs_less_than_a_quiet_fortnight() -> None:
 def test_todays_logins_do_not_count_before_the_day_is_over() -> None:
     """Otherwise every morning would look like a fall."""
     morning = (MONDAY + 42) * DAY + 9 * HOUR
-    state = rested(facts(seats=None), *office_weeks(6), login(morning), clock=morning)
+    state = rested(facts(seats=None), *office_weeks(6), login(morning), watermark=morning)
 
     assert score_usage(state, morning, MID).reason == "logins 0% above the usual of four weeks"
 
@@ -101,8 +101,8 @@ def test_the_same_weeks_of_last_year_excuse_a_quiet_season() -> None:
     ]
     now = (MONDAY + 42) * DAY
 
-    season = rested(facts(seats=None), *events, clock=now)
-    slump = rested(facts(seats=None), *events[160 + 30 :], clock=now)
+    season = rested(facts(seats=None), *events, watermark=now)
+    slump = rested(facts(seats=None), *events[160 + 30 :], watermark=now)
 
     assert score_usage(season, now, MID).reason.startswith("logins 0%")
     assert score_usage(slump, now, MID).reason.startswith("logins 62% below")
@@ -115,7 +115,7 @@ def test_silence_within_the_rhythm_costs_nothing_and_names_itself_beyond() -> No
 
     assessments = []
     for now in (state.last_login_at + HOUR, due, due + 6 * DAY):
-        state.clock = now
+        state.watermark = now
         assessments.append(score_usage(state, now, MID))
     before, at_due, later = assessments
 
@@ -145,7 +145,7 @@ def test_an_account_in_onboarding_is_asked_for_the_seats_of_its_age() -> None:
     """The onboarding scorecard expects a tenth of the seats after two weeks."""
     card = CARDS.of("MID", "ONBOARDING", None)
     people = [login(START + 13 * DAY + who, who) for who in range(1, 11)]
-    state = state_after(facts(seats=100, start_day=MONDAY), *people, clock=START + 14 * DAY)
+    state = state_after(facts(seats=100, start_day=MONDAY), *people, watermark=START + 14 * DAY)
 
     assessment = score_usage(state, START + 14 * DAY, card)
 
@@ -189,7 +189,7 @@ def test_usage_stays_between_0_and_100(logins: list[tuple[int, int, int]], later
     """Whatever the logins, the seats and the time passed."""
     events = [login(START + day * DAY + hour * HOUR, who) for day, who, hour in logins]
     last = max(event.occurred_at for event in events)
-    state = rested(facts(seats=seats), *events, clock=last + later * DAY)
+    state = rested(facts(seats=seats), *events, watermark=last + later * DAY)
 
     score = score_usage(state, state.as_of, MID).score
 
@@ -204,6 +204,6 @@ def test_the_people_of_the_builders_are_eight_bytes() -> None:
 def test_parts_without_weight_are_no_usage() -> None:
     """A scorecard may leave a part out; where nothing else is known there is nothing to say."""
     cards = scorecards_with(usage__breadth_weight=0)
-    state = rested(facts(), *office_weeks(1), clock=START + 21 * DAY)
+    state = rested(facts(), *office_weeks(1), watermark=START + 21 * DAY)
 
     assert score_usage(state, START + 21 * DAY, cards.of("MID", "LIVE", None)).score is None

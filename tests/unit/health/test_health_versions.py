@@ -17,8 +17,8 @@ from health_builders import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.health.derived_state import Shown
 from pipeline.health.history import ScoreHistory
-from pipeline.health.standing import Shown
 from pipeline.health.versions import FOLD_VERSION, Verdict, has_moved
 from pipeline.health.weighing import points_moved, weigh
 from pipeline.health.windows import DAY, HOUR
@@ -29,12 +29,12 @@ SHOWN = Shown(70.0, "WATCH", "WATCH", None, 0.8, (), (), "", "")
 def moved(**changes: object) -> bool:
     """Whether an account shown at 70, watch, coverage 80 % has a new version with these changes."""
     state = new_state()
-    standing = state.standing
-    standing.version, standing.shown = 3, SHOWN
-    standing.score, standing.coverage, standing.forced_by = 70.0, 0.8, None
+    derived = state.derived
+    derived.version, derived.shown = 3, SHOWN
+    derived.score, derived.coverage, derived.forced_by = 70.0, 0.8, None
     band = changes.pop("band", "WATCH")
     for name, value in changes.items():
-        setattr(standing, name, value)
+        setattr(derived, name, value)
     return has_moved(state, Verdict("alder", 1, band, band, None))  # type: ignore[arg-type]
 
 
@@ -50,7 +50,7 @@ def moved(**changes: object) -> bool:
     ],
 )
 def test_a_version_is_due_when_something_worth_telling_has_changed(changes: dict[str, object]) -> None:
-    """A point of score, five of coverage, a band, a hard sign."""
+    """A point of score, five of coverage, a band, a band floor."""
     assert moved(**changes)
 
 
@@ -158,7 +158,7 @@ def test_the_history_reaches_back_28_days() -> None:
 def test_score_changes_are_those_of_days_not_of_snapshots() -> None:
     """Seven days ago is a stated day, whether or not there was a version then."""
     partition = living_account()
-    now, score = partition.fold.clock, partition.snapshots[-1].score
+    now, score = partition.fold.watermark, partition.snapshots[-1].score
     partition.run_until(now + 2 * DAY)
 
     partition.hear(facts(now + 7 * DAY, owner="kim"))

@@ -39,7 +39,7 @@ def test_a_group_without_members_fails_however_little_is_unread() -> None:
 
     assert found.state == "FAIL"
     assert found.says == "readers has no live member, 160 records unread"
-    assert found.way_out == "Start `telltale worker a`."
+    assert found.hint == "Start `telltale worker a`."
 
 
 def test_records_that_were_deleted_before_they_were_read_fail() -> None:

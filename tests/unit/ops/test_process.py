@@ -13,7 +13,7 @@ def ready() -> metrics.State:
     return True, "owns 4 partitions"
 
 
-def test_a_metrics_port_that_is_taken_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metrics_port_that_is_taken_is_told_with_the_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error for people, not the traceback of a server."""
     monkeypatch.setattr("pipeline.ops.process.configure", lambda **_: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:

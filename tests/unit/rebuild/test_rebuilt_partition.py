@@ -37,7 +37,7 @@ def log(days: int) -> list[Record]:
 
 def rebuilt(records: Sequence[Record], *, park_at: int | None = None, skip_lost: bool = False) -> list[Kept]:
     """What is to be written of *records*, put aside on disk at one of them."""
-    fold = PartitionFold(2, read_documents, epoch=4, incarnation="log-7")
+    fold = PartitionFold(2, read_documents, epoch=4, topic_id="log-7")
     with RebuiltPartition(fold, contract=CONTRACT, registry=REGISTRY, skip_lost=skip_lost) as partition:
         partition.fold(records[:park_at])
         if park_at is not None:
@@ -74,7 +74,7 @@ def test_the_states_are_a_fold_that_goes_on_behind_the_last_entry() -> None:
     fold = decode_fold(2, record, values, cards, read_documents)
 
     assert unpack_position(record) == (4, len(records), 0)
-    assert (fold.incarnation, set(fold.states)) == ("log-7", {"acc-0", "acc-1"})
+    assert (fold.topic_id, set(fold.states)) == ("log-7", {"acc-0", "acc-1"})
 
 
 @pytest.mark.parametrize("place", [0, 1, 8, -1])
@@ -105,7 +105,7 @@ def test_a_log_that_has_lost_entries_is_refused_unless_told_otherwise(lost: int,
 def test_what_is_kept_lies_where_tmpdir_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A log of years is gigabytes: on the disk the operator names, or nowhere."""
     monkeypatch.setenv("TMPDIR", str(tmp_path / "not mounted"))
-    fold = PartitionFold(2, read_documents, epoch=4, incarnation="log-7")
+    fold = PartitionFold(2, read_documents, epoch=4, topic_id="log-7")
 
     with pytest.raises(FileNotFoundError, match="not mounted"):
         RebuiltPartition(fold, contract=CONTRACT, registry=REGISTRY)

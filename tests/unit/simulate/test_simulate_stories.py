@@ -22,9 +22,9 @@ SIZES = Sizes(small=(30, 30), mid=(30, 30), enterprise=(30, 30))
 def lines_of(story_name: str) -> list[dict[str, Any]]:
     """Everything of one account of 30 seats that lives *story_name* from ``ONSET`` on."""
     story = next(story for story in STORIES if story.name == story_name)
-    dice = dice_for(3, story_name)
-    profile = draw_profile(seed=3, index=1, first_day=to_day(START.date()), sizes=SIZES, dice=dice)
-    life = story.tell(usual_life(profile, dice), to_day(ONSET.date()), dice)
+    rng = dice_for(3, story_name)
+    profile = draw_profile(seed=3, index=1, first_day=to_day(START.date()), sizes=SIZES, rng=rng)
+    life = story.tell(usual_life(profile, rng), to_day(ONSET.date()), rng)
     return list(Portfolio(seed=3, start=START, end=END, lives=(life,), stories=()).lines())
 
 

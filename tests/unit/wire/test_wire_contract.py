@@ -26,11 +26,15 @@ def test_a_dead_letter_topic_keeps_bytes_as_received() -> None:
     """For 30 days, without a schema."""
     contract = Contract.load()
 
-    letters = contract.dead_letter(contract.input("login"))
+    dead_letters = contract.dead_letter(contract.input("login"))
 
-    assert (letters.name, letters.schema, letters.retention_days) == ("customer.login.v1.dlq", None, 30)
+    assert (dead_letters.name, dead_letters.schema, dead_letters.retention_days) == (
+        "customer.login.v1.dlq",
+        None,
+        30,
+    )
     with pytest.raises(UnknownTopic, match="bytes as received"):
-        contract.newest(letters)
+        contract.newest(dead_letters)
 
 
 def test_topics_yaml_says_how_dead_letter_topics_end(tmp_path: Path) -> None:
@@ -40,9 +44,9 @@ def test_topics_yaml_says_how_dead_letter_topics_end(tmp_path: Path) -> None:
     (folder / "topics.yaml").write_text(declared.replace("suffix: .dlq", "suffix: .dead"), "utf-8")
     contract = Contract.load(folder=folder)
 
-    letters = contract.dead_letter(contract.input("login"))
+    dead_letters = contract.dead_letter(contract.input("login"))
 
-    assert letters.name == "customer.login.v1.dead"
+    assert dead_letters.name == "customer.login.v1.dead"
 
 
 def test_a_prefix_opens_every_name() -> None:

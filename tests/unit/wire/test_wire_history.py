@@ -171,7 +171,7 @@ def test_events_without_an_account_are_left_out_and_counted(tmp_path: Path) -> N
 
 
 def test_a_faulty_file_is_refused_with_all_that_is_wrong_with_it(tmp_path: Path) -> None:
-    """Line, fault and way out; what cannot be and what cannot be read alike."""
+    """Line, fault and hint; what cannot be and what cannot be read alike."""
     path = file_of(tmp_path, login(NINE), "not json", "", login(NINE, user_id=""))
 
     with pytest.raises(BadHistory) as refused:

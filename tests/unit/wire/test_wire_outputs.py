@@ -148,7 +148,7 @@ def test_a_snapshot_may_know_little() -> None:
 
 
 def test_a_cause_names_the_topic_it_came_from() -> None:
-    """With the prefix of the deployment, whichever incarnation it was; a history file stays a file."""
+    """With the prefix of the deployment, whichever topic id it was; a history file stays a file."""
     contract = Contract.load(prefix="bench.")
     registry = EmbeddedRegistry(contract)
 

@@ -55,7 +55,7 @@ def test_positions_sort_as_their_bytes(one: Position, other: Position) -> None:
 
 def test_a_partitions_record_comes_back_whole() -> None:
     """Position, clock, marks in their order, counters, and the number of accounts."""
-    fold = PartitionFold(3, read_documents, epoch=2, incarnation="log-7")
+    fold = PartitionFold(3, read_documents, epoch=2, topic_id="log-7")
     for number, source in enumerate(("login", "invoice", "file:0a1b")):
         fold.apply(
             "alder",
@@ -66,8 +66,8 @@ def test_a_partitions_record_comes_back_whole() -> None:
     record = decode_record(encode_record(fold.record()))
 
     assert record == fold.record()
-    assert list(record.marks) == [("login", 0), ("invoice", 1), ("file:0a1b", 2)]
-    assert (record.epoch, record.next_offset, record.incarnation, record.accounts) == (2, 3, "log-7", 1)
+    assert list(record.source_offsets) == [("login", 0), ("invoice", 1), ("file:0a1b", 2)]
+    assert (record.epoch, record.next_offset, record.topic_id, record.accounts) == (2, 3, "log-7", 1)
 
 
 def test_an_account_of_5000_people_is_written_in_100_kilobytes() -> None:
@@ -114,7 +114,7 @@ def test_every_older_version_has_an_upcaster() -> None:
 
 def test_what_an_older_version_wrote_is_brought_up_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two versions back, two functions, in order; a kind that has not changed goes through as it is."""
-    record = PartitionFold(3, read_documents, epoch=2, incarnation="log-7").record()
+    record = PartitionFold(3, read_documents, epoch=2, topic_id="log-7").record()
 
     def with_suffix(suffix: str) -> Callable[[Fields], Fields]:
         return lambda fields: [fields[0], fields[1] + suffix, *fields[2:]]
@@ -129,10 +129,10 @@ def test_what_an_older_version_wrote_is_brought_up_step_by_step(monkeypatch: pyt
 
     found = decode_record(written)
 
-    assert (found.incarnation, found.epoch, found.accounts) == ("log-7-b-c", 2, 0)
+    assert (found.topic_id, found.epoch, found.accounts) == ("log-7-b-c", 2, 0)
 
 
-def test_what_a_newer_version_wrote_is_refused_with_the_way_out() -> None:
+def test_what_a_newer_version_wrote_is_refused_with_the_hint() -> None:
     """Nobody knows what it means."""
     written = encode_record(PartitionFold(3, read_documents).record())
     _, *fields = msgpack.decode(written[POSITION_SIZE:])

@@ -1,5 +1,5 @@
 """
-Keeps partitions abreast in time: no record goes on while another partition has unread ones that are much older.
+Keeps partitions aligned in time: no record goes on while another partition has unread ones that are much older.
 
 Kafka hands out partitions as fast as each is fetched. Read from a week back, a topic with ten records a day is through
 in one poll and a busy one in an hour, and a log made of both would jump by days. Here a poll is cut by the timestamps
@@ -37,9 +37,9 @@ class _Waiting:
     start: int = 0
 
 
-class Abreast:
+class TimeAlignment:
     """
-    Lets a record go on when it is at most *lead_seconds* ahead of the oldest unread record of the other partitions.
+    Lets a record go on when it is at most *max_drift_seconds* ahead of the oldest unread record of the other partitions.
 
     What counts is the record's Kafka timestamp, a future one as the present. A partition whose next record is not here
     yet counts as far as it went on, and nothing overtakes one of which nothing is known. A partition without unread
@@ -52,8 +52,8 @@ class Abreast:
     At most one poll of each partition waits here, and one fetch of it in aiokafka.
     """
 
-    def __init__(self, *, lead_seconds: float, patience_seconds: float = 60.0) -> None:
-        self._lead = round(lead_seconds * 1000)
+    def __init__(self, *, max_drift_seconds: float, patience_seconds: float = 60.0) -> None:
+        self._lead = round(max_drift_seconds * 1000)
         self._patience = patience_seconds
         self._waiting: dict[TP, _Waiting] = {}
         self._unread: dict[TP, float] = {}
@@ -119,8 +119,8 @@ class Abreast:
     def forget(self, tps: Iterable[TP]) -> None:
         """Drop all that is known of *tps*: they were revoked."""
         for tp in tps:
-            for book in (self._waiting, self._unread, self._reached):
-                book.pop(tp, None)
+            for lifecycle in (self._waiting, self._unread, self._reached):
+                lifecycle.pop(tp, None)
 
     def forget_all(self) -> None:
         """Drop everything: all partitions are about to be read from another offset."""

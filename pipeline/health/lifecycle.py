@@ -26,7 +26,7 @@ _NEVER = 1 << 62
 E = TypeVar("E", bound=Entry)
 
 
-class Book(Generic[E]):
+class Lifecycle(Generic[E]):
     """
     Entries by id. Closed ones are remembered so that a late step does not revive them.
 

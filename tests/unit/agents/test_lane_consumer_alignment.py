@@ -1,10 +1,10 @@
-"""The lane's consumer when it keeps partitions abreast: what waits is not lost, not committed, not delivered twice."""
+"""The lane's consumer when it keeps partitions aligned in time: what waits is not lost, not committed, not delivered twice."""
 
 import pytest
 from faust.types import TP
 from lane_in_memory import Lane, offsets, record
 
-from agents.lane.abreast import Abreast
+from agents.lane.alignment import TimeAlignment
 
 A, B = TP("invoices", 0), TP("logins", 0)
 DAY = 86_400_000
@@ -15,14 +15,14 @@ pytestmark = pytest.mark.asyncio
 def far_apart() -> Lane:
     """Four invoices of the first day; two logins, of the first day and of the fifth. A poll brings two of each."""
     lane = Lane(A, B)
-    lane.app.lane.abreast = Abreast(lead_seconds=120)
+    lane.app.lane.alignment = TimeAlignment(max_drift_seconds=120)
     lane.thread.poll_records = 2
     lane.thread.records[A] = [record(A, offset, timestamp=DAY + offset) for offset in range(4)]
     lane.thread.records[B] = [record(B, 0, timestamp=DAY), record(B, 1, timestamp=5 * DAY)]
     return lane
 
 
-async def test_a_poll_delivers_what_is_abreast_and_keeps_the_rest() -> None:
+async def test_a_poll_delivers_what_is_aligned_in_time_and_keeps_the_rest() -> None:
     """The second login comes when all invoices have, though it was polled with the first."""
     lane = far_apart()
 
@@ -36,7 +36,7 @@ async def test_a_poll_delivers_what_is_abreast_and_keeps_the_rest() -> None:
 async def test_without_it_a_poll_delivers_all_it_brought() -> None:
     """The log would jump by days: this is what the guard is for."""
     lane = far_apart()
-    lane.app.lane.abreast = None
+    lane.app.lane.alignment = None
 
     assert [(e.message.tp, offsets(e)) for e in await lane.poll()] == [(A, [0, 1]), (B, [0, 1])]
 

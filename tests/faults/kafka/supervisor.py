@@ -36,7 +36,7 @@ class End:
     asked: bool
 
 
-class Crew:
+class Supervisor:
     """
     Processes ``python -m pipeline.cli WORDS`` by their names, in *environment*, with their logs in *folder*.
 

@@ -49,13 +49,13 @@ class Shown(NamedTuple):
 NEVER_SHOWN = Shown(None, "UNKNOWN", "UNKNOWN", None, 0.0, (), (), "", "")
 
 
-class Standing:
+class DerivedState:
     """
     Scores and what follows from them; the lists have one place for each of *components*, which are ``COMPONENT_NAMES``.
 
     *look_again_at* is when a component changes though nothing happens, 0 if the passing of days alone changes it.
-    *band* is the computed one before hard signs, *band_due_at* the end of the hold after which it came, None if it came at
-    once; *forced_by* is the hard sign in words, *forced_due_at* the deadline that made it. *beyond_since* says for each band edge, the highest first, since when the
+    *band* is the computed one before band floors, *band_due_at* the end of the hold after which it came, None if it came at
+    once; *forced_by* is the band floor in words, *forced_due_at* the deadline that made it. *beyond_since* says for each band edge, the highest first, since when the
     score has been past it and its hysteresis, 0 if it is not. *cards_offset* is the log offset of the scorecards that scored
     last, -1 if none did.
     """

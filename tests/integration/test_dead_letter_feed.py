@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from agents.dead_letter_reader import DeadLetterReader, Polled, TopicsChanged, dead_letter_reader
+from agents.dead_letter_feed import DeadLetterFeed, Polled, TopicsChanged, dead_letter_reader
 from agents.time_source import SYSTEM_TIME
 from pipeline.embedded.broker import EmbeddedBroker
 
@@ -25,7 +25,7 @@ def kafka() -> Iterator[EmbeddedBroker]:
 @asynccontextmanager
 async def reading(
     kafka: EmbeddedBroker, tp: TopicPartition, *, records: int, ids: Mapping[str, str] | None = None
-) -> AsyncIterator[DeadLetterReader]:
+) -> AsyncIterator[DeadLetterFeed]:
     """A reader of the topic of *tp*, which has *records*; *ids* are told whenever it asks."""
     kafka.create_topics([tp.topic])
     async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap) as producer:
@@ -94,7 +94,7 @@ async def test_a_catch_up_with_a_topic_that_gets_shorter_ends(kafka: EmbeddedBro
 @pytest.mark.parametrize(
     ("now", "says"),
     [
-        ({"watched": "second"}, "watched was deleted and made again: its id was first and is second"),
+        ({"watched": "second"}, "watched was deleted and recreated: its id was first and is second"),
         ({"watched": "first", "later": "third"}, "later was created"),
         ({}, ""),
         ({"watched": ""}, ""),

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from agents.health import STEP_BYTES
-from agents.health_figures import BANDS, HealthFigures
+from agents.health_metrics import BANDS, HealthMetrics
 from pipeline import metrics
 from pipeline.health.events import AccountClosed, LogEntry, Login, Scorecards, SupportTicket, Tick
 from pipeline.health.fold import PartitionFold
@@ -32,16 +32,16 @@ class Told:
 
     def __init__(self, partition: int = 0) -> None:
         self.fold = PartitionFold(partition, read_documents)
-        self.figures = HealthFigures(large_bytes=50_000)
-        self.figures.restored(self.fold)
+        self.reported = HealthMetrics(large_bytes=50_000)
+        self.reported.restored(self.fold)
 
     def take(self, at: int, body: Any, account_id: str = "") -> None:
         offset = self.fold.next_offset
         entry = LogEntry(at, "login" if account_id else "", 0, offset, body)
         self.fold.take(account_id, entry, offset)
         for _, output in self.fold.take_step().outputs:
-            self.figures.put_out(self.fold.partition, output)
-        self.figures.folded(self.fold, 1)
+            self.reported.put_out(self.fold.partition, output)
+        self.reported.folded(self.fold, 1)
 
     def live_a_little(self) -> None:
         """Accounts that stand differently, one of them closed, another dark."""
@@ -63,7 +63,7 @@ def accounts() -> Counter[str]:
 
 def shown(fold: PartitionFold) -> Counter[str]:
     """Accounts by band as their last versions have it."""
-    return Counter(state.standing.shown.band for state in fold.states.values())
+    return Counter(state.derived.shown.band for state in fold.states.values())
 
 
 def series(metric: Any) -> list[tuple[dict[str, str], float]]:
@@ -74,7 +74,7 @@ def test_accounts_by_band_are_kept_along_with_the_fold() -> None:
     """To count them anew would take longer than a poll; the count is exact all the same."""
     told = Told()
     told.live_a_little()
-    told.figures.tell({0: told.fold})
+    told.reported.tell({0: told.fold})
 
     assert accounts() == shown(told.fold)
     assert len(accounts()) > 1
@@ -84,11 +84,11 @@ def test_accounts_by_band_are_right_after_a_recovery_and_from_there_on() -> None
     """They are counted once, when the fold is built."""
     told = Told()
     told.live_a_little()
-    told.figures = HealthFigures(large_bytes=50_000)
-    told.figures.restored(told.fold)
+    told.reported = HealthMetrics(large_bytes=50_000)
+    told.reported.restored(told.fold)
     told.take(START + 41 * DAY, Login("back", START + 41 * DAY, b"12345678", "USER", "WEB"), "acc-0")
     told.take(START + 41 * DAY, Login("new", START + 41 * DAY, b"12345678", "USER", "WEB"), "acc-9")
-    told.figures.tell({0: told.fold})
+    told.reported.tell({0: told.fold})
 
     assert accounts() == shown(told.fold)
 
@@ -96,13 +96,13 @@ def test_accounts_by_band_are_right_after_a_recovery_and_from_there_on() -> None
 def test_a_partition_that_was_given_away_is_no_longer_told() -> None:
     """Its clock would stand still here for ever, and look like a pipeline that does."""
     told, other = Told(0), PartitionFold(7, read_documents)
-    told.figures.restored(other)
+    told.reported.restored(other)
     told.take(START, Tick())
     other.advance(LogEntry(START, "", 0, 0, Tick()), 0, 1)
-    told.figures.tell({0: told.fold, 7: other})
+    told.reported.tell({0: told.fold, 7: other})
     assert {labels["partition"] for labels, _ in series(metrics.PARTITION_CLOCK)} == {"0", "7"}
 
-    told.figures.tell({7: other})
+    told.reported.tell({7: other})
 
     assert series(metrics.PARTITION_CLOCK) == [({"partition": "7"}, START / 1000)]
     assert accounts() == {}
@@ -111,7 +111,7 @@ def test_a_partition_that_was_given_away_is_no_longer_told() -> None:
 def test_a_partition_without_a_tick_has_no_clock_yet() -> None:
     """1970 would be told as an age of half a century."""
     told = Told()
-    told.figures.tell({0: told.fold})
+    told.reported.tell({0: told.fold})
 
     assert series(metrics.PARTITION_CLOCK) == []
 
@@ -125,8 +125,8 @@ def test_what_a_fold_has_met_is_told_from_its_restoration_on() -> None:
     told.take(START, login, "acc-1")
     assert series_of_duplicates()["event_id"] - before["event_id"] == 1
 
-    told.figures.restored(told.fold)
-    told.figures.folded(told.fold, 0)
+    told.reported.restored(told.fold)
+    told.reported.folded(told.fold, 0)
 
     assert series_of_duplicates()["event_id"] - before["event_id"] == 1
 
@@ -137,10 +137,10 @@ def series_of_duplicates() -> dict[str, float]:
 
 def test_a_large_state_is_named_once() -> None:
     """Before it no longer fits into a step, somebody should look at the account."""
-    figures = HealthFigures(large_bytes=50_000)
+    reported = HealthMetrics(large_bytes=50_000)
     with structlog.testing.capture_logs() as logs:
         for size in (49_999, 50_000, 60_000):
-            figures.state_written("acc-1", size)
+            reported.state_written("acc-1", size)
 
     assert [(line["event"], line["account_id"], line["bytes"]) for line in logs] == [
         ("account.large", "acc-1", 50_000)
@@ -150,7 +150,7 @@ def test_a_large_state_is_named_once() -> None:
 
 def test_every_sign_transition_and_band_starts_at_zero() -> None:
     """A rate over what has not occurred must be 0 and not absent."""
-    HealthFigures(large_bytes=1)
+    HealthMetrics(large_bytes=1)
 
     assert ("went_dark", "REOPENED") in {
         (labels["sign"], labels["transition"]) for labels, _ in series(metrics.ALERTS)

@@ -26,7 +26,7 @@ def test_a_ticket_is_the_same_whatever_the_order_of_its_steps() -> None:
 
         assert all(tickets.apply(step) for step in order)
 
-        assert tickets.book.open["T-1"] == Ticket(
+        assert tickets.lifecycle.open["T-1"] == Ticket(
             key=(START + 9 * HOUR, 5, TICKET_LIFE[4].event_id),
             severity=3,
             opened_at=START,
@@ -45,8 +45,8 @@ def test_a_late_opening_does_not_revive_a_closed_ticket() -> None:
 
     tickets.apply(ticket(START, "OPENED"))
 
-    assert not tickets.book.open
-    assert tickets.book.closed["T-1"].opened_at == START
+    assert not tickets.lifecycle.open
+    assert tickets.lifecycle.closed["T-1"].opened_at == START
 
 
 def test_of_two_steps_at_one_time_the_rank_and_then_the_event_id_decide() -> None:
@@ -58,7 +58,7 @@ def test_of_two_steps_at_one_time_the_rank_and_then_the_event_id_decide() -> Non
         tickets.apply(first)
         tickets.apply(second)
 
-        held = tickets.book.open["T-1"]
+        held = tickets.lifecycle.open["T-1"]
         assert (held.key[1], held.severity) in {(5, 3), (1, 3)}
 
 
@@ -70,7 +70,7 @@ def test_a_step_that_may_belong_to_a_forgotten_ticket_is_left_out() -> None:
 
     assert not tickets.apply(ticket(START - HOUR, "OPENED"))
     assert tickets.apply(ticket(START + HOUR, "OPENED", "T-2"))
-    assert list(tickets.book.open) == ["T-2"]
+    assert list(tickets.lifecycle.open) == ["T-2"]
 
 
 def test_forgetting_something_older_does_not_open_the_door_again() -> None:
@@ -90,8 +90,8 @@ def test_an_invoice_stays_paid_when_its_issue_is_told_late() -> None:
 
     invoices.apply(invoice(START, "ISSUED"))
 
-    assert not invoices.book.open
-    assert invoices.book.closed["INV-1"].key[1] == PAID
+    assert not invoices.lifecycle.open
+    assert invoices.lifecycle.closed["INV-1"].key[1] == PAID
 
 
 def test_closed_invoices_are_forgotten_oldest_first_beyond_the_bound() -> None:
@@ -101,8 +101,8 @@ def test_closed_invoices_are_forgotten_oldest_first_beyond_the_bound() -> None:
     for number in range(MAX_CLOSED + 3):
         invoices.apply(invoice(START + number * DAY, "PAID", f"INV-{number}"))
 
-    assert list(invoices.book.closed) == [f"INV-{number}" for number in range(3, MAX_CLOSED + 3)]
-    assert invoices.book.forgotten_at == START + 2 * DAY
+    assert list(invoices.lifecycle.closed) == [f"INV-{number}" for number in range(3, MAX_CLOSED + 3)]
+    assert invoices.lifecycle.forgotten_at == START + 2 * DAY
 
 
 def test_the_usual_days_late_are_the_median_of_the_paid_invoices() -> None:

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 BANDS: Final[tuple[Band, ...]] = get_args(Band)
 
 
-class HealthFigures:
+class HealthMetrics:
     """
     The figures of all folds of one worker.
 
@@ -45,7 +45,7 @@ class HealthFigures:
         """A fold was built; what it met before was told by whoever met it."""
         self._counted[fold.partition] = copy(fold.counters)
         self._bands[fold.partition] = Counter(
-            state.standing.shown.band for state in fold.states.values() if state.standing.version
+            state.derived.shown.band for state in fold.states.values() if state.derived.version
         )
         for account_id, state in fold.states.items():
             self.state_written(account_id, state.size)
@@ -87,7 +87,7 @@ class HealthFigures:
         owned = [self._bands[partition] for partition in folds]
         for band in BANDS:
             metrics.ACCOUNTS.labels(band=band).set(sum(bands[band] for bands in owned))
-        clocks = {partition: fold.clock for partition, fold in folds.items() if fold.clock}
+        clocks = {partition: fold.watermark for partition, fold in folds.items() if fold.watermark}
         for partition in self._clocks_told - clocks.keys():
             metrics.PARTITION_CLOCK.remove(str(partition))
         for partition, clock in clocks.items():

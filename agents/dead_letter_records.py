@@ -1,9 +1,9 @@
 """
 Dead letters: what an input record that cannot be used becomes, and when there are too many of them.
 
-A letter is the record as received, with where it came from and why it is here in its headers. What makes a record
+A dead letter is the record as received, with where it came from and why it is here in its headers. What makes a record
 unusable is decided in ``pipeline.intake``; what the headers are called in ``pipeline.wire.dead_letters``; writing the
-letter is ``intake``'s, and bringing back what became usable ``letter_returns``'.
+dead letter is ``intake``'s, and bringing back what became usable ``dead_letter_returns``'.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from agents.app import PRODUCER_MAX_BATCH_BYTES
 from agents.lane.fences import Exit, stop
 from agents.lane.writer import Headers, Record
 from pipeline.intake.received import Accepted, Code, Rejected
-from pipeline.wire.dead_letters import letter_headers
+from pipeline.wire.dead_letters import dead_letter_headers
 
-LETTER_BYTES: Final = PRODUCER_MAX_BATCH_BYTES - 1_000
-"""Most bytes of a letter's key, value and headers; the rest of a batch is for its framing."""
+DEAD_LETTER_BYTES: Final = PRODUCER_MAX_BATCH_BYTES - 1_000
+"""Most bytes of a dead letter's key, value and headers; the rest of a batch is for its framing."""
 
 FLOOD_IN_A_ROW: Final = 100
 """So many unreadable records of a partition one after the other are a flood."""
@@ -32,17 +32,17 @@ _HEADER_FRAMING: Final = 10
 _UNREADABLE: Final[frozenset[Code]] = frozenset({"too_large", "decode", "unknown_schema", "schema_mismatch"})
 
 
-def dead_letter(record: Any, verdict: Rejected) -> tuple[Record, Rejected]:
+def make_dead_letter(record: Any, verdict: Rejected) -> tuple[Record, Rejected]:
     """
-    The letter for *record* (aiokafka's), and the verdict that it bears.
+    The dead letter for *record* (aiokafka's), and the verdict that it bears.
 
-    A record too large for a letter leaves key, value and its own headers in the input topic, and its code is
+    A record too large for a dead letter leaves key, value and its own headers in the input topic, and its code is
     ``too_large`` whatever else it was: sent in again it would be another record. Its value is empty and not null, which
     would close an account.
     """
     headers = [*record.headers, *_reasons(record, verdict)]
     size = len(record.key or b"") + len(record.value or b"") + _size(headers)
-    if size <= LETTER_BYTES:
+    if size <= DEAD_LETTER_BYTES:
         return (record.key, record.value, headers), verdict
     detail = f"{verdict.detail}; left out here, being {size} bytes with key and headers"
     verdict = replace(verdict, code="too_large", detail=detail)
@@ -103,7 +103,7 @@ class FloodGauge:
 
 
 def _reasons(record: Any, verdict: Rejected) -> Headers:
-    return letter_headers(record.topic, record.partition, record.offset, verdict.code, verdict.detail)
+    return dead_letter_headers(record.topic, record.partition, record.offset, verdict.code, verdict.detail)
 
 
 def _size(headers: Headers) -> int:

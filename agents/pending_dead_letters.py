@@ -1,7 +1,7 @@
 """
 Which dead letters wait for which claim: bookkeeping in memory, without Kafka.
 
-``letter_returns`` fills it from the dead-letter topics and asks it when accounts change. It holds places and claims,
+``dead_letter_returns`` fills it from the dead-letter topics and asks it when accounts change. It holds places and claims,
 never a record: what a claim is (an external id, an e-mail's domain) is ``pipeline.intake.directory``'s.
 """
 
@@ -12,16 +12,16 @@ from pipeline.intake.directory import Claim
 
 
 class Place(NamedTuple):
-    """Where a letter stands in its dead-letter topic."""
+    """Where a dead letter stands in its dead-letter topic."""
 
     topic: str
     partition: int
     offset: int
 
 
-class WaitingLetters:
+class PendingDeadLetters:
     """
-    At most *most* letters with their claims, found by claim. One more takes the place of the one that was added first.
+    At most *most* dead letters with their claims, found by claim. One more takes the place of the one that was added first.
 
     The newest are kept, since an account is most often made known shortly after its first events.
     """
@@ -29,17 +29,17 @@ class WaitingLetters:
     def __init__(self, most: int) -> None:
         self._most = most
         self._claims: dict[Place, tuple[Claim, ...]] = {}
-        # A dictionary without values, since it keeps the order in which the letters came.
+        # A dictionary without values, since it keeps the order in which the dead letters came.
         self._places: dict[Claim, dict[Place, None]] = {}
         self.forgotten = 0
-        """Letters that had to make room."""
+        """Dead letters that had to make room."""
 
     def __len__(self) -> int:
-        """How many letters wait."""
+        """How many dead letters wait."""
         return len(self._claims)
 
     def add(self, place: Place, claims: tuple[Claim, ...]) -> None:
-        """Let the letter at *place* wait for any of *claims*; one without any is not kept, for nothing can place it."""
+        """Let the dead letter at *place* wait for any of *claims*; one without any is not kept, for nothing can place it."""
         if not claims or place in self._claims:
             return
         if len(self._claims) >= self._most:
@@ -50,7 +50,7 @@ class WaitingLetters:
             self._places.setdefault(claim, {})[place] = None
 
     def remove(self, place: Place) -> None:
-        """Let the letter at *place* wait no longer, if it did."""
+        """Let the dead letter at *place* wait no longer, if it did."""
         for claim in self._claims.pop(place, ()):
             places = self._places[claim]
             del places[place]
@@ -58,5 +58,5 @@ class WaitingLetters:
                 del self._places[claim]
 
     def waiting_for(self, claims: Iterable[Claim]) -> dict[Place, tuple[Claim, ...]]:
-        """The letters that wait for any of *claims*, each with all of its own, in the order in which they came."""
+        """The dead letters that wait for any of *claims*, each with all of its own, in the order in which they came."""
         return {place: self._claims[place] for claim in claims for place in self._places.get(claim, ())}

@@ -43,7 +43,7 @@ class Send:
 
 
 @dataclass(slots=True)
-class Ledger:
+class GroundTruth:
     """All sends in the order they were handed over."""
 
     sends: list[Send] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Ledger:
                 seen.add(identity)
                 yield send
 
-    def expected_letters(self) -> list[Send]:
+    def expected_dead_letters(self) -> list[Send]:
         """Sends that must be in a dead-letter topic."""
         return [send for send in self.sends if send.verdict == "ok" and send.code is not None]
 

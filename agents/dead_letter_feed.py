@@ -2,7 +2,7 @@
 Reads the dead-letter topics: follows all of them from the beginning, and fetches single records again.
 
 It also sees that they are still the topics they were. Of one that was recreated or cut, every place that
-somebody remembers means another record or none; what a record means is ``letter_returns``'.
+somebody remembers means another record or none; what a record means is ``dead_letter_returns``'.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from agents.incarnations import recreated
 from agents.input_progress import partitions_of
 from agents.time_source import TimeSource
+from agents.topic_ids import recreated
 from pipeline.errors import TelltaleError
 
 Polled = Mapping[TopicPartition, Sequence[Any]]
@@ -39,23 +39,21 @@ async def dead_letter_reader(
     *,
     look_seconds: float,
     time_source: TimeSource,
-) -> AsyncIterator["DeadLetterReader"]:
+) -> AsyncIterator["DeadLetterFeed"]:
     """
     A reader of those of *topics* that exist, open for the length of the block.
 
-    *ask* gets their ids from a broker, see ``agents.incarnations``; it is asked every *look_seconds*.
+    *ask* gets their ids from a broker, see ``agents.topic_ids``; it is asked every *look_seconds*.
     *connection* are aiokafka's connection arguments. Raises aiokafka's errors, and what *ask* raises.
     """
     ids = await asyncio.to_thread(ask)
     partitions = await _partitions(topics, connection)
     async with _consumer(connection) as follower, _consumer(connection) as fetcher:
         follower.assign(partitions)
-        yield DeadLetterReader(
-            follower, fetcher, ids, ask, look_seconds=look_seconds, time_source=time_source
-        )
+        yield DeadLetterFeed(follower, fetcher, ids, ask, look_seconds=look_seconds, time_source=time_source)
 
 
-class DeadLetterReader:
+class DeadLetterFeed:
     """
     Two consumers without a group: *follower* has all partitions assigned, *fetcher* goes where it is sent.
 

@@ -1,6 +1,6 @@
-"""Letters that wait for an account: found by any of their claims, in a bounded number."""
+"""Dead letters that wait for an account: found by any of their claims, in a bounded number."""
 
-from agents.waiting_letters import Place, WaitingLetters
+from agents.pending_dead_letters import PendingDeadLetters, Place
 
 ID, DOMAIN = ("crm", "4711"), (None, "acme.example")
 
@@ -9,9 +9,9 @@ def place(offset: int) -> Place:
     return Place("customer.login.v1.dlq", 0, offset)
 
 
-def test_a_letter_is_found_by_each_of_its_claims() -> None:
-    """An account may become known by its external id or by its domain; all claims of the letter are told."""
-    waiting = WaitingLetters(10)
+def test_a_dead_letter_is_found_by_each_of_its_claims() -> None:
+    """An account may become known by its external id or by its domain; all claims of the dead letter are told."""
+    waiting = PendingDeadLetters(10)
     waiting.add(place(1), (ID, DOMAIN))
     waiting.add(place(2), (DOMAIN,))
 
@@ -20,9 +20,9 @@ def test_a_letter_is_found_by_each_of_its_claims() -> None:
     assert waiting.waiting_for([(None, "other.example")]) == {}
 
 
-def test_a_letter_that_is_done_with_waits_for_nothing() -> None:
-    """Marks may come twice, and for letters that were never kept."""
-    waiting = WaitingLetters(10)
+def test_a_dead_letter_that_is_done_with_waits_for_nothing() -> None:
+    """Marks may come twice, and for dead letters that were never kept."""
+    waiting = PendingDeadLetters(10)
     waiting.add(place(1), (ID, DOMAIN))
 
     waiting.remove(place(1))
@@ -32,18 +32,18 @@ def test_a_letter_that_is_done_with_waits_for_nothing() -> None:
     assert (len(waiting), waiting.waiting_for([ID, DOMAIN])) == (0, {})
 
 
-def test_a_letter_without_a_claim_is_not_kept() -> None:
+def test_a_dead_letter_without_a_claim_is_not_kept() -> None:
     """No account could ever place it, so it would only take room."""
-    waiting = WaitingLetters(10)
+    waiting = PendingDeadLetters(10)
 
     waiting.add(place(1), ())
 
     assert len(waiting) == 0
 
 
-def test_the_newest_letters_are_kept() -> None:
-    """At the bound one goes for each that comes; read again, a letter is not a new one."""
-    waiting = WaitingLetters(3)
+def test_the_newest_dead_letters_are_kept() -> None:
+    """At the bound one goes for each that comes; read again, a dead letter is not a new one."""
+    waiting = PendingDeadLetters(3)
     for offset in (1, 2, 3, 3, 4):
         waiting.add(place(offset), (ID,))
 

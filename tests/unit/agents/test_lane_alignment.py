@@ -1,4 +1,4 @@
-"""Who may go on, given what each partition has: the bookkeeping that keeps partitions abreast in time."""
+"""Who may go on, given what each partition has: the bookkeeping that keeps partitions aligned in time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lane_in_memory import record
 
-from agents.lane.abreast import Abreast
+from agents.lane.alignment import TimeAlignment
 
 A, B, C = TP("invoices", 0), TP("logins", 0), TP("surveys", 0)
 LEAD, PATIENCE = 120, 60
@@ -21,7 +21,7 @@ class Inputs:
     """Partitions with records at these times, in seconds. A poll brings *at_a_time* of each, of *silent* ones none."""
 
     def __init__(self, times: dict[TP, Sequence[int]], *, at_a_time: int = 5_000) -> None:
-        self.abreast = Abreast(lead_seconds=LEAD, patience_seconds=PATIENCE)
+        self.alignment = TimeAlignment(max_drift_seconds=LEAD, patience_seconds=PATIENCE)
         self.left = {
             tp: [record(tp, offset, timestamp=at * 1000) for offset, at in enumerate(of_partition)]
             for tp, of_partition in times.items()
@@ -31,20 +31,20 @@ class Inputs:
 
     def poll(self, *, seconds: float = 0.0) -> Moves:
         """Poll once, which takes *seconds*, and return what goes on."""
-        asked = self.abreast.to_poll(set(self.left))
+        asked = self.alignment.to_poll(set(self.left))
         came: dict[TP, list[Any]] = {}
         for tp in sorted(asked - self.silent):
             if self.left[tp]:
                 came[tp], self.left[tp] = self.left[tp][: self.at_a_time], self.left[tp][self.at_a_time :]
         unread = {tp for tp in asked if self.left[tp] or tp in self.silent}
-        self.abreast.polled(came, asked=asked, unread=unread, seconds=seconds)
+        self.alignment.polled(came, asked=asked, unread=unread, seconds=seconds)
         return [
-            (tp, [r.timestamp // 1000 for r in records]) for tp, records in self.abreast.go_on(NOW * 1000)
+            (tp, [r.timestamp // 1000 for r in records]) for tp, records in self.alignment.go_on(NOW * 1000)
         ]
 
     def waiting(self) -> set[TP]:
         """Partitions with records that were polled and have not gone on."""
-        return {tp for tp in self.left if self.abreast.is_waiting(tp)}
+        return {tp for tp in self.left if self.alignment.is_waiting(tp)}
 
 
 def test_what_is_ahead_waits_until_the_slowest_comes_near() -> None:
@@ -79,7 +79,7 @@ def test_a_partition_that_waits_is_not_polled() -> None:
     for _ in range(5):
         inputs.poll()
 
-    assert inputs.abreast.to_poll({A, B}) == {A}
+    assert inputs.alignment.to_poll({A, B}) == {A}
     assert len(inputs.left[B]) == 500_000 - 10
 
 
@@ -154,7 +154,7 @@ def test_a_revoked_partition_holds_nobody_back() -> None:
     assert inputs.waiting() == {B}
 
     del inputs.left[A]
-    inputs.abreast.forget({A})
+    inputs.alignment.forget({A})
 
     assert inputs.poll() == [(B, [500_000])]
 
@@ -164,7 +164,7 @@ def test_little_is_handed_over_at_a_time_and_the_rest_at_once() -> None:
     inputs = Inputs({A: range(0, 1_000_000, 1000), B: range(500, 1_000_000, 1000)})
 
     assert len(inputs.poll()) == 100
-    assert inputs.abreast.poll_seconds(1.0) == 0.0
+    assert inputs.alignment.poll_seconds(1.0) == 0.0
 
 
 def test_a_poll_is_short_while_something_waits_for_the_end_of_another() -> None:
@@ -173,7 +173,7 @@ def test_a_poll_is_short_while_something_waits_for_the_end_of_another() -> None:
     inputs.silent = {A}
     inputs.poll()
 
-    assert inputs.abreast.poll_seconds(1.0) == 0.1
+    assert inputs.alignment.poll_seconds(1.0) == 0.1
 
 
 @given(

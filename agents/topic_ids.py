@@ -1,5 +1,5 @@
 """
-Whether topics are still those they were: one that was deleted and made again has its name, and counts offsets anew.
+Whether topics are still those they were: one that was deleted and recreated has its name, and counts offsets anew.
 
 A broker tells them apart by an id; the embedded one tells none. A worker asks at its start, and as long as it runs:
 what it would read under the old name belongs to nothing that it knows.
@@ -19,13 +19,13 @@ _EVERY_SECONDS = 10.0
 def recreated(known: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """A sentence about each topic of *known* that has another id *now*; none or an empty one is no other."""
     return [
-        f"{topic} was deleted and made again: its id was {topic_id} and is {now[topic]}"
+        f"{topic} was deleted and recreated: its id was {topic_id} and is {now[topic]}"
         for topic, topic_id in known.items()
         if now.get(topic) not in {None, "", topic_id}
     ]
 
 
-class Incarnations:
+class TopicIds:
     """
     The ids of some topics as they were at the start; another one ends the process with *code*.
 
@@ -45,7 +45,7 @@ class Incarnations:
         self.ids = await asyncio.to_thread(self._ask)
         over = threading.Event()
         # Not in the loop's executor: a request that nobody answers would hold up the end of the process.
-        threading.Thread(target=self._watch, args=(over,), name="incarnations", daemon=True).start()
+        threading.Thread(target=self._watch, args=(over,), name="topic ids", daemon=True).start()
         try:
             yield
         finally:

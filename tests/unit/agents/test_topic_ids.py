@@ -5,36 +5,36 @@ from faust.types import TP
 from intake_in_memory import LOGINS, Intake, login
 from lane_in_memory import ends_with
 
-from agents.incarnations import Incarnations
 from agents.lane.fences import Exit
+from agents.topic_ids import TopicIds
 from pipeline.errors import TelltaleError
 
 pytestmark = pytest.mark.asyncio
 
 
-async def test_a_topic_made_anew_ends_the_process() -> None:
+async def test_a_topic_recreated_ends_the_process() -> None:
     """Its offsets are those of other records."""
     ids = {"log": "first"}
-    incarnations = Incarnations(lambda: dict(ids), Exit.OTHER_INCARNATION)
+    topic_ids = TopicIds(lambda: dict(ids), Exit.OTHER_TOPIC_ID)
 
-    async with incarnations.watched():
-        incarnations.check()
+    async with topic_ids.watched():
+        topic_ids.check()
         ids["log"] = "second"
-        with ends_with(Exit.OTHER_INCARNATION):
-            incarnations.check()
+        with ends_with(Exit.OTHER_TOPIC_ID):
+            topic_ids.check()
 
 
 @pytest.mark.parametrize("told", [{}, {"log": ""}])
 async def test_a_topic_that_nobody_knows_is_not_judged(told: dict[str, str]) -> None:
     """Deleted and not yet made again, or on a broker that tells no ids."""
     answers = iter(({"log": "first"}, told))
-    incarnations = Incarnations(lambda: next(answers), Exit.OTHER_INCARNATION)
+    topic_ids = TopicIds(lambda: next(answers), Exit.OTHER_TOPIC_ID)
 
-    async with incarnations.watched():
-        incarnations.check()
+    async with topic_ids.watched():
+        topic_ids.check()
 
 
-async def test_each_incarnation_of_an_input_is_a_source_of_its_own() -> None:
+async def test_each_topic_id_of_an_input_is_a_source_of_its_own() -> None:
     """Else the fold took the first records of the new topic for repeats of the old one's."""
     intake = Intake()
     intake.worker._decoder.tell_apart({LOGINS: "Xk3dQ2rSTFe0z9v-2bQxYw"})
@@ -46,7 +46,7 @@ async def test_each_incarnation_of_an_input_is_a_source_of_its_own() -> None:
     assert entry.source == "login@Xk3dQ2"
 
 
-async def test_an_input_made_anew_is_seen_by_whoever_reads_it_next() -> None:
+async def test_an_input_recreated_is_seen_by_whoever_reads_it_next() -> None:
     """After a rebalance, by a worker that started before; one that gets no answer asks again."""
     intake, answers = Intake(), iter((TelltaleError("no answer"), {LOGINS: "second"}))
 
@@ -56,18 +56,18 @@ async def test_an_input_made_anew_is_seen_by_whoever_reads_it_next() -> None:
             raise answer
         return answer
 
-    intake.worker._incarnations = Incarnations(ask, Exit.INPUT_MADE_ANEW)
-    intake.worker._incarnations.ids = {LOGINS: "first"}
+    intake.worker._topic_ids = TopicIds(ask, Exit.INPUT_RECREATED)
+    intake.worker._topic_ids.ids = {LOGINS: "first"}
     intake.lane.app.consumer_generation_id = 7
 
-    with ends_with(Exit.INPUT_MADE_ANEW):
+    with ends_with(Exit.INPUT_RECREATED):
         await intake.worker._see_that_inputs_are_the_same()
 
 
 async def test_inputs_are_asked_about_once_a_generation() -> None:
     """Not before every poll."""
     intake, asked = Intake(), []
-    intake.worker._incarnations = Incarnations(lambda: asked.append(1) or {}, Exit.INPUT_MADE_ANEW)
+    intake.worker._topic_ids = TopicIds(lambda: asked.append(1) or {}, Exit.INPUT_RECREATED)
 
     for generation in (7, 7, 8):
         intake.lane.app.consumer_generation_id = generation
