@@ -62,7 +62,7 @@ class FloodGauge:
     """
     Ends the process when too much of an input partition cannot be read; what it counts is forgotten with the process.
 
-    It is called before anything of a poll is written: the poll is neither put aside nor committed, so a restart meets
+    It is called before anything of a poll is written: the poll is neither dead-lettered nor committed, so a restart meets
     it again and stops again, and a supervisor that restarts cannot drain the topic into the dead letters.
     """
 
@@ -73,7 +73,7 @@ class FloodGauge:
         """
         Count what *records* of *tp*, one poll, became; *verdicts* in their order.
 
-        What can be read, and is put aside for what it says, belongs to no flood: a source whose accounts are not known
+        What can be read, and is dead-lettered for what it says, belongs to no flood: a source whose accounts are not known
         yet sends thousands, and they come back.
         """
         tally = self._tallies.setdefault(tp, _Tally())

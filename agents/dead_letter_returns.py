@@ -106,9 +106,9 @@ class DeadLetterReturns:
             try:
                 await self._serve()
             except TopicsChanged as exc:
-                log.warning("dead letters.topics_changed", reason=str(exc), hint="reads them again by itself")
+                log.warning("dead_letters.topics_changed", reason=str(exc), hint="reads them again by itself")
             except (KafkaError, OSError, TelltaleError) as exc:
-                log.warning("dead letters.stalled", reason=repr(exc), hint="tries again by itself")
+                log.warning("dead_letters.stalled", reason=repr(exc), hint="tries again by itself")
                 await asyncio.sleep(self._retry_seconds)
             finally:
                 self._waiting = None
@@ -129,7 +129,7 @@ class DeadLetterReturns:
             waiting = self._waiting = PendingDeadLetters(self._most_waiting)
             await reader.catch_up(lambda polled: self._take(polled, waiting))
             if len(waiting) or waiting.forgotten:
-                log.info("dead letters.waiting", dead_letters=len(waiting), forgotten=waiting.forgotten)
+                log.info("dead_letters.waiting", dead_letters=len(waiting), forgotten=waiting.forgotten)
             while True:
                 # A worker that has lost the clock goes on knowing what waits: it may get the clock back.
                 if self._owns():
@@ -162,7 +162,7 @@ class DeadLetterReturns:
                     self._touched.update(claims)
         if not full and waiting.forgotten:
             hint = "the newest come back by themselves, the others by `telltale dlq replay`"
-            log.warning("dead letters.too_many", most=self._most_waiting, hint=hint)
+            log.warning("dead_letters.too_many", most=self._most_waiting, hint=hint)
 
     async def _return_placed(self, reader: DeadLetterFeed, waiting: PendingDeadLetters) -> None:
         """Return the dead letters that a touched claim places now."""
@@ -194,7 +194,7 @@ class DeadLetterReturns:
         records = [record for record in fetched if isinstance(read(record.headers), DeadLetterHeaders)]
         if len(records) < len(offsets):
             gone = len(offsets) - len(records)
-            log.warning("dead letters.gone", topic=tp.topic, partition=tp.partition, dead_letters=gone)
+            log.warning("dead_letters.gone", topic=tp.topic, partition=tp.partition, dead_letters=gone)
         to = self._inputs[tp.topic]
         # Its dead letter stands in the partition that it came from, or in the one that stands for it where there are fewer.
         partition = tp.partition % await self._app.partition_count(to)
@@ -209,4 +209,4 @@ class DeadLetterReturns:
         for offset in offsets:
             waiting.remove(Place(tp.topic, tp.partition, offset))
         metrics.DEAD_LETTERS_RETURNED.labels(topic=to).inc(len(records))
-        log.info("dead letters.returned", topic=to, partition=partition, dead_letters=len(records))
+        log.info("dead_letters.returned", topic=to, partition=partition, dead_letters=len(records))

@@ -70,7 +70,7 @@ class IntakeWorker:
 
     *app* is made by ``make_app`` and gets the agent and the clock here; its partition count is the log's. A
     tick is written every *tick_seconds*, by whichever worker owns partition 0 of the account topic. With
-    *set_floods_aside* it puts aside what cannot be read however much it is. *input_topic_ids* asks the
+    *set_floods_aside* it dead-letters what cannot be read however much it is. *input_topic_ids* asks the
     broker for the ids of the input topics, by which one recreated is known, *dead_letter_ids* for those of
     their dead-letter topics; they are called in threads, once a broker answers and from then on.
     *health_group* is the consumer group of the health workers, which must be able to read what is written

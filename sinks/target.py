@@ -43,7 +43,7 @@ class TopicRecreated(SinkStopped):
 
 
 class RejectedFlood(SinkStopped):
-    """Too many of a partition's last records cannot be stored; the newest of them is not set aside any more."""
+    """Too many of a partition's last records cannot be stored; the newest of them is not quarantined any more."""
 
 
 class TargetUnfit(SinkStopped):
@@ -104,7 +104,7 @@ class Target(Protocol):
         """
         Store *batch*, in order of offset in each partition, and its positions.
 
-        A record that cannot be stored is set aside in the target, where its bytes are kept: nothing is skipped. All
+        A record that cannot be stored is quarantined in the target, where its bytes are kept: nothing is skipped. All
         else of the batch is stored, unless ``RejectedFlood`` says that this is no single record's fault.
         """
 

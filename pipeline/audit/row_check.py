@@ -32,9 +32,9 @@ class RowCheck:
         """Compare the rows of *output*, which *made* made."""
         end = self._stored.next_offsets.get((output.topic, output.partition), 0)
         is_stored = output.record is not None and output.record.offset < end
-        is_set_aside = (
+        is_quarantined = (
             output.record is not None
-            and (output.topic, output.partition, output.record.offset) in self._stored.set_aside
+            and (output.topic, output.partition, output.record.offset) in self._stored.quarantined
         )
         for table, row in self._expected.of(output.topic, output.value).items():
             if row["account_id"] in self._stored.erased:
@@ -46,12 +46,12 @@ class RowCheck:
             if rank is not None:
                 if there is not None and there[rank] == row[rank]:
                     self._compare_row(table, key, there, row, made, is_earlier=output.is_earlier)
-                if is_stored and not is_set_aside:
+                if is_stored and not is_quarantined:
                     self._latest_due[table, key] = row, made
             elif there is not None:
                 self._compare_row(table, key, there, row, made, is_earlier=output.is_earlier)
             elif is_stored:
-                there_is = "none: set aside, see `telltale sink rejected`" if is_set_aside else "none"
+                there_is = "none: quarantined, see `telltale sink rejected`" if is_quarantined else "none"
                 self._add(table, ("row", there_is, "a row"), row, made)
             elif output.record is not None or not output.is_due:
                 self._findings.lag["rows"] += 1

@@ -1,5 +1,5 @@
 """
-``telltale dlq``: dead letters, the records the intake put aside; what to do about them, and doing it.
+``telltale dlq``: dead letters, the records the intake dead-lettered; what to do about them, and doing it.
 
 Nothing personal is printed unless asked for: what headers say of a dead letter has none of the record's text, see
 ``pipeline.intake.received``, and the record itself comes with ``--reveal`` only. ``replay`` and ``drop`` say what they
@@ -42,7 +42,7 @@ def stats(choice: Choice, *, as_json: bool) -> None:
     """
     Count dead letters by input and code, and say what helps.
 
-    Those that are waiting can be sent again; those that are spent came back too often and wait for somebody.
+    Those that are pending can be sent again; those that are exhausted came back too often and wait for somebody.
     """
     found: dict[tuple[str, str], Counted] = {}
     for dead_letter in read_dead_letters(*_broker(), choice):
@@ -73,7 +73,7 @@ def list_dead_letters(choice: Choice, *, everything: bool, newest: int, as_json:
     if as_json:
         print_json(rows)
     elif rows:
-        columns = ("dead_letter", "put_aside_at", "state", "code", "detail")
+        columns = ("dead_letter", "dead_lettered_at", "state", "code", "detail")
         print_table(columns, [[row[column] for column in columns] for row in rows])
     click.echo(f"{len(rows)} of {count} dead letters", err=True)
 
@@ -138,7 +138,7 @@ def drop(choice: Choice, *, yes: bool, why: str | None, as_json: bool) -> None:
     Their bytes stay in the topic until its retention takes them, with who dropped them and why.
     """
     if choice.is_everything():
-        raise click.UsageError("Say which: --source, --code, --since, --until or --dead letter.")
+        raise click.UsageError("Say which: --source, --code, --since, --until or --dead-letter.")
     if yes and not why:
         raise click.UsageError("--yes needs --why: it is kept with each dead letter.")
     client, contract = _broker()
@@ -160,14 +160,14 @@ def _broker() -> tuple[Configuration, Contract]:
 
 
 def _to_send(dead_letters: Iterator[DeadLetter], stay: Counter[str], choice: Choice) -> Iterator[DeadLetter]:
-    """Those of *dead letters* that may be sent again; *stay* counts the others that wait or were named, by reason."""
+    """Those of *dead_letters* that may be sent again; *stay* counts the others that wait or were named, by reason."""
     for dead_letter in dead_letters:
         match dead_letter.state:
-            case "waiting" if dead_letter.is_whole:
+            case "pending" if dead_letter.is_whole:
                 yield dead_letter
-            case "waiting":
+            case "pending":
                 stay["too large for a dead letter, the bytes are in the input: see `telltale dlq show`"] += 1
-            case "spent":
+            case "exhausted":
                 stay[f"they came back {MOST_REPLAYS} times. See `telltale dlq show`."] += 1
             case done if choice.names:
                 stay[f"{done} already"] += 1

@@ -58,11 +58,11 @@ _OPTIONS: Final = (
         help="Only with this code; stats tells them.",
     ),
     click.option(
-        "--since", type=_Moment(), help="Only put aside from then on: 2026-01-31T12:00 (UTC), or 2h ago."
+        "--since", type=_Moment(), help="Only dead-lettered from then on: 2026-01-31T12:00 (UTC), or 2h ago."
     ),
-    click.option("--until", type=_Moment(), help="Only put aside before then."),
+    click.option("--until", type=_Moment(), help="Only dead-lettered before then."),
     click.option(
-        "--dead letter", "names", multiple=True, type=_DeadLetterName(), help="Only this one, as ls names it."
+        "--dead-letter", "names", multiple=True, type=_DeadLetterName(), help="Only this one, as ls names it."
     ),
     click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
 )

@@ -28,11 +28,11 @@ class Counted:
         self.times = [min(at, *self.times), max(at, *self.times)] if self.times else [at, at]
 
     def row(self) -> dict[str, Any]:
-        """Counts by state, and when the first and the last was put aside."""
+        """Counts by state, and when the first and the last was dead-lettered."""
         return {
             "dead_letters": self.states.total(),
-            "waiting": self.states["waiting"],
-            "spent": self.states["spent"],
+            "pending": self.states["pending"],
+            "exhausted": self.states["exhausted"],
             "replays": self.states["replayed"],
             "dropped": self.states["dropped"],
             "oldest": moment(self.times[0]),
@@ -43,7 +43,7 @@ class Counted:
 def newest_of(
     dead_letters: Iterator[DeadLetter], most: int, *, everything: bool
 ) -> tuple[list[DeadLetter], int]:
-    """The newest of *dead letters*, and how many there are; without *everything* only those that are open."""
+    """The newest of *dead_letters*, and how many there are; without *everything* only those that are open."""
     count = 0
 
     def counted() -> Iterator[DeadLetter]:
@@ -65,7 +65,7 @@ def dead_letter_row(dead_letter: DeadLetter) -> dict[str, Any]:
     return {
         "dead_letter": dead_letter.name,
         "state": dead_letter.state,
-        "put_aside_at": moment(record.timestamp),
+        "dead_lettered_at": moment(record.timestamp),
         "origin": _harmless(says.origin),
         "code": _harmless(says.code),
         "detail": _harmless(says.detail),
@@ -104,7 +104,7 @@ def _harmless(text: str) -> str:
 
 def told(row: Mapping[str, Any]) -> Iterator[str]:
     """The lines of a dead letter: its name and state, then what else is known, by name."""
-    yield f"{row['letter']}  {row['state']}"
+    yield f"{row['dead_letter']}  {row['state']}"
     for name, value in row.items():
         match value:
             case _ if name in {"dead_letter", "state"} or value is None:

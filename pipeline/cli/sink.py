@@ -39,7 +39,7 @@ def sink() -> None:
 @click.option(
     "--accept-flood",
     is_flag=True,
-    help="Set aside records that cannot be stored however many they are, instead of stopping.",
+    help="Quarantine records that cannot be stored however many they are, instead of stopping.",
 )
 def postgres(*, accept_flood: bool) -> None:
     """Keep the tables in Postgres level with the three health topics, each row exactly once."""
@@ -95,7 +95,7 @@ def rewind(topic: str) -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1), help="Most to list.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def rejected(limit: int, *, as_json: bool) -> None:
-    """List records that could not be stored and were set aside, the newest first."""
+    """List records that could not be stored and were quarantined, the newest first."""
     with _repair(load_settings("database_url")) as repair:
         records = [asdict(record) for record in repair.rejected(limit=limit)]
     if as_json:
@@ -109,7 +109,7 @@ def rejected(limit: int, *, as_json: bool) -> None:
 
 @sink.command()
 def retry() -> None:
-    """Try again to store the records that were set aside."""
+    """Try again to store the records that were quarantined."""
     settings = load_settings("database_url")
     contract = Contract.load(settings.topic_prefix)
     registry = open_registry(contract, settings.registry_url.get_secret_value())

@@ -29,7 +29,7 @@ class PartitionRecord:
     """
     What the partition's own record in the state table says.
 
-    *topic id* names the log the offsets belong to, *cards_offset* the log entry the active scorecards came with, -1 if none
+    *topic_id* names the log the offsets belong to, *cards_offset* the log entry the active scorecards came with, -1 if none
     did. *accounts* is the number of states that belong to the record.
     """
 

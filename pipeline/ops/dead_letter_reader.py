@@ -16,10 +16,10 @@ from pipeline.kafka.records import Record, offsets, read_topic
 from pipeline.wire.contract import Contract, Topic
 from pipeline.wire.dead_letters import MOST_REPLAYS, DeadLetterHeaders, ReplayMarker, read
 
-State: TypeAlias = Literal["waiting", "spent", "replayed", "dropped"]
+State: TypeAlias = Literal["pending", "exhausted", "replayed", "dropped"]
 
-OPEN: Final[frozenset[State]] = frozenset({"waiting", "spent"})
-"""Dead letters somebody has to do something about; those that are spent came back as often as a record may be sent again."""
+OPEN: Final[frozenset[State]] = frozenset({"pending", "exhausted"})
+"""Dead letters somebody has to do something about; those that are exhausted came back as often as a record may be sent again."""
 
 DEAD_LETTER_NAME: Final = re.compile(r"([a-z-]+):(\d+):(\d+)")
 """``source:partition:offset``, as ``DeadLetter.name`` has it."""
@@ -48,7 +48,7 @@ class DeadLetter:
         """Where it stands."""
         if self.mark is not None:
             return self.mark.done
-        return "spent" if self.says.replays >= MOST_REPLAYS else "waiting"
+        return "exhausted" if self.says.replays >= MOST_REPLAYS else "pending"
 
     @property
     def is_whole(self) -> bool:
@@ -58,7 +58,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which dead letters: of any of *codes*, *sources* and *names*, put aside in [*since*, *until*) ms UTC; empty is all."""
+    """Which dead letters: of any of *codes*, *sources* and *names*, dead-lettered in [*since*, *until*) ms UTC; empty is all."""
 
     codes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Choice:
         return self == Choice()
 
     def takes(self, dead_letter: DeadLetter) -> bool:
-        """Whether *dead letter* is among them."""
+        """Whether *dead_letter* is among them."""
         at = dead_letter.record.timestamp
         return (
             (not self.codes or dead_letter.says.code in self.codes)
@@ -86,7 +86,7 @@ def read_dead_letters(
     client: Configuration, contract: Contract, choice: Choice | None = None
 ) -> Iterator[DeadLetter]:
     """
-    The dead letters of *choice*, those of one partition in the order in which they were put aside.
+    The dead letters of *choice*, those of one partition in the order in which they were dead-lettered.
 
     Raises NoSuchLetter at the end when one that *choice* names was not met.
     """

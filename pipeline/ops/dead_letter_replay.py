@@ -26,7 +26,7 @@ def send_again(
     client: Configuration, dead_letters: Iterable[DeadLetter], *, rate: float | None, why: str
 ) -> Iterator[DeadLetter]:
     """
-    Send *dead letters* to their inputs again, at most *rate* records a second, and mark them; yields each when it is marked.
+    Send *dead_letters* to their inputs again, at most *rate* records a second, and mark them; yields each when it is marked.
 
     Key, value and the sender's headers are as received. The partition is the dead letter's own, which is the record's
     where the input has as many as before.
@@ -58,7 +58,7 @@ def send_again(
 def drop_dead_letters(
     client: Configuration, dead_letters: Iterable[DeadLetter], *, why: str
 ) -> Iterator[DeadLetter]:
-    """Mark *dead letters* as done for good; yields each when it is marked. Their bytes stay until retention takes them."""
+    """Mark *dead_letters* as done for good; yields each when it is marked. Their bytes stay until retention takes them."""
     waiting = iter(dead_letters)
     with Appender(client) as appender:
         while together := list(islice(waiting, MOST_UNMARKED)):

@@ -35,7 +35,7 @@ _LOOK_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthTable:
-    """What is rebuilt: the *changelog* of the state of *group*, from the log with this *topic id*."""
+    """What is rebuilt: the *changelog* of the state of *group*, from the log with this *topic_id*."""
 
     group: str
     changelog: str

@@ -63,9 +63,9 @@ class InputDecoder:
 
     def tell_apart(self, topic_ids: Mapping[str, str]) -> None:
         """
-        Give each topic in *topic ids*, by full name, a source of its own: ``login@Xk3dQ2``, by the broker's id.
+        Give each topic in *topic_ids*, by full name, a source of its own: ``login@Xk3dQ2``, by the broker's id.
 
-        Made anew, a topic begins at offset 0 again; under another source its records are none that were seen before.
+        Recreated, a topic begins at offset 0 again; under another source its records are none that were seen before.
         """
         for name, topic_id in topic_ids.items():
             event_type, _, decoder = self._by_topic[name]

@@ -1,5 +1,5 @@
 """
-Records that could not be stored: set aside as received, in the transaction that moves the position over them.
+Records that could not be stored: quarantined as received, in the transaction that moves the position over them.
 
 So none is lost and none is there twice, whatever dies. Many at once are no longer single records' fault: a worker
 writes rubbish, or the tables were changed, and then the sink stops where it stands.
@@ -28,7 +28,7 @@ class RejectedRecords:
         self._group = group
         self._accept_flood = accept_flood
 
-    def set_aside(
+    def quarantined(
         self, connection: Connection, rejections: Sequence[Rejection], topic_ids: Mapping[str, str]
     ) -> None:
         """Keep *rejections*, those of a partition in order of offset; raises ``RejectedFlood``."""
@@ -75,5 +75,5 @@ class RejectedRecords:
                 f"more than {MOST_REJECTED} of {AMONG_OFFSETS} records of {partition} up to offset {offset} cannot be "
                 f"stored, the last because: {newest.detail}",
                 hint="Look at `telltale sink rejected`, and at what was changed last: a worker, the tables. Then start "
-                "the sink again; with --accept-flood if they are to be set aside all the same.",
+                "the sink again; with --accept-flood if they are to be quarantined all the same.",
             )

@@ -1,5 +1,5 @@
 """
-What an operator does about the sink past its process: has a topic read again, sees what was set aside, tries it again.
+What an operator does about the sink past its process: has a topic read again, sees what was quarantined, tries it again.
 
 All of it may be done while sinks run.
 """
@@ -34,7 +34,7 @@ Place: TypeAlias = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRecord:
-    """A record that was set aside: where it stands, its key (an account id) if it has one, and why."""
+    """A record that was quarantined: where it stands, its key (an account id) if it has one, and why."""
 
     topic: str
     partition: int
@@ -95,7 +95,7 @@ class SinkRepair:
         ]
 
     def rejected_by_code(self) -> Mapping[str, int]:
-        """How many records are set aside, by code."""
+        """How many records are quarantined, by code."""
         counts = select(sink_rejected.c.code, func.count()).where(self._ours()).group_by(sink_rejected.c.code)
         rows = run_in_transaction(self._engine, lambda connection: connection.execute(counts).all())
         return dict(rows)

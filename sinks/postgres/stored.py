@@ -51,12 +51,12 @@ class StoredRows:
     """
     Rows by table and key, and offsets by topic and partition up to which all records are stored.
 
-    The offsets are no further on than the rows. *set_aside* are topic, partition and offset of records that no row
+    The offsets are no further on than the rows. *quarantined* are topic, partition and offset of records that no row
     could be made of. Of the accounts that are *erased* there may be no row.
     """
 
     next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    set_aside: frozenset[tuple[str, int, int]] = frozenset()
+    quarantined: frozenset[tuple[str, int, int]] = frozenset()
     erased: set[str] = field(default_factory=set)
     tables: dict[str, dict[Key, Row]] = field(default_factory=lambda: {table.name: {} for table in _KEYS})
 
@@ -80,7 +80,7 @@ class RowReader:
         with transaction(self._engine) as connection:
             require_schema(connection)
             stored.next_offsets = self._next_offsets(connection)
-            stored.set_aside = self._set_aside(connection)
+            stored.quarantined = self._set_aside(connection)
         wanted = sorted(accounts)
         for start in range(0, len(wanted), _AT_A_TIME):
             some = wanted[start : start + _AT_A_TIME]

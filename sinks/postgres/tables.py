@@ -209,7 +209,7 @@ sink_rejected: Final = Table(
     metadata,
     Column("consumer_group", Text, primary_key=True),
     Column("topic", Text, primary_key=True),
-    # Part of the key, because offsets begin again in a topic that is made anew.
+    # Part of the key, because offsets begin again in a topic that is recreated.
     Column(
         "topic_id", Text, primary_key=True, comment="The topic's id at the broker; empty if it tells none."
     ),

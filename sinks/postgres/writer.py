@@ -2,7 +2,7 @@
 The target of the Postgres sink: each batch one transaction, rows and positions together, as the owner or not at all.
 
 What the database refuses for a reason of its own (restart, deadlock, disk full) is tried again. If it refuses a row,
-the batch is cut in halves until that row's record stands alone, and is set aside. After a lost connection nobody knows
+the batch is cut in halves until that row's record stands alone, and is quarantined. After a lost connection nobody knows
 whether the commit happened: the consumer asks ``positions`` and reads on from there, which is right in both cases.
 """
 
@@ -46,7 +46,7 @@ class PostgresTarget:
     Stores records through *engine* under the positions of *group*; see ``sinks.target.Target``.
 
     A transaction may take *transaction_seconds*, then the server counts as away. With *accept_flood* any number of
-    records may be set aside.
+    records may be quarantined.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class PostgresTarget:
         return self._positions.way_back(topic)
 
     def _store_in_parts(self, batch: Sequence[Record]) -> None:
-        """Store what is good in *batch*, in its order, and set aside what is not."""
+        """Store what is good in *batch*, in its order, and quarantine what is not."""
         try:
             self._store(batch, self._rows.batch(batch))
         except _RowRefused as refused:
@@ -115,14 +115,14 @@ class PostgresTarget:
                 self._store_in_parts(batch[middle:])
 
     def _store(self, batch: Sequence[Record], rows: Batch) -> None:
-        """Store *rows*, set aside what is rejected among them, and move the positions behind *batch*: all or nothing."""
+        """Store *rows*, quarantine what is rejected among them, and move the positions behind *batch*: all or nothing."""
         began = time.perf_counter()
 
         def store(connection: Connection) -> tuple[Claims, Batch, dict[str, int]]:
             moved = self._positions.advance(connection, self._claims, batch)
             kept = apply_erasures(connection, rows)
             if kept.rejected:
-                self._rejected.set_aside(connection, kept.rejected, self._topic_ids)
+                self._rejected.quarantined(connection, kept.rejected, self._topic_ids)
             return moved, kept, store_batch(connection, kept)
 
         try:

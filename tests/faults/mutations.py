@@ -4,7 +4,7 @@
     python tests/faults/mutations.py [NAME ...]
 
 A test that passes with its guard off proves nothing. The guard goes off in a copy of the tree, by an exact replacement
-of text: where the text is no longer found, the run stops, so a guard cannot be rewritten without its twin. Exit code 1
+of text: where the text is no longer found, the run stops, so a guard cannot be rewritten without its mutant. Exit code 1
 if a test passed all the same, or failed for another reason.
 """
 
@@ -42,18 +42,18 @@ class Mutant:
     because: str
 
 
-HEALTH, FOLD, DEAD_LETTERS = "agents/health.py", "pipeline/health/fold.py", "agents/dead_letters.py"
+HEALTH, FOLD, DEAD_LETTERS = "agents/health.py", "pipeline/health/fold.py", "agents/dead_letter_records.py"
 STORE, STATE = "agents/lane/store.py", "pipeline/wire/state.py"
 FAULTS, INTEGRATION = "tests/faults", "tests/integration"
 ON_KAFKA = f"{FAULTS}/kafka/test_state_kafka.py"
 
 OUTPUTS_FIRST: Final = """\
-        await asyncio.gather(
-            *(append(self.app, topic, partition, records) for topic, records in outputs.items())
-        )
+            await asyncio.gather(
+                *(append(self.app, topic, partition, records) for topic, records in outputs.items())
+            )
 """
 STATES: Final = (
-    "        written = await append(self.app, changelog.topic, partition, batch, one_batch=True)\n"
+    "            written = await append(self.app, changelog.topic, partition, batch, one_batch=True)\n"
 )
 
 MUTANTS: Final = (
@@ -87,8 +87,8 @@ MUTANTS: Final = (
         edits=(
             (
                 "pipeline/health/seen_ids.py",
-                "            if at % HASH_SIZE == 0:\n                return False",
                 "            if at % HASH_SIZE == 0:\n                return True",
+                "            if at % HASH_SIZE == 0:\n                return False",
             ),
         ),
         test=f"{FAULTS}/test_health_faults.py::test_l1_a_storm_of_duplicates_counts_once",
@@ -208,8 +208,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         guard="the state of a log that was deleted and recreated is refused",
-        edits=((HEALTH, "        if fold.topic id != topic id:", "        if fold.topic id is None:"),),
-        test=f"{ON_KAFKA}::test_r5_the_log_deleted_and_made_anew",
+        edits=((HEALTH, "        if fold.topic_id != topic_id:", "        if fold.topic_id is None:"),),
+        test=f"{ON_KAFKA}::test_r5_the_log_deleted_and_recreated",
         because="should end with code",
     ),
     Mutant(
@@ -217,11 +217,11 @@ MUTANTS: Final = (
         edits=(
             (
                 "pipeline/wire/inputs.py",
-                "{INCARNATION}{topic id[:_INCARNATION_LETTERS]}",
-                "{topic id[:0]}",
+                "{TOPIC_ID_SEPARATOR}{topic_id[:_TOPIC_ID_DIGITS]}",
+                "{topic_id[:0]}",
             ),
         ),
-        test=f"{FAULTS}/kafka/test_inputs_kafka.py::test_r5_an_input_deleted_and_made_anew[stopped]",
+        test=f"{FAULTS}/kafka/test_inputs_kafka.py::test_r5_an_input_deleted_and_recreated[stopped]",
         because="I2: ",
     ),
     Mutant(
@@ -245,7 +245,7 @@ def switched_off(mutant: Mutant, tree: Path) -> dict[Path, str]:
         content = files.get(path) or path.read_text("utf-8")
         if content.count(text) != 1:
             raise TextGone(
-                f"{name} holds {content.count(text)} times, not once:\n{text}\nThe twin is: {mutant.guard}"
+                f"{name} holds {content.count(text)} times, not once:\n{text}\nThe mutant is: {mutant.guard}"
             )
         files[path] = content.replace(text, instead)
         compile(files[path], name, "exec")
@@ -278,12 +278,12 @@ def run_test(tree: Path, mutant: Mutant) -> tuple[bool, str]:
 
 
 def main(names: Iterable[str]) -> int:
-    """Run the twins whose guard contains one of *names*, or all."""
+    """Run the mutants whose guard contains one of *names*, or all."""
     chosen = [mutant for mutant in MUTANTS if not names or any(name in mutant.guard for name in names)]
     for mutant in MUTANTS:
         switched_off(mutant, TREE)
     rows, doubts = [], 0
-    with tempfile.TemporaryDirectory(prefix="telltale-twins-") as directory:
+    with tempfile.TemporaryDirectory(prefix="telltale-mutants-") as directory:
         for mutant in chosen:
             copy = Path(directory) / "tree"
             for name in COPIED:

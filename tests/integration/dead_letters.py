@@ -11,7 +11,7 @@ LOGIN, INVOICE = "customer.login.v1", "customer.invoice.v1"
 PARTITION = 2
 
 
-def put_aside(
+def dead_letter_event(
     telltale: Telltale, topic: str, *values: bytes, code: str, more: Sequence[tuple[str, bytes]] = ()
 ) -> None:
     """Dead letters of records that came with a header of their sender, and with *more*."""

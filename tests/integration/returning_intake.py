@@ -81,7 +81,7 @@ class Live:
             (key, entry) for log in self.log.entries().values() for key, entry in log if key == account_id
         ]
 
-    def put_aside(self, *values: bytes, replays: int = 0) -> list[int]:
+    def dead_letter_event(self, *values: bytes, replays: int = 0) -> list[int]:
         """Dead letters of logins, written by hand into partition 1; their offsets."""
         offsets: list[int] = []
         with Appender(

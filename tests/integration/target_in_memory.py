@@ -39,7 +39,7 @@ class Contents:
 
     positions: dict[Partition, Position] = field(default_factory=dict)
     rows: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
-    set_aside: dict[tuple[Partition, int], Record] = field(default_factory=dict)
+    quarantined: dict[tuple[Partition, int], Record] = field(default_factory=dict)
 
 
 @dataclass
@@ -56,8 +56,8 @@ class MemoryStore:
     def stored(self) -> list[tuple[str, int]]:
         return sorted((account_id, version) for account_id, _, version in self.contents.rows)
 
-    def set_aside(self) -> list[tuple[Partition, int, bytes | None]]:
-        return [(*place, record.value) for place, record in sorted(self.contents.set_aside.items())]
+    def quarantined(self) -> list[tuple[Partition, int, bytes | None]]:
+        return [(*place, record.value) for place, record in sorted(self.contents.quarantined.items())]
 
     def back_up(self) -> None:
         self.backup = deepcopy(self.contents)
@@ -113,11 +113,11 @@ class MemoryTarget:
             try:
                 value = self._decode(CHANGE, record.value or b"")
             except Undecodable:
-                after.set_aside[record.partition, record.offset] = record
+                after.quarantined[record.partition, record.offset] = record
             else:
                 key = (value["account_id"], value["epoch"], value["version"])
                 after.rows.setdefault(key, record.value or b"")
-        if max(Counter(place for place, _ in after.set_aside).values(), default=0) > MOST_SET_ASIDE:
+        if max(Counter(place for place, _ in after.quarantined).values(), default=0) > MOST_SET_ASIDE:
             raise RejectedFlood("too many records cannot be stored")
         self._store.contents = after
         self._claimed = {partition: deepcopy(after.positions[partition]) for partition in self._claimed}

@@ -30,7 +30,7 @@ class PostgresStore:
             for row in rows(self._dsn, "SELECT account_id, version FROM health_change ORDER BY 1, 2")
         ]
 
-    def set_aside(self) -> list[tuple[Partition, int, bytes | None]]:
+    def quarantined(self) -> list[tuple[Partition, int, bytes | None]]:
         kept = "SELECT topic, partition, record_offset, value FROM sink_rejected ORDER BY 1, 2, 3"
         return [(Partition(row[0], row[1]), row[2], row[3]) for row in rows(self._dsn, kept)]
 

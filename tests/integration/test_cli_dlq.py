@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from command_line import Telltale
-from dead_letters import INVOICE, LOGIN, put_aside
+from dead_letters import INVOICE, LOGIN, dead_letter_event
 
 from pipeline.kafka.records import Appender
 from pipeline.ops.dead_letter_reader import Choice, read_dead_letters
@@ -23,11 +23,11 @@ def telltale(broker: str) -> Telltale:
 
 def test_dead_letters_are_counted_by_input_and_code(telltale: Telltale) -> None:
     """By what became of them, and since when; as columns with what each code means, and as JSON."""
-    put_aside(telltale, LOGIN, *[b"x"] * 3, code="unresolved_account")
-    put_aside(telltale, INVOICE, b"x", code="range")
-    put_aside(telltale, LOGIN, b"x", code="unresolved_account", more=[("telltale-dlq-replays", b"3")])
-    telltale("dlq", "replay", "--dead letter", "login:2:0", "--yes")
-    telltale("dlq", "drop", "--dead letter", "login:2:1", "--yes", "--why", "a test account")
+    dead_letter_event(telltale, LOGIN, *[b"x"] * 3, code="unresolved_account")
+    dead_letter_event(telltale, INVOICE, b"x", code="range")
+    dead_letter_event(telltale, LOGIN, b"x", code="unresolved_account", more=[("telltale-dlq-replays", b"3")])
+    telltale("dlq", "replay", "--dead-letter", "login:2:0", "--yes")
+    telltale("dlq", "drop", "--dead-letter", "login:2:1", "--yes", "--why", "a test account")
 
     told, rows = telltale("dlq", "stats"), telltale("dlq", "stats", "--json").rows
 
@@ -35,7 +35,7 @@ def test_dead_letters_are_counted_by_input_and_code(telltale: Telltale) -> None:
         ["invoice", "range", 1, 1, 0, 0, 0],
         ["login", "unresolved_account", 4, 1, 1, 1, 1],
     ]
-    headings = "source code dead letters waiting spent replays dropped oldest newest"
+    headings = "source code dead_letters pending exhausted replays dropped oldest newest"
     assert told.out.splitlines()[0].split() == headings.split()
     assert rows[1]["oldest"] <= rows[1]["newest"]
     assert "Add the external id or the domain to the account's facts" in told.out
@@ -50,22 +50,22 @@ def test_without_dead_letters_there_is_nothing_to_count(telltale: Telltale) -> N
 
 
 def test_what_is_done_with_is_listed_only_when_asked_for(telltale: Telltale) -> None:
-    """The newest first, by the names that --dead letter takes."""
-    put_aside(telltale, LOGIN, *[b"x"] * 4, code="unresolved_account")
-    telltale("dlq", "drop", "--dead letter", "login:2:1", "--yes", "--why", "a test account")
-    telltale("dlq", "replay", "--dead letter", "login:2:2", "--yes")
+    """The newest first, by the names that --dead-letter takes."""
+    dead_letter_event(telltale, LOGIN, *[b"x"] * 4, code="unresolved_account")
+    telltale("dlq", "drop", "--dead-letter", "login:2:1", "--yes", "--why", "a test account")
+    telltale("dlq", "replay", "--dead-letter", "login:2:2", "--yes")
 
     open_, all_ = telltale("dlq", "ls", "--json").rows, telltale("dlq", "ls", "--all", "--json").rows
 
     assert [(row["dead_letter"], row["state"]) for row in open_] == [
-        ("login:2:3", "waiting"),
-        ("login:2:0", "waiting"),
+        ("login:2:3", "pending"),
+        ("login:2:0", "pending"),
     ]
     assert {row["dead_letter"]: row["state"] for row in all_} == {
-        "login:2:0": "waiting",
+        "login:2:0": "pending",
         "login:2:1": "dropped",
         "login:2:2": "replayed",
-        "login:2:3": "waiting",
+        "login:2:3": "pending",
     }
     newest = telltale("dlq", "ls", "--newest", "1")
     assert newest.out.splitlines()[1].split()[0] == "login:2:3"
@@ -73,13 +73,13 @@ def test_what_is_done_with_is_listed_only_when_asked_for(telltale: Telltale) -> 
 
 
 def test_filters_narrow_together(telltale: Telltale) -> None:
-    """By input, code, time put aside, and name."""
-    put_aside(telltale, LOGIN, b"x", code="unresolved_account")
+    """By input, code, time dead-lettered, and name."""
+    dead_letter_event(telltale, LOGIN, b"x", code="unresolved_account")
     time.sleep(0.01)
     between = int(time.time() * 1000)
     time.sleep(0.01)
-    put_aside(telltale, LOGIN, b"x", code="range")
-    put_aside(telltale, INVOICE, b"x", code="range")
+    dead_letter_event(telltale, LOGIN, b"x", code="range")
+    dead_letter_event(telltale, INVOICE, b"x", code="range")
 
     def chosen(**options: Any) -> list[str]:
         return sorted(
@@ -99,8 +99,8 @@ def test_filters_narrow_together(telltale: Telltale) -> None:
 @pytest.mark.parametrize("command", ["stats", "ls", "show", "replay", "drop"])
 def test_every_command_takes_the_same_filters(telltale: Telltale, command: str) -> None:
     """Whoever has found dead letters with one command can act on the same with another; times are ISO or so long ago."""
-    put_aside(telltale, LOGIN, b"x", code="unresolved_account")
-    put_aside(telltale, LOGIN, b"x", code="range")
+    dead_letter_event(telltale, LOGIN, b"x", code="unresolved_account")
+    dead_letter_event(telltale, LOGIN, b"x", code="range")
     now = (datetime.now(UTC) + timedelta(minutes=1)).replace(tzinfo=None).isoformat()
 
     answer = telltale(
@@ -114,11 +114,11 @@ def test_every_command_takes_the_same_filters(telltale: Telltale, command: str) 
 def test_a_dead_letter_is_shown_without_its_record_unless_revealed(telltale: Telltale) -> None:
     """Keys, values and headers hold mail addresses and what customers wrote."""
     header = ("reply-to", b"ana@canary.example")
-    put_aside(telltale, LOGIN, b"ana@canary.example", code="unresolved_account", more=[header])
+    dead_letter_event(telltale, LOGIN, b"ana@canary.example", code="unresolved_account", more=[header])
 
     shown, revealed = telltale("dlq", "show"), telltale("dlq", "show", "--reveal")
 
-    assert shown.out.startswith("login:2:0  waiting\n")
+    assert shown.out.startswith("login:2:0  pending\n")
     assert "origin: customer.login.v1[2]@0" in shown.out
     assert "detail: no account lists the external_id" in shown.out
     for command in (["show", "--json"], ["ls"], ["ls", "--json"]):
@@ -133,7 +133,7 @@ def test_a_revealed_dead_letter_is_decoded(telltale: Telltale) -> None:
     event = {"event_id": "l-1", "occurred_at": 1_793_534_400_000, "source": "app", "user_id": "u"}
     event |= {"account_id": None, "email": "ana@canary.example", "channel": "WEB", "role": "USER"}
     value = InputEncoder(telltale.contract, EmbeddedRegistry(telltale.contract)).encode("login", event)
-    put_aside(telltale, LOGIN, value, code="unresolved_account")
+    dead_letter_event(telltale, LOGIN, value, code="unresolved_account")
 
     (row,) = telltale("dlq", "show", "--reveal", "--json").rows
 
@@ -142,10 +142,10 @@ def test_a_revealed_dead_letter_is_decoded(telltale: Telltale) -> None:
 
 def test_who_did_what_about_a_dead_letter_is_shown(telltale: Telltale) -> None:
     """A dead letter that is named is shown whatever became of it."""
-    put_aside(telltale, INVOICE, b"x", code="range")
+    dead_letter_event(telltale, INVOICE, b"x", code="range")
     telltale("dlq", "drop", "--source", "invoice", "--yes", "--why", "billing has corrected it")
 
-    shown = telltale("dlq", "show", "--dead letter", "invoice:2:0").out
+    shown = telltale("dlq", "show", "--dead-letter", "invoice:2:0").out
 
     assert shown.startswith("invoice:2:0  dropped\n")
     assert "why: billing has corrected it" in shown
@@ -177,7 +177,7 @@ def test_an_unknown_input_names_the_known_ones(telltale: Telltale) -> None:
 
 def test_a_dead_letter_that_is_not_there_fails(telltale: Telltale) -> None:
     """A name that was mistyped must not look like a dead letter that is done with."""
-    answer = telltale("dlq", "replay", "--dead letter", "login:2:99", "--yes")
+    answer = telltale("dlq", "replay", "--dead-letter", "login:2:99", "--yes")
 
     assert answer.code == 1
     assert "no such dead letter: login:2:99" in answer.err
@@ -185,7 +185,7 @@ def test_a_dead_letter_that_is_not_there_fails(telltale: Telltale) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--since", "yesterday"), ("--code", "bad"), ("--dead letter", "login[2]@7"), ("--newest", "0")],
+    [("--since", "yesterday"), ("--code", "bad"), ("--dead-letter", "login[2]@7"), ("--newest", "0")],
 )
 def test_options_that_say_nothing_are_wrong_usage(options: tuple[str, str]) -> None:
     """Exit code 2, before anything is connected."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from command_line import Telltale
-from dead_letters import INVOICE, LOGIN, PARTITION, put_aside, records, values
+from dead_letters import INVOICE, LOGIN, PARTITION, dead_letter_event, records, values
 
 from pipeline.kafka.records import Appender
 from pipeline.ops.dead_letter_reader import DeadLetter, read_dead_letters
@@ -30,7 +30,7 @@ def states(telltale: Telltale) -> dict[str, str]:
 
 def test_a_replayed_dead_letter_is_the_record_as_received(telltale: Telltale) -> None:
     """Key, value and the sender's headers go back to the partition they came from; our headers do not."""
-    put_aside(telltale, LOGIN, b"\x00\x01value", code="unresolved_account")
+    dead_letter_event(telltale, LOGIN, b"\x00\x01value", code="unresolved_account")
 
     answer = telltale("dlq", "replay", "--yes", "--why", "the CRM knows it now")
 
@@ -47,7 +47,7 @@ def test_a_replayed_dead_letter_is_the_record_as_received(telltale: Telltale) ->
 @pytest.mark.parametrize("command", [["replay"], ["drop", "--source", "login"]])
 def test_without_yes_it_is_only_told(telltale: Telltale, command: list[str]) -> None:
     """And how to do it; what it says can be done afterwards."""
-    put_aside(telltale, LOGIN, b"x", code="unresolved_account")
+    dead_letter_event(telltale, LOGIN, b"x", code="unresolved_account")
 
     answer, rows = telltale("dlq", *command), telltale("dlq", *command, "--json").rows
 
@@ -56,14 +56,14 @@ def test_without_yes_it_is_only_told(telltale: Telltale, command: list[str]) -> 
     assert answer.err == "nothing was done: add --yes to do it\n"
     assert rows == [{"source": "login", "code": "unresolved_account", "dead_letters": 1, "done": False}]
     assert values(telltale, LOGIN) == []
-    assert states(telltale) == {"login:2:0": "waiting"}
+    assert states(telltale) == {"login:2:0": "pending"}
 
 
 def test_no_dead_letter_is_sent_twice(telltale: Telltale) -> None:
-    """The second replay sends only what was put aside since the first."""
-    put_aside(telltale, LOGIN, b"first", code="unresolved_account")
+    """The second replay sends only what was dead-lettered since the first."""
+    dead_letter_event(telltale, LOGIN, b"first", code="unresolved_account")
     telltale("dlq", "replay", "--yes")
-    put_aside(telltale, LOGIN, b"second", code="unresolved_account")
+    dead_letter_event(telltale, LOGIN, b"second", code="unresolved_account")
 
     telltale("dlq", "replay", "--yes")
 
@@ -73,20 +73,20 @@ def test_no_dead_letter_is_sent_twice(telltale: Telltale) -> None:
 
 def test_single_dead_letters_are_sent_and_those_between_still_wait(telltale: Telltale) -> None:
     """A mark is about one dead letter, so a choice leaves no trace in what was not chosen."""
-    put_aside(telltale, LOGIN, *(b"%d" % number for number in range(3)), code="range")
+    dead_letter_event(telltale, LOGIN, *(b"%d" % number for number in range(3)), code="range")
 
-    telltale("dlq", "replay", "--dead letter", "login:2:0", "--dead letter", "login:2:2", "--yes")
-    again = telltale("dlq", "replay", "--dead letter", "login:2:0", "--yes")
+    telltale("dlq", "replay", "--dead-letter", "login:2:0", "--dead-letter", "login:2:2", "--yes")
+    again = telltale("dlq", "replay", "--dead-letter", "login:2:0", "--yes")
 
     assert values(telltale, LOGIN) == [b"0", b"2"]
-    assert states(telltale)["login:2:1"] == "waiting"
+    assert states(telltale)["login:2:1"] == "pending"
     assert (again.out, again.err) == ("no dead letters sent\n", "1 stay: replayed already\n")
 
 
 def test_only_what_another_thing_can_cure_is_sent_unless_named(telltale: Telltale) -> None:
     """A negative amount stays negative; a code that was passed over can still be sent later."""
-    put_aside(telltale, INVOICE, b"unresolved", code="unresolved_account")
-    put_aside(telltale, INVOICE, b"negative", code="range")
+    dead_letter_event(telltale, INVOICE, b"unresolved", code="unresolved_account")
+    dead_letter_event(telltale, INVOICE, b"negative", code="range")
 
     telltale("dlq", "replay", "--yes")
     first = values(telltale, INVOICE)
@@ -98,19 +98,19 @@ def test_only_what_another_thing_can_cure_is_sent_unless_named(telltale: Telltal
 
 def test_a_dead_letter_that_keeps_coming_back_stays(telltale: Telltale) -> None:
     """After three rounds somebody has to look at it; each round would be another dead letter."""
-    spent = [("telltale-dlq-replays", str(MOST_REPLAYS).encode())]
-    put_aside(telltale, LOGIN, b"x", code="unresolved_account", more=spent)
+    exhausted = [("telltale-dlq-replays", str(MOST_REPLAYS).encode())]
+    dead_letter_event(telltale, LOGIN, b"x", code="unresolved_account", more=exhausted)
 
     answer = telltale("dlq", "replay", "--yes")
 
     assert values(telltale, LOGIN) == []
     assert "1 stay: they came back 3 times" in answer.err
-    assert states(telltale) == {"login:2:0": "spent"}
+    assert states(telltale) == {"login:2:0": "exhausted"}
 
 
 def test_a_record_that_is_not_in_its_dead_letter_is_not_sent(telltale: Telltale) -> None:
     """Its value is empty there: as an event it would be another one."""
-    put_aside(telltale, LOGIN, b"", code="too_large")
+    dead_letter_event(telltale, LOGIN, b"", code="too_large")
 
     answer = telltale("dlq", "replay", "--code", "too_large", "--yes")
 
@@ -120,7 +120,7 @@ def test_a_record_that_is_not_in_its_dead_letter_is_not_sent(telltale: Telltale)
 
 def test_a_dropped_dead_letter_is_never_sent(telltale: Telltale) -> None:
     """Who dropped it and why is kept; its bytes are too, until retention takes them."""
-    put_aside(telltale, LOGIN, b"x", code="unresolved_account")
+    dead_letter_event(telltale, LOGIN, b"x", code="unresolved_account")
 
     answer = telltale("dlq", "drop", "--code", "unresolved_account", "--yes", "--why", "a test account")
     telltale("dlq", "replay", "--yes")
@@ -144,7 +144,7 @@ def test_dropping_needs_a_choice_and_a_reason(options: list[str]) -> None:
 
 def test_a_replay_keeps_to_its_rate(telltale: Telltale) -> None:
     """Whoever sends a day's dead letters again into a busy pipeline can leave room for the day."""
-    put_aside(telltale, LOGIN, *[b"x"] * 11, code="unresolved_account")
+    dead_letter_event(telltale, LOGIN, *[b"x"] * 11, code="unresolved_account")
 
     began = time.monotonic()
     telltale("dlq", "replay", "--yes", "--rate", "20")
@@ -162,7 +162,9 @@ def test_a_crash_repeats_no_more_than_an_account_remembers(
         sent 0..99, dies | sent 0..99 again, marked | sent 100..149, marked
     """
     count = MOST_UNMARKED + 50
-    put_aside(telltale, LOGIN, *(b"%d" % number for number in range(count)), code="unresolved_account")
+    dead_letter_event(
+        telltale, LOGIN, *(b"%d" % number for number in range(count)), code="unresolved_account"
+    )
     append = Appender.append
 
     def dying(self: Appender, topic: str, *record: Any, **options: Any) -> None:
@@ -192,7 +194,7 @@ def test_the_doctor_warns_of_dead_letters_that_wait_for_somebody(telltale: Tellt
             if r["check"] == "dead_letters"
         ]
 
-    put_aside(telltale, LOGIN, b"x", code="range")
+    dead_letter_event(telltale, LOGIN, b"x", code="range")
     before = finding()
     telltale("dlq", "drop", "--source", "login", "--yes", "--why", "a test account")
 

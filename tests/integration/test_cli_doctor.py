@@ -75,7 +75,7 @@ def test_the_same_as_json(telltale: Telltale) -> None:
     """For monitoring that reads commands."""
     rows = telltale("doctor", "--json", "--watch", "1", TELLTALE_TICK_SECONDS="1").rows
 
-    assert {"check": "dead_letters", "state": "ok", "says": "dead letters: 0", "hint": ""} in rows
+    assert {"check": "dlq", "state": "ok", "says": "dead letters: 0", "hint": ""} in rows
 
 
 def test_without_a_broker_what_needs_one_is_not_checked(postgres: str) -> None:
@@ -226,7 +226,7 @@ def test_dead_letters_are_a_warning(telltale: Telltale) -> None:
 
     answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
 
-    assert state(answer, "dead_letters") == "warn"
+    assert state(answer, "dlq") == "warn"
     assert "dead letters: 1" in answer.out
 
 

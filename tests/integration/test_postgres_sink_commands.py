@@ -125,8 +125,8 @@ def test_the_doctor_counts_what_was_quarantined(telltale: Telltale, migrated: st
         sink.write([replace(record(snapshot()), value=b"rubbish")])
     after = finding()
 
-    assert (before["state"], before["says"]) == ("ok", "records the Postgres sink set aside: 0")
-    assert (after["state"], after["says"]) == ("warn", "records the Postgres sink set aside: 1")
+    assert (before["state"], before["says"]) == ("ok", "records the Postgres sink quarantined: 0")
+    assert (after["state"], after["says"]) == ("warn", "records the Postgres sink quarantined: 1")
     assert "telltale sink retry" in after["hint"]
 
 

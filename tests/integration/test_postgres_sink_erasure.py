@@ -150,7 +150,7 @@ def test_an_unreadable_record_of_an_erased_account_is_not_quarantined(
 
 
 def test_a_retry_stores_nothing_of_an_erased_account(sink: PostgresTarget, migrated: str) -> None:
-    """The record was set aside under a key that does not name its account, so the erasure did not find it."""
+    """The record was quarantined under a key that does not name its account, so the erasure did not find it."""
     unnamed = replace(record(snapshot("gone")), key=None)
     run_sql(migrated, "ALTER TABLE account ADD CONSTRAINT operators CHECK (name <> 'Gone')")
     sink.write([unnamed])

@@ -54,7 +54,7 @@ def test_a_zombie_stores_nothing(sink: PostgresTarget, migrated: str, taken_over
 def test_without_the_guard_a_zombie_writes_over_its_heir(
     migrated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The twin of the test above, with the guard off: rows come from a stranger, and the heir cannot go on."""
+    """The test above with its guard off: rows come from a stranger, and the heir cannot go on."""
     monkeypatch.setattr(positions, "refuse_zombie", lambda *_, **__: None)
     with target(migrated) as zombie, target(migrated) as heir:
         zombie.write([record(snapshot(owner="zombie"), offset=5)])

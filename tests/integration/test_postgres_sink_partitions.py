@@ -56,7 +56,7 @@ def test_a_detached_month_that_is_locked_counts_as_away(
 def test_a_detached_month_that_does_not_fit_stops_the_sink(
     sink: PostgresTarget, migrated: str, changed: str
 ) -> None:
-    """The table is what is wrong: no record is set aside for it, and what the hint says helps."""
+    """The table is what is wrong: no record is quarantined for it, and what the hint says helps."""
     sink.write([record(change(version=1))])
     run_sql(migrated, f"{DETACH}; {changed}")
     batch = [record(change(version=2))]

@@ -1,4 +1,4 @@
-"""A record that cannot be stored is set aside as received; the records around it are stored, each exactly once."""
+"""A record that cannot be stored is quarantined as received; the records around it are stored, each exactly once."""
 
 import random
 from collections.abc import Callable, Collection, Iterator
@@ -97,7 +97,7 @@ def test_a_record_that_cannot_be_stored_is_quarantined_as_received(
 
 
 def test_a_refused_row_is_found_wherever_it_stands(sink: PostgresTarget, migrated: str) -> None:
-    """At the ends, side by side, far apart: exactly the refused ones are set aside, and the others stored once."""
+    """At the ends, side by side, far apart: exactly the refused ones are quarantined, and the others stored once."""
     bad = {0, 1, 77, 400, 599}
 
     with refusing(migrated):
@@ -111,7 +111,7 @@ def test_a_refused_row_is_found_wherever_it_stands(sink: PostgresTarget, migrate
 def test_without_the_search_one_refused_row_stops_the_sink(
     sink: PostgresTarget, migrated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The twin of the test above, with the guard off: nothing of the batch is stored."""
+    """The test above with its guard off: nothing of the batch is stored."""
     monkeypatch.setattr(writer, "is_about_a_row", lambda _: False)
 
     with refusing(migrated), pytest.raises(TargetUnfit, match="23514"):
@@ -121,7 +121,7 @@ def test_without_the_search_one_refused_row_stops_the_sink(
 
 
 def test_a_search_that_breaks_off_goes_on_where_it_was(sink: PostgresTarget, migrated: str) -> None:
-    """The connection is lost when the record is set aside: the halves before are stored, and nothing is there twice."""
+    """The connection is lost when the record is quarantined: the halves before are stored, and nothing is there twice."""
     run_sql(
         migrated,
         "CREATE SEQUENCE tries; CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -178,7 +178,7 @@ def test_an_operator_may_have_a_flood_quarantined(migrated: str) -> None:
 
 
 def test_a_flood_of_what_cannot_be_read_sets_nothing_aside(sink: PostgresTarget, migrated: str) -> None:
-    """It comes in one batch, and is known for a flood before any of it is set aside; the error says what to do."""
+    """It comes in one batch, and is known for a flood before any of it is quarantined; the error says what to do."""
     rubbish = [replace(each, value=b"rubbish") for each in numbered(AMONG_OFFSETS)]
 
     with pytest.raises(RejectedFlood, match=r"up to offset 199 .* because") as stopped:
@@ -210,7 +210,7 @@ def test_a_missing_month_is_made_again_and_no_records_fault(sink: PostgresTarget
 def test_tables_that_fit_no_record_stop_the_sink(
     sink: PostgresTarget, migrated: str, broken: str, mended: str
 ) -> None:
-    """Every record would be refused: none is set aside, and the error says what to look at."""
+    """Every record would be refused: none is quarantined, and the error says what to look at."""
     run_sql(migrated, broken)
 
     with pytest.raises(TargetUnfit, match="42") as stopped:

@@ -71,7 +71,7 @@ def test_a_sink_notices_that_the_database_went_back(
 def test_without_the_guard_lost_rows_stay_lost(
     sink: PostgresTarget, migrated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The twin of the test above, with the guard off: the next batch is stored behind a hole."""
+    """The test above with its guard off: the next batch is stored behind a hole."""
     monkeypatch.setattr(positions, "refuse_restored", lambda *_, **__: None)
     sink.write(changes(0, 8))
     run_sql(migrated, "DELETE FROM health_change WHERE version >= 3;" + BACKUPS["made under this claim"])

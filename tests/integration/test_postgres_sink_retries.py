@@ -52,7 +52,7 @@ def versions(dsn: str) -> list[tuple[str, int]]:
     return rows(dsn, "SELECT account_id, version FROM account ORDER BY 1")
 
 
-def set_aside(dsn: str) -> int:
+def quarantined(dsn: str) -> int:
     return value(dsn, "SELECT count(*) FROM sink_rejected")
 
 
@@ -112,7 +112,7 @@ def test_a_server_in_trouble_counts_as_away_and_nothing_is_quarantined(
         sink.write(batch)
 
     assert versions(migrated) == [("a", 1), ("b", 1)]
-    assert set_aside(migrated) == 0
+    assert quarantined(migrated) == 0
 
 
 def test_two_that_wait_for_each_other_both_get_through(sink: PostgresTarget, migrated: str) -> None:
@@ -159,7 +159,7 @@ def test_a_serialization_failure_repeats_the_whole_transaction(migrated: str) ->
 def test_without_the_retry_a_serialization_failure_stops_the_sink(
     migrated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The twin of the test above, with the guard off."""
+    """The test above with its guard off."""
     monkeypatch.setattr(transactions, "is_conflict", lambda _: False)
 
     with (
@@ -183,7 +183,7 @@ def test_a_lock_that_is_held_too_long_counts_as_away(migrated: str, monkeypatch:
         sink.write(batch)
 
     assert versions(migrated) == [("a", 2), ("b", 2)]
-    assert set_aside(migrated) == 0
+    assert quarantined(migrated) == 0
 
 
 def test_a_session_that_is_ended_by_an_administrator_is_opened_anew(
@@ -240,7 +240,7 @@ def test_a_server_that_freezes_in_a_transaction_counts_as_away(migrated: str) ->
 
 
 def test_without_our_own_clock_a_frozen_server_holds_the_sink(migrated: str) -> None:
-    """The twin of the test above, with the guard off: the write hangs until the server goes on."""
+    """The test above with its guard off: the write hangs until the server goes on."""
     with target(migrated) as sink:
         with frozen_in_a_transaction(sink, migrated) as (_, written), pytest.raises(TimeoutError):
             written.result(timeout=2)

@@ -107,7 +107,7 @@ def test_versions_never_go_back(sink: PostgresTarget, migrated: str, *, together
 def test_without_the_guard_versions_do_go_back(
     sink: PostgresTarget, migrated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The twin of the test above, with the guard off: this is what it is for."""
+    """The test above with its guard off: this is what it is for."""
     monkeypatch.setattr(statements, "is_newer", lambda *_: true())
 
     sink.write([record(snapshot(version=2, score=20.0))])

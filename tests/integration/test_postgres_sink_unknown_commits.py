@@ -88,7 +88,7 @@ def test_commits_nobody_heard_of_are_decided_by_the_position(counted: str) -> No
 
 
 def test_without_the_position_a_commit_nobody_heard_of_is_a_guess(counted: str) -> None:
-    """The twin of the test above, with the guard off: who takes it for stored loses rows, who does not is refused."""
+    """The test above with its guard off: who takes it for stored loses rows, who does not is refused."""
     store_through_cuts(counted, lambda *_: True)
 
     assert value(counted, "SELECT count(*) FROM health_change") == 1 + CUTS / 2

@@ -45,8 +45,8 @@ class Store(Protocol):
     def stored(self) -> list[tuple[str, int]]:
         """Account and version of each change that is stored, in order, repeats included if there are any."""
 
-    def set_aside(self) -> list[tuple[Partition, int, bytes | None]]:
-        """Place and value of each record that was set aside, in order."""
+    def quarantined(self) -> list[tuple[Partition, int, bytes | None]]:
+        """Place and value of each record that was quarantined, in order."""
 
     def back_up(self) -> None:
         """Keep all there is at this moment."""
@@ -254,7 +254,7 @@ def test_a_record_that_cannot_be_stored_is_quarantined_as_received(store: Store,
 
     owner.write([before, replace(bad, value=RUBBISH), after])
 
-    assert store.set_aside() == [(CHANGE_0, 1, RUBBISH)]
+    assert store.quarantined() == [(CHANGE_0, 1, RUBBISH)]
     assert store.stored() == [*versions(0, 1), *versions(2, 3)]
     assert owner.positions() == {CHANGE_0: 3}
 
@@ -266,5 +266,5 @@ def test_a_flood_of_them_stops_the_sink_before_it_drains_the_topic(store: Store,
     with pytest.raises(RejectedFlood):
         owner.write([replace(each, value=RUBBISH) for each in changes(1, 400)])
 
-    assert store.set_aside() == []
+    assert store.quarantined() == []
     assert owner.positions() == {CHANGE_0: 1}

@@ -107,10 +107,10 @@ async def test_an_event_comes_back_when_only_one_account_still_claims_it(intake:
 @live
 async def test_what_is_dropped_or_came_back_too_often_stays(intake: Live) -> None:
     """A record is sent to its input again three times at most, and never once somebody has given it up."""
-    kept = intake.put_aside(login("spent", external_id="e-stays"), replays=MOST_REPLAYS)
-    dropped = intake.put_aside(login("dropped", external_id="e-stays"))
+    kept = intake.dead_letter_event(login("spent", external_id="e-stays"), replays=MOST_REPLAYS)
+    dropped = intake.dead_letter_event(login("dropped", external_id="e-stays"))
     intake.drop(dropped[0])
-    again = intake.put_aside(login("third", external_id="e-stays"), replays=MOST_REPLAYS - 1)
+    again = intake.dead_letter_event(login("third", external_id="e-stays"), replays=MOST_REPLAYS - 1)
 
     await intake.know("stays", external_ids={"app": "e-stays"})
     await until(lambda: intake.placed("stays"))
@@ -179,7 +179,7 @@ async def test_a_restart_returns_what_became_known_meanwhile_and_nothing_twice(
     monkeypatch.setattr(intake.worker._returns, "_owns", lambda: False)  # our own worker's turn is over
     async with beside(intake.returns(lambda: transition)) as restarted:
         before = len(intake.log.read(LOGINS))
-        intake.put_aside(login("meanwhile", external_id="e-meanwhile"))
+        intake.dead_letter_event(login("meanwhile", external_id="e-meanwhile"))
         assert intake.placed("meanwhile") == []
 
         transition = True
@@ -201,7 +201,7 @@ async def test_a_worker_that_has_lost_the_clock_sends_nothing_until_it_has_it_ag
     async with beside(intake.returns(lambda: transition)) as other:
         await until(lambda: other._waiting is not None)
         waiting, transition = other._waiting, False
-        intake.put_aside(login("later", external_id="e-later"))
+        intake.dead_letter_event(login("later", external_id="e-later"))
         await until(lambda: ("app", "e-later") in other._touched)
         await intake.send(LOGINS, login("meanwhile-2", account_id="later"))
         await until(lambda: "meanwhile-2" in intake.placed("later"))
@@ -226,13 +226,13 @@ async def test_dead_letter_topics_that_were_recreated_are_read_again_and_said_on
             before = other._waiting
             ids[f"{LOGINS}.dlq"] = "second"
             await until(lambda: other._waiting is not None and other._waiting is not before)
-            intake.put_aside(login("again", external_id="e-again"))
+            intake.dead_letter_event(login("again", external_id="e-again"))
             await intake.know("again", external_ids={"app": "e-again"})
             await until(lambda: "again" in intake.worker._intake._directory)
             other.changed([("app", "e-again")])
             await until(lambda: intake.placed("again") == ["again"])
 
-    [said] = [line for line in logs if line["event"] == "dead letters.topics_changed"]
+    [said] = [line for line in logs if line["event"] == "dead_letters.topics_changed"]
     assert said["reason"] == f"{LOGINS}.dlq was deleted and recreated: its id was first and is second"
 
 
@@ -249,12 +249,12 @@ async def test_a_dead_letter_that_is_gone_is_said_once_and_given_up(
         async with beside(intake.returns()) as other:
             await until(lambda: other._waiting is not None)
             other._waiting.add(Place(f"{LOGINS}.dlq", 1, 1_000_000), (claim,))
-            intake.put_aside(login("still-there", external_id="e-gone"))
+            intake.dead_letter_event(login("still-there", external_id="e-gone"))
             await until(lambda: intake.placed("gone") == ["still-there"])
             other.changed([claim])
             await until(lambda: not other._waiting.waiting_for([claim]))
 
-    assert [line["dead_letters"] for line in logs if line["event"] == "dead letters.gone"] == [1]
+    assert [line["dead_letters"] for line in logs if line["event"] == "dead_letters.gone"] == [1]
 
 
 def returned() -> float:

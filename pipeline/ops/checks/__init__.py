@@ -30,7 +30,7 @@ CHECKS: Final[Sequence[Check]] = (
     Check("database", check_database),
     Check("clock", check_watermark, needs=("topics",)),
     Check("groups", check_groups, needs=("topics",)),
-    Check("dead_letters", check_dead_letters, needs=("topics",)),
+    Check("dlq", check_dead_letters, needs=("topics",)),
     Check("rows", check_rows, needs=("database",)),
     Check("stored", check_stored, needs=("topics", "database")),
     Check("rejected", check_rejected, needs=("database",)),

@@ -10,4 +10,4 @@ def check_dead_letters(site: Site) -> Iterator[Finding]:
     """Count the dead letters that wait for somebody."""
     count = sum(dead_letter.state in OPEN for dead_letter in read_dead_letters(site.client, site.contract))
     way = "`telltale dlq stats` counts them by code and says what helps." if count else ""
-    yield Finding(check="dead_letters", state=attention(count > 0), says=f"dead letters: {count:,}", hint=way)
+    yield Finding(check="dlq", state=attention(count > 0), says=f"dead letters: {count:,}", hint=way)

@@ -1,4 +1,4 @@
-"""How many records the Postgres sink set aside."""
+"""How many records the Postgres sink quarantined."""
 
 from collections.abc import Iterator
 
@@ -12,5 +12,5 @@ def check_rejected(site: Site) -> Iterator[Finding]:
     with sink_repair(site.dsn, group=site.contract.prefix + SINK_GROUP) as repair:
         count = sum(repair.rejected_by_code().values())
     way = "`telltale sink rejected` says why; when that is mended, `telltale sink retry` stores them."
-    says = f"records the Postgres sink set aside: {count:,}"
+    says = f"records the Postgres sink quarantined: {count:,}"
     yield Finding(check="rejected", state=attention(count > 0), says=says, hint=way if count else "")

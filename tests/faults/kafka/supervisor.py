@@ -57,7 +57,7 @@ class Supervisor:
         self._asked: set[str] = set()
         self._change = threading.RLock()
         self._over = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="crew", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name="supervisor", daemon=True)
 
     def __enter__(self) -> Self:
         self._keeper.start()

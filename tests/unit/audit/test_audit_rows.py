@@ -51,12 +51,12 @@ def test_a_row_whose_record_was_quarantined_is_named_as_such(written: Written) -
     """Postgres has refused it: whoever reads the difference is told where the record is."""
     rows = written.stored()
     [*_, last] = written.outputs.changes.values()
-    rows.set_aside = frozenset({(CHANGE, 0, last.offset)})
+    rows.quarantined = frozenset({(CHANGE, 0, last.offset)})
     del rows.tables["health_change"][last.account_id, 1, last.version]
 
     [difference] = written.check(rows).differences
 
-    assert difference.written == "none: set aside, see `telltale sink rejected`"
+    assert difference.written == "none: quarantined, see `telltale sink rejected`"
 
 
 def test_a_row_is_late_where_the_sink_has_not_come_to_its_record(written: Written) -> None:

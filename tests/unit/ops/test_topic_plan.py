@@ -34,7 +34,7 @@ def test_the_log_is_kept_for_good_and_never_compacted(plans: dict[str, TopicPlan
 
 
 def test_every_input_has_a_dead_letter_topic(plans: dict[str, TopicPlan]) -> None:
-    """A record that cannot be put aside would stop its partition."""
+    """A record that cannot be dead-lettered would stop its partition."""
     assert all(f"{topic.name}.dlq" in plans for topic in Contract.load("t.").inputs)
     assert plans["t.customer.login.v1.dlq"].settings["retention.ms"] == str(30 * 86_400_000)
 
