@@ -1,8 +1,8 @@
 """
 A Faust app on the lane, with the settings that everything else relies on.
 
-It takes values, not Settings. Running one is in ``worker``; agents, tables and topics are added by the modules that
-own them.
+It takes values, not Settings. Running one is in ``worker``; agents, tables and topics are added by the
+modules that own them.
 """
 
 import asyncio
@@ -30,16 +30,17 @@ _METADATA_MS = 10_000
 """
 How old the consumer's picture of the topics may get; aiokafka's default is five minutes.
 
-A broker that was started a moment ago may not know its topics yet. The leader of a group then shares out none, and all of it
-idles until the picture is another one.
+A broker that was started a moment ago may not know its topics yet. The leader of a group then shares out
+none, and all of it idles until the picture is another one.
 """
 
 STUCK_SECONDS = 30.0
 """
 A worker whose event loop has not turned for as long is taken for stuck.
 
-Well above what it may take: the states of a partition are decoded in one go at some 40 µs an account (docs/performance.md),
-10 s for 250,000 accounts; and a stop, which blocks the loop too, takes ``agents.worker.STOP_SECONDS`` at most.
+Well above what it may take: the states of a partition are decoded in one go at some 40 µs an account
+(docs/performance.md), 10 s for 250,000 accounts; and a stop, which blocks the loop too, takes
+``agents.worker.STOP_SECONDS`` at most.
 """
 
 
@@ -111,7 +112,8 @@ class LaneApp(faust.App):
         """
         Whether the app has its partitions and their state, and a sentence about it; safe from another thread.
 
-        A worker that the group gives no partition, because there are more workers than partitions, is never ready.
+        A worker that the group gives no partition, because there are more workers than partitions, is never
+        ready.
         """
         if self.leaving:
             return False, "stops"
@@ -199,8 +201,8 @@ def make_app(
     Make the app *name*, which is its consumer group too, on *brokers* (``host:port,host:port``).
 
     *partitions* is the count that log, outputs and changelog share. *security* is None for plaintext, else
-    ``ssl_context`` (an ``ssl.SSLContext``) for TLS, ``username``, ``password`` and ``mechanism`` for SASL, or both.
-    *time_source* and *stuck_seconds* are the LaneApp's.
+    ``ssl_context`` (an ``ssl.SSLContext``) for TLS, ``username``, ``password`` and ``mechanism`` for SASL, or
+    both. *time_source* and *stuck_seconds* are the LaneApp's.
     """
     return LaneApp(
         name,
@@ -216,11 +218,13 @@ def make_app(
         broker_commit_interval=commit_seconds,
         consumer_metadata_max_age_ms=_METADATA_MS,
         broker_max_poll_records=5000,
-        consumer_auto_offset_reset="earliest",  # recovery starts one before the log start, and relies on the reset
+        # recovery starts one before the log start, and relies on the reset
+        consumer_auto_offset_reset="earliest",
         producer_max_batch_size=PRODUCER_MAX_BATCH_BYTES,
         producer_request_timeout=60,  # the default of 20 minutes hides a broker that is gone
         processing_guarantee="at_least_once",
-        agent_supervisor="mode.CrashingSupervisor",  # the default restarts the agent behind the event that failed
+        # the default restarts the agent behind the event that failed
+        agent_supervisor="mode.CrashingSupervisor",
         store="memory://",
         stream_buffer_maxsize=100_000,  # never reached; in-flight records are bounded by the lane
         table_standby_replicas=0,

@@ -1,10 +1,11 @@
 """
 The clock: writes ticks, which alone move time in the account log.
 
-A tick T says that everything that was in the inputs at T stands before it. So the clock notes T, then the end of
-every input, waits until the intake's group has committed up to there, and only then writes T into every partition of
-the log. While the intake is behind, time stands still, and nobody goes dark by mistake. A tick needs no owner: a T at
-or below a partition's clock changes nothing there, so two clocks for a moment do no harm.
+A tick T says that everything that was in the inputs at T stands before it. So the clock notes T, then the end
+of every input, waits until the intake's group has committed up to there, and only then writes T into every
+partition of the log. While the intake is behind, time stands still, and nobody goes dark by mistake. A tick
+needs no owner: a T at or below a partition's clock changes nothing there, so two clocks for a moment do no
+harm.
 """
 
 import asyncio
@@ -46,8 +47,8 @@ class LogClock:
     """
     The clock's ties to the intake.
 
-    *owns* says whether this worker may tick now. *write(at, partitions)* appends a tick of time *at* (ms UTC) to these
-    of the log's *partitions* and returns aiokafka's record metadata.
+    *owns* says whether this worker may tick now. *write(at, partitions)* appends a tick of time *at* (ms UTC)
+    to these of the log's *partitions* and returns aiokafka's record metadata.
     """
 
     progress: Progress
@@ -87,7 +88,8 @@ class Clock:
 
     async def _tick(self) -> None:
         if not self._trusted():
-            # A tick at 0 changes nothing, but its acknowledgement tells the broker's time before ours is believed.
+            # A tick at 0 changes nothing, but its acknowledgement tells the broker's time before ours is
+            # believed.
             await self._write(0, self._wiring.partitions[:1])
         if not self._trusted():
             return
@@ -103,7 +105,9 @@ class Clock:
         return agreed is not None and abs(self._time.wall() - self._time.monotonic() - agreed) < _SET_SECONDS
 
     async def _committed_up_to(self, goal: Mapping[TopicPartition, int], *, since: int) -> bool:
-        """Wait for the group; False when the partition that gives the right to tick has moved to another worker."""
+        """
+        Wait for the group; False when the partition that gives the right to tick has moved to another worker.
+        """
         reported = 0.0
         while True:
             committed = await self._wiring.progress.committed(goal)

@@ -1,9 +1,10 @@
 """
 Dead letters: what an input record that cannot be used becomes, and when there are too many of them.
 
-A dead letter is the record as received, with where it came from and why it is here in its headers. What makes a record
-unusable is decided in ``pipeline.intake``; what the headers are called in ``pipeline.wire.dead_letters``; writing the
-dead letter is ``intake``'s, and bringing back what became usable ``dead_letter_returns``'.
+A dead letter is the record as received, with where it came from and why it is here in its headers. What makes
+a record unusable is decided in ``pipeline.intake``; what the headers are called in
+``pipeline.wire.dead_letters``; writing the dead letter is ``intake``'s, and bringing back what became usable
+``dead_letter_returns``'.
 """
 
 from collections.abc import Sequence
@@ -36,9 +37,9 @@ def make_dead_letter(record: Any, verdict: Rejected) -> tuple[Record, Rejected]:
     """
     The dead letter for *record* (aiokafka's), and the verdict that it bears.
 
-    A record too large for a dead letter leaves key, value and its own headers in the input topic, and its code is
-    ``too_large`` whatever else it was: sent in again it would be another record. Its value is empty and not null, which
-    would close an account.
+    A record too large for a dead letter leaves key, value and its own headers in the input topic, and its
+    code is ``too_large`` whatever else it was: sent in again it would be another record. Its value is empty
+    and not null, which would close an account.
     """
     headers = [*record.headers, *_reasons(record, verdict)]
     size = len(record.key or b"") + len(record.value or b"") + _size(headers)
@@ -60,10 +61,12 @@ class _Tally:
 
 class FloodGauge:
     """
-    Ends the process when too much of an input partition cannot be read; what it counts is forgotten with the process.
+    Ends the process when too much of an input partition cannot be read; what it counts is forgotten with the
+    process.
 
-    It is called before anything of a poll is written: the poll is neither dead-lettered nor committed, so a restart meets
-    it again and stops again, and a supervisor that restarts cannot drain the topic into the dead letters.
+    It is called before anything of a poll is written: the poll is neither dead-lettered nor committed, so a
+    restart meets it again and stops again, and a supervisor that restarts cannot drain the topic into the
+    dead letters.
     """
 
     def __init__(self) -> None:
@@ -73,8 +76,8 @@ class FloodGauge:
         """
         Count what *records* of *tp*, one poll, became; *verdicts* in their order.
 
-        What can be read, and is dead-lettered for what it says, belongs to no flood: a source whose accounts are not known
-        yet sends thousands, and they come back.
+        What can be read, and is dead-lettered for what it says, belongs to no flood: a source whose accounts
+        are not known yet sends thousands, and they come back.
         """
         tally = self._tallies.setdefault(tp, _Tally())
         unreadable = [isinstance(v, Rejected) and v.code in _UNREADABLE for v in verdicts]

@@ -1,11 +1,11 @@
 """
 Brings events back whose account has become known: from the dead letters to their input, by themselves.
 
-One intake worker at a time does it, the one that owns the clock. It follows the dead-letter topics and keeps, of each
-dead letter that waits for an account, its place and its claims; when the directory learns or loses a claim, it looks only
-at the dead letters that wait for that one. A dead letter is sent to its input first, and marked when that is acknowledged. So a
-crash in between, or two workers for a moment, send an event twice and never not at all; both bear one event id, and
-the account counts it once.
+One intake worker at a time does it, the one that owns the clock. It follows the dead-letter topics and keeps,
+of each dead letter that waits for an account, its place and its claims; when the directory learns or loses a
+claim, it looks only at the dead letters that wait for that one. A dead letter is sent to its input first, and
+marked when that is acknowledged. So a crash in between, or two workers for a moment, send an event twice and
+never not at all; both bear one event id, and the account counts it once.
 
 A topic that was cut or recreated is read again from its beginning: the places known of it mean nothing more.
 
@@ -55,13 +55,14 @@ _LOOK_SECONDS = 10.0
 
 class DeadLetterReturns:
     """
-    The returning of one intake worker; it begins when *owns* says so for the first time, and sends while it does.
+    The returning of one intake worker; it begins when *owns* says so for the first time, and sends while it
+    does.
 
     *decode* makes records of input topics values, or rejects them. *directory* is the one events are judged
     by; its changes come in through ``changed``. *topic_ids* asks a broker for the ids of the dead-letter
     topics, by which one that was recreated is known, every *look_seconds* and before anything is sent; it is
-    called in a thread. Of more than *most_waiting* dead letters that wait for an account the newest come back by
-    themselves, and the others by ``telltale dlq replay``. After an error it goes on in *retry_seconds*.
+    called in a thread. Of more than *most_waiting* dead letters that wait for an account the newest come back
+    by themselves, and the others by ``telltale dlq replay``. After an error it goes on in *retry_seconds*.
     """
 
     def __init__(
@@ -89,7 +90,10 @@ class DeadLetterReturns:
         self._waiting: PendingDeadLetters | None = None
         """None until it is our turn for the first time."""
         self._touched: set[Claim] = set()
-        """Claims that may place a dead letter since it was last tried: of changed accounts, and of new dead letters."""
+        """
+        Claims that may place a dead letter since it was last tried: of changed accounts, and of new dead
+        letters.
+        """
         metrics.seed(metrics.DEAD_LETTERS_RETURNED, topic=self._inputs.values())
 
     def changed(self, claims: Iterable[Claim]) -> None:
@@ -98,7 +102,10 @@ class DeadLetterReturns:
             self._touched.update(claims)
 
     async def run(self) -> None:
-        """Return dead letters until cancelled. A broker that is away delays them; then it starts over, for marks are kept."""
+        """
+        Return dead letters until cancelled. A broker that is away delays them; then it starts over, for marks
+        are kept.
+        """
         while True:
             if not self._owns():
                 await asyncio.sleep(_OWNER_POLL_SECONDS)
@@ -196,7 +203,8 @@ class DeadLetterReturns:
             gone = len(offsets) - len(records)
             log.warning("dead_letters.gone", topic=tp.topic, partition=tp.partition, dead_letters=gone)
         to = self._inputs[tp.topic]
-        # Its dead letter stands in the partition that it came from, or in the one that stands for it where there are fewer.
+        # Its dead letter stands in the partition that it came from, or in the one that stands for it where
+        # there are fewer.
         partition = tp.partition % await self._app.partition_count(to)
         again = [(record.key, record.value, headers_again(record.headers)) for record in records]
         await append(self._app, to, partition, again)

@@ -1,9 +1,9 @@
 """
 Keeps one intake worker's account directory level with the account topic.
 
-Every worker needs every account, so this reads all partitions without a group, from the beginning. What a record
-means to the directory is decided in ``pipeline.intake``; a record it refuses goes to the dead letters by the intake's
-own way through the same topic, so here it is only passed over.
+Every worker needs every account, so this reads all partitions without a group, from the beginning. What a
+record means to the directory is decided in ``pipeline.intake``; a record it refuses goes to the dead letters
+by the intake's own way through the same topic, so here it is only passed over.
 """
 
 import asyncio
@@ -20,12 +20,16 @@ from agents.input_progress import partitions_of
 log = structlog.get_logger(__name__)
 
 LearnAccounts = Callable[[Sequence[Any]], Awaitable[None]]
-"""Takes records of the account topic (aiokafka's) into the directory; returns when the directory has them all."""
+"""
+Takes records of the account topic (aiokafka's) into the directory; returns when the directory has them all.
+"""
 
 _FOLLOW_WAIT_MS = 500
 _CATCH_UP_WAIT_MS = 50
 _FETCH_WAIT_MS = 100
-"""A broker answers one request of a connection after the other: a catch-up waits for the fetch of the follower."""
+"""
+A broker answers one request of a connection after the other: a catch-up waits for the fetch of the follower.
+"""
 
 
 @asynccontextmanager

@@ -1,9 +1,9 @@
 """
 The health app: folds the account log and writes what follows from it.
 
-Per partition one fold, built from the changelog after a rebalance. What a poll changes becomes steps; the outputs of
-a step are acknowledged before its states, and its states before the offset is committed. How a score comes about is
-``pipeline.health``'s business, what it looks like in bytes is ``pipeline.wire``'s.
+Per partition one fold, built from the changelog after a rebalance. What a poll changes becomes steps; the
+outputs of a step are acknowledged before its states, and its states before the offset is committed. How a
+score comes about is ``pipeline.health``'s business, what it looks like in bytes is ``pipeline.wire``'s.
 """
 
 import asyncio
@@ -43,14 +43,16 @@ STEP_BYTES = 2 * 1024 * 1024
 """
 Most bytes of states in one step: well below ``STATE_BATCH_BYTES``, so a step is one record batch.
 
-An account that several events of a step are about is written once: at 2 MB a worker that catches up writes 0.31 states an
-event and takes 69 µs, at 512 KB 0.51 and 82 (400,000 events of 20,000 accounts).
+An account that several events of a step are about is written once: at 2 MB a worker that catches up writes
+0.31 states an event and takes 69 µs, at 512 KB 0.51 and 82 (400,000 events of 20,000 accounts).
 """
 
 TABLE = "state"
 
 _CUTS_UNWRITTEN = 16
-"""Most steps of unfinished polls in memory; a tick in which a million accounts are due waits for the changelog."""
+"""
+Most steps of unfinished polls in memory; a tick in which a million accounts are due waits for the changelog.
+"""
 
 _TELL_SECONDS = 1.0
 
@@ -62,9 +64,10 @@ class HealthWorker:
     """
     Health as one process runs it: ``run_worker(worker.app, prepared=worker.prepared)``.
 
-    *app* is made by ``make_app`` and gets agent and table here. *log_topic_id* asks the broker for the id of the log
-    topic, which is another one after the topic was deleted and recreated; it is called in a thread, once a broker
-    answers and every few seconds from then on. A smaller *step_bytes* is for tests that want more cuts.
+    *app* is made by ``make_app`` and gets agent and table here. *log_topic_id* asks the broker for the id of
+    the log topic, which is another one after the topic was deleted and recreated; it is called in a thread,
+    once a broker answers and every few seconds from then on. A smaller *step_bytes* is for tests that want
+    more cuts.
     """
 
     def __init__(
@@ -119,7 +122,9 @@ class HealthWorker:
         return wanted
 
     def _build(self, partition: int) -> PartitionFold:
-        """Make the fold of a partition from what its changelog holds; the process ends if that does not add up."""
+        """
+        Make the fold of a partition from what its changelog holds; the process ends if that does not add up.
+        """
         store = self._table.store
         topic_id = self._topic_ids.ids[self._log_topic]
         started = time.monotonic()
@@ -284,8 +289,8 @@ def _collector_off() -> Iterator[None]:
     """
     Make many objects that live long, without the garbage collector walking over all of them again and again.
 
-    It takes half of the time of decoding states (117 µs an account with it, 54 without); what was made is then left out of
-    later collections, too.
+    It takes half of the time of decoding states (117 µs an account with it, 54 without); what was made is
+    then left out of later collections, too.
     """
     gc.disable()
     try:

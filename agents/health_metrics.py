@@ -1,7 +1,8 @@
 """
 What the health worker tells Prometheus of its folds: what they met, how accounts stand, how large states are.
 
-Kept along with the fold, since to count a million accounts anew takes longer than a poll. Nothing here changes a fold.
+Kept along with the fold, since to count a million accounts anew takes longer than a poll. Nothing here
+changes a fold.
 """
 
 from collections import Counter

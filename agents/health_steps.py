@@ -1,8 +1,8 @@
 """
 Steps of the health fold in bytes: outputs per topic, states per key, the partition's record.
 
-Encoded when the fold ends a step, because the fold goes on while the step is written. What order they are written in
-is ``health``'s, what a value looks like ``pipeline.wire``'s.
+Encoded when the fold ends a step, because the fold goes on while the step is written. What order they are
+written in is ``health``'s, what a value looks like ``pipeline.wire``'s.
 """
 
 import time
@@ -29,9 +29,9 @@ class EncodedStep:
     """
     One step in bytes.
 
-    *outputs* are records per topic in order; *states* end up in one batch with *record* last. *observed_at* is that of
-    the poll's oldest event, None without events; *event* is the poll this step completes. *is_cut* says that more
-    steps of the same poll follow.
+    *outputs* are records per topic in order; *states* end up in one batch with *record* last. *observed_at*
+    is that of the poll's oldest event, None without events; *event* is the poll this step completes. *is_cut*
+    says that more steps of the same poll follow.
     """
 
     states: dict[bytes, bytes]

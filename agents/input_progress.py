@@ -17,7 +17,8 @@ async def partitions_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> li
     """
     All partitions of *topics*; a topic that does not exist has none.
 
-    Raises aiokafka's error for a topic whose partitions a broker cannot tell: taken for none, they would be left out.
+    Raises aiokafka's error for a topic whose partitions a broker cannot tell: taken for none, they would be
+    left out.
     """
     found = []
     for topic in await admin.describe_topics(list(topics)):
@@ -30,9 +31,11 @@ async def partitions_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> li
 
 class InputProgress:
     """
-    End offsets of the topics *inputs* and committed offsets of *group*; open between ``async with`` and its end.
+    End offsets of the topics *inputs* and committed offsets of *group*; open between ``async with`` and its
+    end.
 
-    *connection* are aiokafka's connection arguments. Every question raises aiokafka's errors while a broker is away.
+    *connection* are aiokafka's connection arguments. Every question raises aiokafka's errors while a broker
+    is away.
     """
 
     def __init__(self, inputs: Sequence[str], group: str, connection: Mapping[str, Any]) -> None:
@@ -47,7 +50,10 @@ class InputProgress:
         return {tp: end for tp, end in ends.items() if end}
 
     async def committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """What the group has committed of *partitions*, -1 for nothing; one the coordinator does not tell is missing."""
+        """
+        What the group has committed of *partitions*, -1 for nothing; one the coordinator does not tell is
+        missing.
+        """
         # By name: asked for all partitions, the embedded broker answers with none at all.
         answered = await self._admin.list_consumer_group_offsets(self._group, partitions=list(partitions))
         return {tp: at.offset for tp, at in answered.items()}

@@ -1,9 +1,9 @@
 """
 The intake app: every input topic in, one account log out; what cannot be used goes to its dead-letter topic.
 
-What a record means is decided by ``pipeline.intake``. Here it is read, placed and acknowledged: one writer for the
-whole app, so that each log partition holds, for each source partition, a prefix without holes. Exactness rests on
-that, and so an append that fails ends the process.
+What a record means is decided by ``pipeline.intake``. Here it is read, placed and acknowledged: one writer
+for the whole app, so that each log partition holds, for each source partition, a prefix without holes.
+Exactness rests on that, and so an append that fails ends the process.
 """
 
 import asyncio
@@ -49,10 +49,15 @@ Verdict = Accepted | Rejected
 _BROKER_RETRY_SECONDS = 1.0
 
 _READERS_SECONDS = 60.0
-"""How long health workers have to say that they can read our log: as long as all parts take that are started together."""
+"""
+How long health workers have to say that they can read our log: as long as all parts take that are started
+together.
+"""
 
 _MAX_DRIFT_SECONDS = 120.0
-"""Furthest one input is read ahead of another. Less would cost batches when catching up; more, order in the log."""
+"""
+Furthest one input is read ahead of another. Less would cost batches when catching up; more, order in the log.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +131,10 @@ class IntakeWorker:
 
     @asynccontextmanager
     async def prepared(self) -> AsyncIterator[None]:
-        """Know which inputs these are and every account, before the first event is judged and as long as events are."""
+        """
+        Know which inputs these are and every account, before the first event is judged and as long as events
+        are.
+        """
         topic, connection = self._contract.input("account").name, self.app.connection
         await wait_for_readers(self._contract, self._health_group, connection, seconds=_READERS_SECONDS)
         async with self._topic_ids.watched():
@@ -174,7 +182,8 @@ class IntakeWorker:
 
     async def _see_that_inputs_are_the_same(self) -> None:
         """
-        End the process when an input was recreated, asked in every generation of the group before its first records.
+        End the process when an input was recreated, asked in every generation of the group before its first
+        records.
 
         Within a generation such an input goes back, which the lane does not let pass.
         """
@@ -225,7 +234,10 @@ class IntakeWorker:
         return Placed(records=placed, observed_at=records[0].timestamp, event=event)
 
     async def _dead_letters_of(self, topic: Topic, partition: int) -> tuple[str, int]:
-        """Where the dead letters of a partition of *topic* go: the same one, where the dead letters have as many."""
+        """
+        Where the dead letters of a partition of *topic* go: the same one, where the dead letters have as
+        many.
+        """
         name = self._contract.dead_letter(topic).name
         return name, partition % await self.app.partition_count(name)
 

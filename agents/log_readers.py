@@ -1,8 +1,9 @@
 """
 Which entries of the account log the health workers can read: they say so beside each offset they commit.
 
-An intake asks before it writes its first entry. What a release cannot read would end its health workers, and the log has no way
-back; so health is upgraded first, and an intake that is ahead of it waits a while and then refuses (docs/upgrade.md).
+An intake asks before it writes its first entry. What a release cannot read would end its health workers, and
+the log has no way back; so health is upgraded first, and an intake that is ahead of it waits a while and then
+refuses (docs/upgrade.md).
 
     TelltaleError
     └── HealthIsOlder    the group's health workers cannot read what this intake would write
@@ -58,9 +59,11 @@ async def wait_for_readers(
     contract: Contract, group: str, connection: Mapping[str, Any], *, seconds: float
 ) -> None:
     """
-    Return when *group*, that of the health workers, can read what this release writes, or has never read anything.
+    Return when *group*, that of the health workers, can read what this release writes, or has never read
+    anything.
 
-    Raises ``HealthIsOlder`` after *seconds*, in which an upgraded worker may start and say so, and aiokafka's errors.
+    Raises ``HealthIsOlder`` after *seconds*, in which an upgraded worker may start and say so, and aiokafka's
+    errors.
     """
     version, deadline = log_version(contract), time.monotonic() + seconds
     admin = AIOKafkaAdminClient(**connection)

@@ -1,8 +1,9 @@
 """
 Which dead letters wait for which claim: bookkeeping in memory, without Kafka.
 
-``dead_letter_returns`` fills it from the dead-letter topics and asks it when accounts change. It holds places and claims,
-never a record: what a claim is (an external id, an e-mail's domain) is ``pipeline.intake.directory``'s.
+``dead_letter_returns`` fills it from the dead-letter topics and asks it when accounts change. It holds places
+and claims, never a record: what a claim is (an external id, an e-mail's domain) is
+``pipeline.intake.directory``'s.
 """
 
 from collections.abc import Iterable
@@ -21,7 +22,8 @@ class Place(NamedTuple):
 
 class PendingDeadLetters:
     """
-    At most *most* dead letters with their claims, found by claim. One more takes the place of the one that was added first.
+    At most *most* dead letters with their claims, found by claim. One more takes the place of the one that
+    was added first.
 
     The newest are kept, since an account is most often made known shortly after its first events.
     """
@@ -39,7 +41,10 @@ class PendingDeadLetters:
         return len(self._claims)
 
     def add(self, place: Place, claims: tuple[Claim, ...]) -> None:
-        """Let the dead letter at *place* wait for any of *claims*; one without any is not kept, for nothing can place it."""
+        """
+        Let the dead letter at *place* wait for any of *claims*; one without any is not kept, for nothing can
+        place it.
+        """
         if not claims or place in self._claims:
             return
         if len(self._claims) >= self._most:
@@ -58,5 +63,8 @@ class PendingDeadLetters:
                 del self._places[claim]
 
     def waiting_for(self, claims: Iterable[Claim]) -> dict[Place, tuple[Claim, ...]]:
-        """The dead letters that wait for any of *claims*, each with all of its own, in the order in which they came."""
+        """
+        The dead letters that wait for any of *claims*, each with all of its own, in the order in which they
+        came.
+        """
         return {place: self._claims[place] for claim in claims for place in self._places.get(claim, ())}

@@ -1,8 +1,9 @@
 """
-Whether topics are still those they were: one that was deleted and recreated has its name, and counts offsets anew.
+Whether topics are still those they were: one that was deleted and recreated has its name, and counts offsets
+anew.
 
-A broker tells them apart by an id; the embedded one tells none. A worker asks at its start, and as long as it runs:
-what it would read under the old name belongs to nothing that it knows.
+A broker tells them apart by an id; the embedded one tells none. A worker asks at its start, and as long as it
+runs: what it would read under the old name belongs to nothing that it knows.
 """
 
 import asyncio
@@ -29,8 +30,8 @@ class TopicIds:
     """
     The ids of some topics as they were at the start; another one ends the process with *code*.
 
-    *ask* gets the ids there are now from a broker, by topic; it may block, and raise TelltaleError. A topic that is
-    missing, or whose id is empty, is not judged.
+    *ask* gets the ids there are now from a broker, by topic; it may block, and raise TelltaleError. A topic
+    that is missing, or whose id is empty, is not judged.
     """
 
     def __init__(self, ask: Callable[[], Mapping[str, str]], code: Exit) -> None:

@@ -1,8 +1,9 @@
 """
-Runs one app in this process: waits for a broker, starts, and on a signal finishes what is in flight and leaves.
+Runs one app in this process: waits for a broker, starts, and on a signal finishes what is in flight and
+leaves.
 
-Logging is the standard library's and is set up by the caller; Faust's own worker, which prints a banner and takes
-logging over, is not used. One worker per process: it takes the signals, and its fences end the process.
+Logging is the standard library's and is set up by the caller; Faust's own worker, which prints a banner and
+takes logging over, is not used. One worker per process: it takes the signals, and its fences end the process.
 """
 
 import asyncio
@@ -28,14 +29,17 @@ STOP_SECONDS = 20.0
 """Longest an orderly stop takes: a drain, a commit, and leaving the group."""
 
 _DRAIN_SECONDS = 12.0
-"""Longest that what is in flight may take: longer than at a revoke, since nobody waits for the partitions yet."""
+"""
+Longest that what is in flight may take: longer than at a revoke, since nobody waits for the partitions yet.
+"""
 
 _COLLECT_AFTER = 50_000
 """
-New containers after which the garbage collector looks for cycles; Python's 700 is one poll of records many times over.
+New containers after which the garbage collector looks for cycles; Python's 700 is one poll of records many
+times over.
 
-Hardly any are made here, and looking costs a tenth of the CPU: 120 to 128 µs an entry instead of 127 to 151 in three
-alternating runs of the fold over 150,000 entries, at most 9 % above no collector at all.
+Hardly any are made here, and looking costs a tenth of the CPU: 120 to 128 µs an entry instead of 127 to 151
+in three alternating runs of the fold over 150,000 entries, at most 9 % above no collector at all.
 """
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -52,14 +56,14 @@ def run_worker(app: LaneApp, *, prepared: Prepared = nullcontext) -> int:
     """
     Run *app* until SIGTERM or SIGINT, and return the exit code of the process: 0, or 1 after a crash.
 
-    An orderly stop is not ready any more, fetches nothing more, finishes and commits what is in flight, and leaves the
-    group; a second signal ends the process at once, which is safe as well and repeats more.
+    An orderly stop is not ready any more, fetches nothing more, finishes and commits what is in flight, and
+    leaves the group; a second signal ends the process at once, which is safe as well and repeats more.
 
-    *prepared* is entered in the app's event loop once a broker answers, before the app joins its group, and left when
-    the app has stopped. What it raises before the app starts is raised here.
+    *prepared* is entered in the app's event loop once a broker answers, before the app joins its group, and
+    left when the app has stopped. What it raises before the app starts is raised here.
 
-    A fence ends the process with another code, see ``agents.lane.fences.Exit``; so does a stop that takes longer than
-    ``STOP_SECONDS``. Libraries whose level the caller has not set say warnings only.
+    A fence ends the process with another code, see ``agents.lane.fences.Exit``; so does a stop that takes
+    longer than ``STOP_SECONDS``. Libraries whose level the caller has not set say warnings only.
     """
     for name in ("faust", "mode", "aiokafka"):
         library = logging.getLogger(name)
@@ -70,7 +74,10 @@ def run_worker(app: LaneApp, *, prepared: Prepared = nullcontext) -> int:
 
 
 async def _serve(app: LaneApp, prepared: Prepared, afterwards: ExitStack) -> int:
-    """Serve until a signal or a crash; what has to wait for the end of the loop and its threads goes to *afterwards*."""
+    """
+    Serve until a signal or a crash; what has to wait for the end of the loop and its threads goes to
+    *afterwards*.
+    """
     asked = asyncio.Event()
 
     def ask() -> None:
@@ -137,7 +144,9 @@ async def _run(app: LaneApp, prepared: Prepared) -> None:
 
 
 async def wait_for_broker(app: LaneApp) -> None:
-    """Return when one of the app's brokers answers; says once a minute who is waited for, and never gives up."""
+    """
+    Return when one of the app's brokers answers; says once a minute who is waited for, and never gives up.
+    """
     servers = app.connection["bootstrap_servers"]
     started, said, retry = time.monotonic(), float("-inf"), _FIRST_RETRY_SECONDS
     while True:

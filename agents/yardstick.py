@@ -1,13 +1,15 @@
 """
-The yardstick: the core of ``health`` behind a plain Faust agent, as Faust's documentation teaches to write one.
+The yardstick: the core of ``health`` behind a plain Faust agent, as Faust's documentation teaches to write
+one.
 
-It exists only for ``telltale bench``, so that the lane's figures have something beside them that was measured on the
-same machine, in the same minutes, with the same fold and the same bytes. Nothing of the lane is in it: one event at a
-time, one table write an event, one send an output, Faust's own settings. It counts events twice at a rebalance and
-cannot go on where it stopped: it folds a log from its beginning, once. Never run it for anything else.
+It exists only for ``telltale bench``, so that the lane's figures have something beside them that was measured
+on the same machine, in the same minutes, with the same fold and the same bytes. Nothing of the lane is in it:
+one event at a time, one table write an event, one send an output, Faust's own settings. It counts events
+twice at a rebalance and cannot go on where it stopped: it folds a log from its beginning, once. Never run it
+for anything else.
 
-Two things are in its favour: states stay in memory as objects, where a table alone would have them decoded and
-encoded for every event, and it writes no partition record.
+Two things are in its favour: states stay in memory as objects, where a table alone would have them decoded
+and encoded for every event, and it writes no partition record.
 """
 
 import argparse
@@ -36,10 +38,11 @@ _UNLIMITED: Final = 1 << 62
 
 def make_yardstick(contract: Contract, *, brokers: str, partitions: int, data_directory: str) -> faust.App:
     """
-    Make the app on *brokers* (``host:port,host:port``); its topics and its group carry the prefix of *contract*.
+    Make the app on *brokers* (``host:port,host:port``); its topics and its group carry the prefix of
+    *contract*.
 
-    All settings but those given here are Faust's own. Topics are there already, with the right settings, so Faust
-    makes none; nobody looks at its web pages.
+    All settings but those given here are Faust's own. Topics are there already, with the right settings, so
+    Faust makes none; nobody looks at its web pages.
     """
     app = faust.App(
         contract.prefix + GROUP,

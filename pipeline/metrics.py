@@ -1,9 +1,9 @@
 """
 Every figure a process tells Prometheus, declared once, and the small server that tells it.
 
-Base units, labels from closed sets, never an account id. A process calls ``seed`` for the labels it will use, so
-that a rate over a code that has not occurred yet is 0 and not absent. Dashboards and alert rules name these metrics;
-a test holds them to it. What a fact was about stands in the log, see ``structured_logs``.
+Base units, labels from closed sets, never an account id. A process calls ``seed`` for the labels it will use,
+so that a rate over a code that has not occurred yet is 0 and not absent. Dashboards and alert rules name
+these metrics; a test holds them to it. What a fact was about stands in the log, see ``structured_logs``.
 """
 
 import platform
@@ -268,10 +268,11 @@ def serve(
     host: str, port: int, ready: Callable[[], State], *, alive: Callable[[], State] = answering
 ) -> Endpoint:
     """
-    Serve /metrics, /readyz and /livez from a thread; port 0 takes a free one. Raises OSError if the port is taken.
+    Serve /metrics, /readyz and /livez from a thread; port 0 takes a free one. Raises OSError if the port is
+    taken.
 
-    *ready* and *alive* are called in that thread, once per request. *alive* must not depend on Kafka or Postgres:
-    an outage would restart every worker.
+    *ready* and *alive* are called in that thread, once per request. *alive* must not depend on Kafka or
+    Postgres: an outage would restart every worker.
     """
 
     class Handler(BaseHTTPRequestHandler):

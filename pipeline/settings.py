@@ -1,8 +1,9 @@
 """
-What an operator decides: where broker, registry and database are, who we are there, how often the clock ticks.
+What an operator decides: where broker, registry and database are, who we are there, how often the clock
+ticks.
 
-Each process reads it once, at its start, and hands plain values on. How accounts are scored is no setting: that
-stands in the scorecards, which are named, versioned and part of the log.
+Each process reads it once, at its start, and hands plain values on. How accounts are scored is no setting:
+that stands in the scorecards, which are named, versioned and part of the log.
 
 Errors: ``TelltaleError`` > ``InvalidSettings``.
 """
@@ -43,7 +44,10 @@ FILE_VARIABLE = "TELLTALE_CONFIG"
 """Environment variable with the path of a TOML file; what the environment says wins over the file."""
 
 _SERVICE_HOST: Final = re.compile(r"(TELLTALE(?:_[A-Z0-9_]+)?)_SERVICE_HOST")
-"""Kubernetes tells every container of the services beside it: one named telltale makes TELLTALE_SERVICE_HOST, TELLTALE_PORT, …"""
+"""
+Kubernetes tells every container of the services beside it: one named telltale makes TELLTALE_SERVICE_HOST,
+TELLTALE_PORT, …
+"""
 
 Need = Literal["brokers", "database_url", "pseudonym_key"]
 """Settings that have no default and that only some processes need."""
@@ -52,7 +56,9 @@ _HINT = f"Set it in the environment, or in the TOML file that {FILE_VARIABLE} na
 
 
 class InvalidSettings(TelltaleError):  # noqa: N818 - reads as what happened
-    """One or more settings are missing or wrong; the message has a line for each, and no value of a secret."""
+    """
+    One or more settings are missing or wrong; the message has a line for each, and no value of a secret.
+    """
 
 
 def _existing_file(path: Path) -> Path:
@@ -84,7 +90,8 @@ def _postgres_address(url: SecretStr) -> SecretStr:
             "not_postgres",
             "must be postgresql://user:password@host:port/database, with @ : / ? # in user and password as %40 %3A %2F %3F %23",
         )
-    # The driver is named, because the default for a bare postgresql:// has changed between releases of SQLAlchemy.
+    # The driver is named, because the default for a bare postgresql:// has changed between releases of
+    # SQLAlchemy.
     return SecretStr(f"postgresql+psycopg://{rest}")
 
 
@@ -133,7 +140,10 @@ class Security(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Every setting; ``TELLTALE_SECURITY__USERNAME`` in the environment is ``username`` in the file's ``[security]``."""
+    """
+    Every setting; ``TELLTALE_SECURITY__USERNAME`` in the environment is ``username`` in the file's
+    ``[security]``.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True
@@ -204,7 +214,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - one file is enough
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment before file; the file's unknown keys are faults, so a misspelt one does not pass in silence."""
+        """
+        Environment before file; the file's unknown keys are faults, so a misspelt one does not pass in
+        silence.
+        """
         path = os.environ.get(FILE_VARIABLE)
         file = InitSettingsSource(settings_cls, init_kwargs=_read_file(Path(path)) if path else {})
         return init_settings, env_settings, file
@@ -235,7 +248,9 @@ def load_settings(*needs: Need) -> Settings:
 
 
 class Described(NamedTuple):
-    """One setting: its variable, what it means, its value as text (a secret masked), and where that comes from."""
+    """
+    One setting: its variable, what it means, its value as text (a secret masked), and where that comes from.
+    """
 
     name: str
     meaning: str
@@ -281,7 +296,9 @@ def _known_variables(model: type[BaseModel] = Settings, prefix: str = PREFIX) ->
 
 
 def _unknown_variables() -> list[str]:
-    """Variables with our prefix that are no setting, and none that Kubernetes sets for a service named like us."""
+    """
+    Variables with our prefix that are no setting, and none that Kubernetes sets for a service named like us.
+    """
     known = {FILE_VARIABLE, *_known_variables()}
     services = {match[1] for name in os.environ if (match := _SERVICE_HOST.fullmatch(name))}
     return [

@@ -1,10 +1,11 @@
 """
 How processes talk to their operator: one JSON object (or console line) per fact, on stderr.
 
-Our own lines are dotted events in the past tense with facts as keys (``health.changed``). Lines of the libraries
-come through the same pipe, and those of chatty Kafka clients are thinned out: a worker that loses its broker gets
-some 2,500 of them in five seconds. What happens per event is counted in ``metrics``, not logged; ``SummaryLog``
-tells the counts once a minute. Account ids may stand in a line, names and mail addresses not.
+Our own lines are dotted events in the past tense with facts as keys (``health.changed``). Lines of the
+libraries come through the same pipe, and those of chatty Kafka clients are thinned out: a worker that loses
+its broker gets some 2,500 of them in five seconds. What happens per event is counted in ``metrics``, not
+logged; ``SummaryLog`` tells the counts once a minute. Account ids may stand in a line, names and mail
+addresses not.
 """
 
 import logging
@@ -40,10 +41,11 @@ def configure(
     stream: TextIO | None = None,
 ) -> None:
     """
-    Send structlog and the standard library's logging to *stream* (stderr); once per process, before the first line.
+    Send structlog and the standard library's logging to *stream* (stderr); once per process, before the first
+    line.
 
-    Lines below *level* are dropped, those of libraries below warning too. *process* (intake, health, sink) stands in
-    each line, since the lines of several may end up in one place.
+    Lines below *level* are dropped, those of libraries below warning too. *process* (intake, health, sink)
+    stands in each line, since the lines of several may end up in one place.
     """
     least = logging.getLevelNamesMapping()[level.upper()]
     name_process = _AddProcess(process)
@@ -106,8 +108,9 @@ class RateLimit(logging.Filter):
     """
     Let through at most *lines* per *seconds* of each kind of line from *loggers* and what is below them.
 
-    A kind is a logger and a message before its arguments are put in, so one flood does not hide another message.
-    The first line of a kind after a pause carries ``suppressed``, the number of lines left out before it.
+    A kind is a logger and a message before its arguments are put in, so one flood does not hide another
+    message. The first line of a kind after a pause carries ``suppressed``, the number of lines left out
+    before it.
     """
 
     def __init__(
@@ -129,7 +132,8 @@ class RateLimit(logging.Filter):
         """Whether the line is let through."""
         if record.name.partition(".")[0] not in self._loggers:
             return True
-        # Some libraries format their messages themselves; those kinds are many, and must not be kept for ever.
+        # Some libraries format their messages themselves; those kinds are many, and must not be kept for
+        # ever.
         if len(self._seen) > 1000:
             self._seen.clear()
         now = self._clock()
@@ -146,10 +150,11 @@ Figures: TypeAlias = Mapping[str, float]
 
 class SummaryLog:
     """
-    What a process did and how it stands, as three lines a minute: ``summary.rates``, ``.lag`` and ``.faults``.
+    What a process did and how it stands, as three lines a minute: ``summary.rates``, ``.lag`` and
+    ``.faults``.
 
-    *rates* and *faults* give totals since the start and are told as events per second and as what was added; *levels*
-    gives what is so now. The functions of those names in ``metrics`` fit.
+    *rates* and *faults* give totals since the start and are told as events per second and as what was added;
+    *levels* gives what is so now. The functions of those names in ``metrics`` fit.
     """
 
     def __init__(

@@ -1,1 +1,3 @@
-"""Everything that leaves the stream: a consumer for targets that keep their own positions, and those targets."""
+"""
+Everything that leaves the stream: a consumer for targets that keep their own positions, and those targets.
+"""

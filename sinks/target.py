@@ -1,9 +1,9 @@
 """
 What a sink writes to, seen from the consumer: something that keeps rows and read positions together.
 
-A target stores the positions in the same transaction as what it made of the records, so the two cannot part: a
-crash, a lost acknowledgement or a restored backup takes both back alike, and reading on at the stored position
-repeats nothing and leaves out nothing.
+A target stores the positions in the same transaction as what it made of the records, so the two cannot part:
+a crash, a lost acknowledgement or a restored backup takes both back alike, and reading on at the stored
+position repeats nothing and leaves out nothing.
 
     TelltaleError
     ├── TargetAway        does not answer now; the consumer waits and asks again
@@ -27,7 +27,9 @@ class TargetAway(TelltaleError):  # noqa: N818 - these read as what happened
 
 
 class TargetRestored(TelltaleError):  # noqa: N818
-    """The target has forgotten what this sink stored, and nobody else owns it; nothing of the batch was stored."""
+    """
+    The target has forgotten what this sink stored, and nobody else owns it; nothing of the batch was stored.
+    """
 
 
 class SinkStopped(TelltaleError):  # noqa: N818
@@ -43,7 +45,9 @@ class TopicRecreated(SinkStopped):
 
 
 class RejectedFlood(SinkStopped):
-    """Too many of a partition's last records cannot be stored; the newest of them is not quarantined any more."""
+    """
+    Too many of a partition's last records cannot be stored; the newest of them is not quarantined any more.
+    """
 
 
 class TargetUnfit(SinkStopped):
@@ -81,10 +85,12 @@ class Target(Protocol):
     """
     Where records go. Called from one thread, which does not poll meanwhile.
 
-    A call may take minutes: a transaction is tried again after a conflict, and a batch with refused rows takes many. After
-    five (librdkafka's ``max.poll.interval.ms``) the group gives the partitions away: whoever claims them fences the call.
+    A call may take minutes: a transaction is tried again after a conflict, and a batch with refused rows
+    takes many. After five (librdkafka's ``max.poll.interval.ms``) the group gives the partitions away:
+    whoever claims them fences the call.
 
-    Each but ``way_back`` may raise ``TargetAway``, and each but ``claim`` of those ``Fenced`` and ``TargetRestored``.
+    Each but ``way_back`` may raise ``TargetAway``, and each but ``claim`` of those ``Fenced`` and
+    ``TargetRestored``.
     """
 
     def claim(self, partitions: Sequence[Partition], topic_ids: Mapping[str, str]) -> Mapping[Partition, int]:
@@ -104,9 +110,12 @@ class Target(Protocol):
         """
         Store *batch*, in order of offset in each partition, and its positions.
 
-        A record that cannot be stored is quarantined in the target, where its bytes are kept: nothing is skipped. All
-        else of the batch is stored, unless ``RejectedFlood`` says that this is no single record's fault.
+        A record that cannot be stored is quarantined in the target, where its bytes are kept: nothing is
+        skipped. All else of the batch is stored, unless ``RejectedFlood`` says that this is no single
+        record's fault.
         """
 
     def way_back(self, topic: str) -> str:
-        """How an operator has *topic* read from its start: the hint where positions are of no use any more."""
+        """
+        How an operator has *topic* read from its start: the hint where positions are of no use any more.
+        """

@@ -1,7 +1,8 @@
 """
 Servers for tests, all on free ports of 127.0.0.1 and gone with the test run, even if that is killed.
 
-``broker`` and ``postgres`` need nothing but this package; ``kafka`` needs Java and Maven, and says so when it skips.
+``broker`` and ``postgres`` need nothing but this package; ``kafka`` needs Java and Maven, and says so when it
+skips.
 """
 
 import time
@@ -27,7 +28,9 @@ LONG_WAITS = ("test_demo.py", "test_bench.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start long waits first, then the files with most tests: several workers are done at about the same time."""
+    """
+    Start long waits first, then the files with most tests: several workers are done at about the same time.
+    """
     sizes = Counter(item.path for item in items)
     first = {name: place - len(LONG_WAITS) for place, name in enumerate(LONG_WAITS)}
     items.sort(key=lambda item: (first.get(item.path.name, 0), -sizes[item.path], item.path))

@@ -1,8 +1,9 @@
 """
 The lane: whole partition polls through Faust, and the fences that keep state the fold of a prefix of its log.
 
-Faust hands over one message per record and forgets some of them at a rebalance. The lane hands over one message per
-partition poll, writes in whole record batches, and ends the process where going on could lose or repeat something:
+Faust hands over one message per record and forgets some of them at a rebalance. The lane hands over one
+message per partition poll, writes in whole record batches, and ends the process where going on could lose or
+repeat something:
 
 - ``consumer``  polls, the hold between seek and resume, drain and commit at a revoke
 - ``commits``   what may be committed
@@ -14,6 +15,6 @@ partition poll, writes in whole record batches, and ends the process where going
 - ``writer``    record batches in order, and the queue that groups what waits
 - ``fences``    exit codes, the end of the process, the lease
 
-It overrides Faust 0.15.3 and aiokafka 0.14 inside; ``tests/integration/test_lane_contract.py`` lists each place.
-Nothing in here knows accounts, events or topics.
+It overrides Faust 0.15.3 and aiokafka 0.14 inside; ``tests/integration/test_lane_contract.py`` lists each
+place. Nothing in here knows accounts, events or topics.
 """

@@ -1,9 +1,11 @@
 """
-Keeps partitions aligned in time: no record goes on while another partition has unread ones that are much older.
+Keeps partitions aligned in time: no record goes on while another partition has unread ones that are much
+older.
 
-Kafka hands out partitions as fast as each is fetched. Read from a week back, a topic with ten records a day is through
-in one poll and a busy one in an hour, and a log made of both would jump by days. Here a poll is cut by the timestamps
-of its records; what is ahead waits in memory, and its partition is not polled meanwhile.
+Kafka hands out partitions as fast as each is fetched. Read from a week back, a topic with ten records a day
+is through in one poll and a busy one in an hour, and a log made of both would jump by days. Here a poll is
+cut by the timestamps of its records; what is ahead waits in memory, and its partition is not polled
+meanwhile.
 
 Bookkeeping only, without Kafka, clock or event loop: ``consumer`` drives it once a poll.
 """
@@ -17,7 +19,10 @@ from typing import Any, Final
 from faust.types import TP
 
 _RECHECK_SECONDS: Final = 0.1
-"""Longest poll while something waits: that a partition has come to its end is told by a fetch that brings nothing."""
+"""
+Longest poll while something waits: that a partition has come to its end is told by a fetch that brings
+nothing.
+"""
 
 _ENOUGH_RECORDS: Final = 5_000
 _ENOUGH_BATCHES: Final = 100
@@ -31,7 +36,9 @@ _timestamp = attrgetter("timestamp")
 
 @dataclass(slots=True)
 class _Waiting:
-    """Records of one partition in offset order; those before *start* have gone on. There is at least one left."""
+    """
+    Records of one partition in offset order; those before *start* have gone on. There is at least one left.
+    """
 
     records: Sequence[Any]
     start: int = 0
@@ -39,15 +46,16 @@ class _Waiting:
 
 class TimeAlignment:
     """
-    Lets a record go on when it is at most *max_drift_seconds* ahead of the oldest unread record of the other partitions.
+    Lets a record go on when it is at most *max_drift_seconds* ahead of the oldest unread record of the other
+    partitions.
 
-    What counts is the record's Kafka timestamp, a future one as the present. A partition whose next record is not here
-    yet counts as far as it went on, and nothing overtakes one of which nothing is known. A partition without unread
-    records holds nobody back; nor does one that was polled for *patience_seconds* in vain, say because its leader is
-    away, until it brings records again.
+    What counts is the record's Kafka timestamp, a future one as the present. A partition whose next record is
+    not here yet counts as far as it went on, and nothing overtakes one of which nothing is known. A partition
+    without unread records holds nobody back; nor does one that was polled for *patience_seconds* in vain, say
+    because its leader is away, until it brings records again.
 
-    Only the partitions of this worker are compared. Workers of one group own equal partition numbers of all inputs with
-    equal counts, so an account whose events have its id for a key is read in order all the same.
+    Only the partitions of this worker are compared. Workers of one group own equal partition numbers of all
+    inputs with equal counts, so an account whose events have its id for a key is read in order all the same.
 
     At most one poll of each partition waits here, and one fetch of it in aiokafka.
     """
@@ -57,7 +65,9 @@ class TimeAlignment:
         self._patience = patience_seconds
         self._waiting: dict[TP, _Waiting] = {}
         self._unread: dict[TP, float] = {}
-        """Partitions with more behind what was polled, and for how many seconds they were polled in vain since."""
+        """
+        Partitions with more behind what was polled, and for how many seconds they were polled in vain since.
+        """
         self._reached: dict[TP, int] = {}
         """Timestamp of the last record that went on, ms UTC."""
         self._has_moved = False
@@ -98,7 +108,10 @@ class TimeAlignment:
             self._waiting[tp] = _Waiting(polled)
 
     def go_on(self, now: int) -> list[tuple[TP, Sequence[Any]]]:
-        """Hand over, in this order, what may go on at *now* (ms UTC): the records of a partition, maybe in pieces."""
+        """
+        Hand over, in this order, what may go on at *now* (ms UTC): the records of a partition, maybe in
+        pieces.
+        """
         handed: list[tuple[TP, Sequence[Any]]] = []
         count = 0
         moved = True

@@ -1,7 +1,8 @@
 """
 What may be committed: offsets behind records that are done, and no others.
 
-Acknowledgements come from the agent's writer. Which records are polled and delivered when is decided in ``consumer``.
+Acknowledgements come from the agent's writer. Which records are polled and delivered when is decided in
+``consumer``.
 """
 
 import asyncio
@@ -25,7 +26,9 @@ _POSITIONS_EVERY_SECONDS = 0.5
 
 
 class CommittingConsumer(driver.Consumer):
-    """Faust's consumer with commits that cover whole batches which are done, and what holds no record at all."""
+    """
+    Faust's consumer with commits that cover whole batches which are done, and what holds no record at all.
+    """
 
     logger = logging.getLogger("faust.lane")  # what Faust says of its own doings
     transport: "LaneTransport"
@@ -54,10 +57,11 @@ class CommittingConsumer(driver.Consumer):
 
     async def _note_positions(self) -> None:
         """
-        Read how far aiokafka has come on partitions with nothing in flight; there, that is what may be committed.
+        Read how far aiokafka has come on partitions with nothing in flight; there, that is what may be
+        committed.
 
-        The last record says less: transaction markers, compacted tails and emptied partitions have none. It is read
-        before a poll, when all that earlier polls brought has been booked.
+        The last record says less: transaction markers, compacted tails and emptied partitions have none. It
+        is read before a poll, when all that earlier polls brought has been booked.
         """
         now = monotonic()
         if now < self._positions_at + _POSITIONS_EVERY_SECONDS:
@@ -79,7 +83,9 @@ class CommittingConsumer(driver.Consumer):
         return self.deliveries.take_committable(tp) or self._positions.get(tp) or None
 
     async def lags(self) -> dict[TP, int]:
-        """Records the group has not committed, of each partition we own and have fetched from; changelogs apart."""
+        """
+        Records the group has not committed, of each partition we own and have fetched from; changelogs apart.
+        """
         owned = [tp for tp in self.assignment() if not self._is_changelog_tp(tp)]
         ends = await self._thread.call_thread(self._thread.ends, owned)
         return {tp: max(0, end - (self._committed_offset.get(tp) or 0)) for tp, end in ends.items()}

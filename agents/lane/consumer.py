@@ -1,9 +1,9 @@
 """
 The lane's consumer: one Faust message per partition poll, a hold at a seek, a drain at a revoke.
 
-Stock Faust forgets what was acknowledged at a revoke, throws away delivered records between a seek and the resume,
-and delivers record by record. The overrides here cure these three. What may be committed is in ``commits``, what the
-records mean is the agent's.
+Stock Faust forgets what was acknowledged at a revoke, throws away delivered records between a seek and the
+resume, and delivers record by record. The overrides here cure these three. What may be committed is in
+``commits``, what the records mean is the agent's.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ class LaneConsumer(CommittingConsumer):
     """
     Faust's consumer with batches, a hold at a seek, and a drain at a revoke.
 
-    A poll is *running* from the last check whether it may start until all it brought is handed over. The hold lasts
-    from a seek to ``resume_flow``: Faust clears the stream queues in between. The drain lasts from a revoke to
-    ``resume_flow``: nothing new is delivered, what is in flight is acknowledged and committed.
+    A poll is *running* from the last check whether it may start until all it brought is handed over. The hold
+    lasts from a seek to ``resume_flow``: Faust clears the stream queues in between. The drain lasts from a
+    revoke to ``resume_flow``: nothing new is delivered, what is in flight is acknowledged and committed.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -72,8 +72,8 @@ class LaneConsumer(CommittingConsumer):
             self._changed.clear()
             await self.wait_first(self._changed.wait(), timeout=timeout)
             return
-        # Nothing is awaited between this check and the mark below: a seek that came in between would neither see this
-        # poll nor be seen by it, and records from before the seek would be delivered.
+        # Nothing is awaited between this check and the mark below: a seek that came in between would neither
+        # see this poll nor be seen by it, and records from before the seek would be delivered.
         self._poll_ended.clear()
         self._polled_by = asyncio.current_task()
         self._polled_at = monotonic()
@@ -91,7 +91,9 @@ class LaneConsumer(CommittingConsumer):
             self._poll_ended.set()
 
     def _see_that_it_goes_on(self, batch: RecordBatch) -> None:
-        """End the process at a batch from before what was read: aiokafka begins anew where its position is gone."""
+        """
+        End the process at a batch from before what was read: aiokafka begins anew where its position is gone.
+        """
         first, read = batch.records[0].offset, self._read_offset.get(batch.tp)
         if read is not None and first < read:
             stop(
@@ -100,7 +102,9 @@ class LaneConsumer(CommittingConsumer):
             )
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's
-        """Poll *active_partitions* for what the scheduler hands over: pairs of a partition and records of it."""
+        """
+        Poll *active_partitions* for what the scheduler hands over: pairs of a partition and records of it.
+        """
         alignment = self.transport.alignment
         if alignment is None or active_partitions is None:
             with self.transport.stages.stage("poll"):
@@ -126,7 +130,8 @@ class LaneConsumer(CommittingConsumer):
 
     def accept(self, event: EventT[Any]) -> list[Any]:
         """
-        The records of *event*, in offset order (aiokafka ``ConsumerRecord``). The agent's first call for each event.
+        The records of *event*, in offset order (aiokafka ``ConsumerRecord``). The agent's first call for each
+        event.
 
         Ends the process when a batch between this one and the last one accepted never arrived.
         """
@@ -189,7 +194,8 @@ class LaneConsumer(CommittingConsumer):
             if tp in wanted:
                 stop(Exit.LOG_HOLE, f"{tp}: the log ends at {end}, the state stands at {sought[tp]}")
             committed[tp] = None  # of a topic that is gone: this one has its name, and nobody has read it
-        # aiokafka leaves partitions without a commit where they are, which may be behind a poll that was dropped.
+        # aiokafka leaves partitions without a commit where they are, which may be behind a poll that was
+        # dropped.
         untouched = [
             tp
             for tp, offset in committed.items()
@@ -210,8 +216,8 @@ class LaneConsumer(CommittingConsumer):
         """
         Deliver nothing more, wait until all that is in flight is acknowledged, and commit it.
 
-        Ends the process when that takes longer than *seconds*, by default as long as a revoke may: memory would be ahead
-        of the changelog.
+        Ends the process when that takes longer than *seconds*, by default as long as a revoke may: memory
+        would be ahead of the changelog.
         """
         seconds = self._options.drain_seconds if seconds is None else seconds
         self._draining = True
@@ -223,7 +229,8 @@ class LaneConsumer(CommittingConsumer):
                 left = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in sorted(self.deliveries.partitions()))
                 stop(Exit.DRAIN, f"not acknowledged within {seconds:.0f} s: {left}")
             await asyncio.sleep(0.01)
-        # commit() does nothing while another one runs, and that one may have begun before the last acknowledgement.
+        # commit() does nothing while another one runs, and that one may have begun before the last
+        # acknowledgement.
         while await self.maybe_wait_for_commit_to_finish():
             pass
         await self.commit()

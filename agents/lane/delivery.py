@@ -1,5 +1,6 @@
 """
-Batches on their way through Faust: what they travel as, which are acknowledged, how far a partition may be committed.
+Batches on their way through Faust: what they travel as, which are acknowledged, how far a partition may be
+committed.
 
 Bookkeeping only, without Kafka or an event loop; ``consumer`` drives it from the main loop's thread alone.
 """
@@ -18,8 +19,8 @@ class RecordBatch:
     """
     What one poll brought of one partition: aiokafka ``ConsumerRecord`` objects in offset order, at least one.
 
-    *previous* is the last offset delivered before this batch, None right after a seek. A batch is equal to itself
-    only: after a seek the same records come again as another batch.
+    *previous* is the last offset delivered before this batch, None right after a seek. A batch is equal to
+    itself only: after a seek the same records come again as another batch.
     """
 
     tp: TP
@@ -33,7 +34,10 @@ class RecordBatch:
         return int(self.records[-1].offset)
 
     def as_message(self, generation: int) -> ConsumerMessage:
-        """The one Faust message it travels as, in *generation* of the group; its offset is that of the last record."""
+        """
+        The one Faust message it travels as, in *generation* of the group; its offset is that of the last
+        record.
+        """
         last = self.records[-1]
         return ConsumerMessage(
             topic=self.tp.topic,
@@ -53,7 +57,9 @@ class RecordBatch:
 
 
 class PollScheduler:
-    """Hands over records in the pieces in which a poll made them, where Faust's own interleaves single records."""
+    """
+    Hands over records in the pieces in which a poll made them, where Faust's own interleaves single records.
+    """
 
     def iterate(self, records: Iterable[tuple[TP, Any]]) -> Iterator[tuple[TP, Any]]:
         """Pairs of a partition and a list of its records."""
@@ -94,8 +100,8 @@ class Deliveries:
         """
         Book *batch* as arrived at the agent.
 
-        Returns the offset the agent has seen instead of ``batch.previous`` when a batch in between was lost on its
-        way, -1 if it has seen none; None if all is well.
+        Returns the offset the agent has seen instead of ``batch.previous`` when a batch in between was lost
+        on its way, -1 if it has seen none; None if all is well.
         """
         seen = self._accepted.get(batch.tp, -1)
         if batch.previous is not None and batch.previous != seen:
@@ -111,7 +117,9 @@ class Deliveries:
             self.records_waiting -= len(batch.records)
 
     def take_committable(self, tp: TP) -> int | None:
-        """Forget the acknowledged head of *tp* and return the offset behind it; None if the head is not done."""
+        """
+        Forget the acknowledged head of *tp* and return the offset behind it; None if the head is not done.
+        """
         in_flight = self._in_flight.get(tp)
         done = None
         while in_flight and in_flight[0].acked:

@@ -2,7 +2,8 @@
 Where a worker ends itself: the exit codes, the one line that explains them, and the lease of a group member.
 
 A fence never repairs. It ends the process at once, because what follows a hole would hide it, and because a
-restart repeats from the last state that is known to be whole. Deciding *whether* something is wrong is the caller's.
+restart repeats from the last state that is known to be whole. Deciding *whether* something is wrong is the
+caller's.
 """
 
 import os
@@ -15,10 +16,15 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.protocol.produce import ProduceRequest
 
 _LEASE_SHARE = 0.9
-"""Part of the session a member may write without an answer from the group; the rest is for a request on its way."""
+"""
+Part of the session a member may write without an answer from the group; the rest is for a request on its way.
+"""
 
 _IN_GOOD_STANDING = (0, 27)
-"""Error codes that renew a session: none, and REBALANCE_IN_PROGRESS, the answer to a heartbeat during a rebalance."""
+"""
+Error codes that renew a session: none, and REBALANCE_IN_PROGRESS, the answer to a heartbeat during a
+rebalance.
+"""
 
 _AGAIN = "Start it again: it repeats from the last whole state, nothing is lost."
 
@@ -42,7 +48,9 @@ class Exit(IntEnum):
     GAP = 11, _AGAIN
     """A batch follows one that was delivered and never reached the agent."""
     DRAIN = 12, _AGAIN
-    """What was in flight was not acknowledged in time before partitions were given away, or before a shutdown."""
+    """
+    What was in flight was not acknowledged in time before partitions were given away, or before a shutdown.
+    """
     APPEND = 13, f"{_AGAIN} If it stops here again, look at the broker and at the size of the record."
     """An append failed; what is written after it would hide the hole."""
     LOG_HOLE = (
@@ -60,7 +68,9 @@ class Exit(IntEnum):
     )
     """Somebody else has written to a changelog partition while it was ours."""
     TOMBSTONE = 18, "Find out who deletes from the changelog; then run `telltale rebuild`."
-    """The changelog holds a null value; it has no position, so nothing says whether it is newer than the state."""
+    """
+    The changelog holds a null value; it has no position, so nothing says whether it is newer than the state.
+    """
     OTHER_TOPIC_ID = 19, "The log was deleted and created again: run `telltale rebuild`."
     """The log is not the one the state was folded from."""
     POISON_FLOOD = (
@@ -69,7 +79,9 @@ class Exit(IntEnum):
     )
     """Too much of what arrives cannot be read to go on setting it aside."""
     GROUP = 21, _AGAIN
-    """Group membership or table recovery has ended inside aiokafka or Faust; the worker would idle for ever."""
+    """
+    Group membership or table recovery has ended inside aiokafka or Faust; the worker would idle for ever.
+    """
     SHUTDOWN = 22, _AGAIN
     """An orderly stop did not finish in time."""
     NEWER_STATE = 23, "Start the newer release again."
@@ -96,7 +108,9 @@ def stop(code: Exit, why: str) -> NoReturn:
 
 
 def boot_clock() -> float:
-    """Seconds since the machine started; it goes on while the machine is suspended, as the group's clock does."""
+    """
+    Seconds since the machine started; it goes on while the machine is suspended, as the group's clock does.
+    """
     # macOS has no CLOCK_BOOTTIME; its CLOCK_MONOTONIC goes on in suspension.
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
@@ -109,7 +123,8 @@ class Lease:
     """
     The right to write, granted with every answer of the group and gone after 0.9 of a session without one.
 
-    It spares repeats after a freeze; correctness does not rest on it, since positions decide which state counts.
+    It spares repeats after a freeze; correctness does not rest on it, since positions decide which state
+    counts.
     """
 
     def __init__(self, session_seconds: float) -> None:

@@ -1,8 +1,9 @@
 """
-Where a worker's time goes: each moment is booked to one stage of ``metrics.WORKER_STAGES``, so that they add up to it.
+Where a worker's time goes: each moment is booked to one stage of ``metrics.WORKER_STAGES``, so that they add
+up to it.
 
-Stages overlap, as the broker works while we do: booked is the most telling one that is under way. Called from the
-main loop's thread alone, some ten times a poll.
+Stages overlap, as the broker works while we do: booked is the most telling one that is under way. Called from
+the main loop's thread alone, some ten times a poll.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """
 State per partition, as its changelog has it: key bytes to value bytes, the highest position of each key.
 
-Faust's recovery reads the changelog into it. What the bytes mean is the agent's, and so is every write: a step goes
-out through ``writer`` and is reported back with ``appended``.
+Faust's recovery reads the changelog into it. What the bytes mean is the agent's, and so is every write: a
+step goes out through ``writer`` and is reported back with ``appended``.
 """
 
 import logging
@@ -23,8 +23,9 @@ class StateStore(Store[bytes, bytes]):
     The states of all partitions this worker owns.
 
     *folds* holds whatever the agent has built from a partition's states; a fold goes when its partition goes.
-    *superseded* names keys whose newest record is not their highest position: written by somebody who had lost the
-    partition, to be written again first thing. *recovered* are the partitions whose changelog is read to its end.
+    *superseded* names keys whose newest record is not their highest position: written by somebody who had
+    lost the partition, to be written again first thing. *recovered* are the partitions whose changelog is
+    read to its end.
     """
 
     logger = logging.getLogger("faust.lane")  # what Faust says of its own doings
@@ -66,11 +67,12 @@ class StateStore(Store[bytes, bytes]):
 
     def apply(self, tp: TP, records: Sequence[Any]) -> None:
         """
-        Take changelog *records* of *tp*, in offset order; those at or below the last offset known are skipped.
+        Take changelog *records* of *tp*, in offset order; those at or below the last offset known are
+        skipped.
 
-        A fold is deterministic, so of two values of a key the one with the higher position is right, whoever wrote it
-        and whichever came last. Ends the process at a record behind the fold of a partition that we have kept all
-        along, and, once all is read, if there was a tombstone that no rebuild has made up for.
+        A fold is deterministic, so of two values of a key the one with the higher position is right, whoever
+        wrote it and whichever came last. Ends the process at a record behind the fold of a partition that we
+        have kept all along, and, once all is read, if there was a tombstone that no rebuild has made up for.
         """
         partition, last = tp.partition, self._last_offsets.get(tp, -1)
         if records[-1].offset > last and partition in self.folds:
@@ -110,7 +112,10 @@ class StateStore(Store[bytes, bytes]):
         """Do nothing: offsets are booked by ``apply`` and ``appended``."""
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002 - no standbys
-        """Name the partitions that are whole from here on; the process ends if one has lost a key to a tombstone."""
+        """
+        Name the partitions that are whole from here on; the process ends if one has lost a key to a
+        tombstone.
+        """
         self.recovered = {tp.partition for tp in active_tps}
         for partition in self.recovered & self._tombstones.keys():
             stop(Exit.TOMBSTONE, self._tombstones[partition])

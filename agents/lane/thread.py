@@ -1,8 +1,8 @@
 """
 The consumer's thread: what the lane asks of aiokafka's consumer from inside the loop that owns it.
 
-Everything here runs in, or is handed over to, Faust's consumer thread. What is polled and committed when is decided
-in ``consumer``.
+Everything here runs in, or is handed over to, Faust's consumer thread. What is polled and committed when is
+decided in ``consumer``.
 """
 
 import logging
@@ -31,12 +31,15 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
     logger = logging.getLogger("faust.lane")  # what Faust says of its own doings
     transport: "LaneTransport"
     unread: Collection[TP] = frozenset()
-    """Of the partitions polled last: those with records behind what was polled, or of which that is not known yet."""
+    """
+    Of the partitions polled last: those with records behind what was polled, or of which that is not known
+    yet.
+    """
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        # Faust hard-codes 1500 ms: partitions that are drained then hold the only fetch to their node that long,
-        # which cost 40 % when catching up with one topic.
+        # Faust hard-codes 1500 ms: partitions that are drained then hold the only fetch to their node that
+        # long, which cost 40 % when catching up with one topic.
         consumer._fetch_max_wait_ms = self.transport.options.fetch_wait_ms  # noqa: SLF001 - no setting for it
         if self.transport.commit_metadata:
             consumer.commit = self._with_metadata(consumer.commit)  # Faust leaves the metadata empty
@@ -73,7 +76,8 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         """
         Pause or resume *tps* in aiokafka as well; called from the main loop.
 
-        Faust pauses in its own books only, and aiokafka goes on fetching: a changelog while we write it, for one.
+        Faust pauses in its own books only, and aiokafka goes on fetching: a changelog while we write it, for
+        one.
         """
 
         def apply() -> None:
@@ -88,11 +92,12 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         """
         See that group membership is alive; end the process if it has ended.
 
-        aiokafka parks an error of the group until ``check_errors`` and consumes nothing meanwhile; Faust never calls
-        that. Asking consumes the error and lets the member join again.
+        aiokafka parks an error of the group until ``check_errors`` and consumes nothing meanwhile; Faust
+        never calls that. Asking consumes the error and lets the member join again.
         """
         consumer = self._ensure_consumer()
-        # A member that owns no partition fetches nothing, and aiokafka would leave the group after max_poll_interval.
+        # A member that owns no partition fetches nothing, and aiokafka would leave the group after
+        # max_poll_interval.
         with consumer._subscription.fetch_context():  # noqa: SLF001 - what getone() and getmany() do
             pass
         coordinator = consumer._coordinator  # noqa: SLF001 - its errors have no public door
@@ -146,8 +151,8 @@ def recovery_is_alive(app: AppT) -> bool:
     """
     Whether *app*'s table recovery can still react to a rebalance; False before it has started, too.
 
-    Faust takes a request that timed out during recovery for a shutdown: the task ends without an error, and a worker
-    that looks well waits for ever.
+    Faust takes a request that timed out during recovery for a shutdown: the task ends without an error, and a
+    worker that looks well waits for ever.
     """
     recovery: Any = app.tables.recovery  # type: ignore[attr-defined]  # TableManagerT does not declare it
     # mode keeps its tasks nowhere else, named after their coroutines.

@@ -1,7 +1,8 @@
 """
 The lane as a Faust transport driver: its consumer, and an idempotent producer that obeys the lease.
 
-What an app needs to know of the lane at run time hangs here: options, the lease, and the state's say in seeks.
+What an app needs to know of the lane at run time hangs here: options, the lease, and the state's say in
+seeks.
 """
 
 import logging
@@ -19,7 +20,9 @@ from agents.lane.fences import Lease
 from agents.lane.stages import StageClock
 
 StateOffsets = Callable[[Mapping[TP, int | None]], Awaitable[Mapping[TP, int]]]
-"""Asked at every seek: what the group has committed, to the offsets the state asks for where there is a state."""
+"""
+Asked at every seek: what the group has committed, to the offsets the state asks for where there is a state.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,10 @@ class LaneOptions:
     """How the lane polls."""
 
     pause_seconds: float = 0.015
-    """Least time between two polls. At 3,000 events/s without it, polls of one or two records take a third more CPU."""
+    """
+    Least time between two polls. At 3,000 events/s without it, polls of one or two records take a third more
+    CPU.
+    """
     max_records_in_flight: int = 50_000
     """Delivered and not acknowledged; no poll starts above it."""
     fetch_wait_ms: int = 100

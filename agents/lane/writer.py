@@ -22,7 +22,9 @@ Record = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, H
 """Key and value of a record to be appended, and its headers if it has some."""
 
 STATE_BATCH_BYTES: Final = 4_000_000
-"""Most bytes of the one batch of a step: below max.message.bytes of the changelog, four times Kafka's default."""
+"""
+Most bytes of the one batch of a step: below max.message.bytes of the changelog, four times Kafka's default.
+"""
 
 _UNCOMPRESSED: Final = 0
 
@@ -40,8 +42,9 @@ async def append(
     Append *records* in order, as record batches; returns when all in-sync replicas have each of them.
 
     Returns the metadata of each batch (``offset`` is that of its first record); no batch for no records. With
-    *one_batch* they are one batch, which Kafka takes whole or not at all, and the topic must take ``STATE_BATCH_BYTES``.
-    Raises RecordTooLarge, and aiokafka's errors when an append fails; what has arrived by then is not known.
+    *one_batch* they are one batch, which Kafka takes whole or not at all, and the topic must take
+    ``STATE_BATCH_BYTES``. Raises RecordTooLarge, and aiokafka's errors when an append fails; what has arrived
+    by then is not known.
     """
     producer: Any = app.producer._ensure_producer()  # type: ignore[attr-defined]  # noqa: SLF001 - whole batches
     limit = STATE_BATCH_BYTES if one_batch else app.conf.producer_max_batch_size

@@ -9,6 +9,7 @@ What ``telltale verify`` does: the account log folded again, and held against al
 - ``row_check``         the rows in Postgres held against what the outputs should have become
 - ``differences``       what is not as it should be, named to the field and the event
 
-All that is written of a partition is read before its log, so all of it must follow from the log. What follows from the log and is not
-written is missing only up to where the state says the worker has come; beyond that it is lag.
+All that is written of a partition is read before its log, so all of it must follow from the log. What follows
+from the log and is not written is missing only up to where the state says the worker has come; beyond that it
+is lag.
 """

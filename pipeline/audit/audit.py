@@ -1,5 +1,6 @@
 """
-One run of ``telltale verify``: partition by partition, so that no more than one partition's records are held at a time.
+One run of ``telltale verify``: partition by partition, so that no more than one partition's records are held
+at a time.
 
     TelltaleError
     └── UnknownAccount    there is no state of an account that was named
@@ -38,8 +39,8 @@ class Audit:
     """
     Where everything is; *rows* is None without a database.
 
-    *report* gets the differences of each partition when it is done, *say* is told what is missing from the log, and
-    *progress* how many records are to be read, and were.
+    *report* gets the differences of each partition when it is done, *say* is told what is missing from the
+    log, and *progress* how many records are to be read, and were.
     """
 
     client: Configuration
@@ -54,8 +55,9 @@ class Audit:
         """
         Check the *chosen* accounts; how many there are.
 
-        Of a partition, states are read first, then topics, rows and the log: what is behind a state must be written,
-        a row must be there when its record is behind the sink, and all that is written follows from the log.
+        Of a partition, states are read first, then topics, rows and the log: what is behind a state must be
+        written, a row must be there when its record is behind the sink, and all that is written follows from
+        the log.
         """
         stray = set() if self.rows is None or chosen is not None else self.rows.accounts()
         spans = self._spans()
@@ -73,7 +75,9 @@ class Audit:
         return checked
 
     def sample(self, count: int, seed: int) -> frozenset[str]:
-        """*count* of the accounts that have a state, or all if there are fewer; the same for the same *seed*."""
+        """
+        *count* of the accounts that have a state, or all if there are fewer; the same for the same *seed*.
+        """
         known = {record.key or b"" for record in read_topic(self.client, changelog_name(self.contract))}
         names = sorted(key.decode() for key in known if not key.startswith(b"\0"))
         return frozenset(random.Random(seed).sample(names, min(count, len(names))))  # noqa: S311 - a choice, not a secret
@@ -100,7 +104,10 @@ class Audit:
     def _check_partition(
         self, reader: PartitionReader, chosen: Accounts, stray: set[str], findings: Findings
     ) -> int:
-        """Check one partition, and take the accounts it knows off the *stray* ones; how many accounts the log has."""
+        """
+        Check one partition, and take the accounts it knows off the *stray* ones; how many accounts the log
+        has.
+        """
         contract, registry = self.contract, self.registry
         states = read_states(reader, changelog_name(contract), chosen)
         epoch = states.position.epoch

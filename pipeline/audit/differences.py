@@ -1,4 +1,7 @@
-"""Differences between what was written and what follows from the log: found field by field, and named to the event."""
+"""
+Differences between what was written and what follows from the log: found field by field, and named to the
+event.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -25,8 +28,9 @@ class Difference:
     """
     One field that is not as the log has it.
 
-    *where* names the place: ``state``, a topic's partition and offset, or a table. *version* is the account's, or an
-    alert's sequence, None for a state. *made* is the last log entry that went into it, None where no entry did.
+    *where* names the place: ``state``, a topic's partition and offset, or a table. *version* is the
+    account's, or an alert's sequence, None for a state. *made* is the last log entry that went into it, None
+    where no entry did.
     """
 
     account_id: str
@@ -41,10 +45,12 @@ class Difference:
 @dataclass(slots=True)
 class Findings:
     """
-    What came of a comparison so far: *differences* that nobody took yet, of all how many *fields* of which *accounts*.
+    What came of a comparison so far: *differences* that nobody took yet, of all how many *fields* of which
+    *accounts*.
 
-    *compared* counts what is as it should be, *earlier* what an earlier arithmetic made, which is not compared, *lag* what is not
-    written yet; all by what it is: ``states``, ``snapshots``, ``changes``, ``alert events``, ``rows``, and of the lag ``entries``.
+    *compared* counts what is as it should be, *earlier* what an earlier arithmetic made, which is not
+    compared, *lag* what is not written yet; all by what it is: ``states``, ``snapshots``, ``changes``,
+    ``alert events``, ``rows``, and of the lag ``entries``.
     """
 
     differences: list[Difference] = field(default_factory=list)
@@ -87,7 +93,10 @@ class Findings:
 
 
 class Event(NamedTuple):
-    """Where an entry of the log comes from; *kind* is ``event``, ``tick`` or ``scorecards``, the rest an event's own."""
+    """
+    Where an entry of the log comes from; *kind* is ``event``, ``tick`` or ``scorecards``, the rest an event's
+    own.
+    """
 
     log_offset: int
     kind: str

@@ -104,7 +104,8 @@ class PartitionCheck:
             return
         recomputed = encode_account(pack_position(at), state)
         if recomputed != written:
-            # Both decoded: neither has what is remembered in memory alone, and both are of this program's version.
+            # Both decoded: neither has what is remembered in memory alone, and both are of this program's
+            # version.
             pair = decode_account(written), decode_account(recomputed)
             differing = list(differing_fields(*pair, without=_IN_MEMORY_ONLY))
             self._findings.add(account_id, "state", differing, made)

@@ -25,7 +25,9 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PartitionReader:
-    """Reads *partition* of topics to their present ends; *progress* counts offsets, up to the ends in *spans*."""
+    """
+    Reads *partition* of topics to their present ends; *progress* counts offsets, up to the ends in *spans*.
+    """
 
     client: Configuration
     partition: int

@@ -15,8 +15,8 @@ class RowCheck:
     """
     Compares *stored* with the rows of a partition's outputs, and notes in *findings* what it finds.
 
-    A row must be there when the sink has the record of it behind it. Rows of another epoch than the output's are from
-    before a rebuild, or from one since.
+    A row must be there when the sink has the record of it behind it. Rows of another epoch than the output's
+    are from before a rebuild, or from one since.
     """
 
     def __init__(self, stored: StoredRows, expected: ExpectedRows, findings: Findings) -> None:

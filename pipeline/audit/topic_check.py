@@ -1,4 +1,7 @@
-"""The three topics of one partition held against the outputs that follow from the log, one output after the other."""
+"""
+The three topics of one partition held against the outputs that follow from the log, one output after the
+other.
+"""
 
 from typing import Final, NamedTuple
 
@@ -22,8 +25,8 @@ class Expected(NamedTuple):
     """
     An output as its *topic* should have it: *value* in *partition*, and the *record* of it if there is one.
 
-    One that *is_due* must be written by now; without a record it is gone from the topic, if it is not missing. A record
-    that *is_earlier* was made by an earlier arithmetic, see ``FOLD_VERSION``.
+    One that *is_due* must be written by now; without a record it is gone from the topic, if it is not
+    missing. A record that *is_earlier* was made by an earlier arithmetic, see ``FOLD_VERSION``.
     """
 
     topic: str
@@ -38,8 +41,8 @@ class TopicCheck:
     """
     Compares *written*, which stands in *partition*, and notes in *findings* what it finds.
 
-    Changes and alerts must be there without gaps, but for what retention has taken from the beginning; of snapshots
-    the latest counts.
+    Changes and alerts must be there without gaps, but for what retention has taken from the beginning; of
+    snapshots the latest counts.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class TopicCheck:
             self._add(topic, record, ("value", reason, "a record"), None)
 
     def compare(self, output: Output, made: Made, *, is_due: bool) -> Expected:
-        """Compare *output*, which *made* made and which *is_due* to be written by now; what should stand there."""
+        """
+        Compare *output*, which *made* made and which *is_due* to be written by now; what should stand there.
+        """
         contract, written = self._contract, self._written
         found: WrittenRecord | None
         _, value = self._encoder.encode(output)
@@ -120,7 +125,10 @@ class TopicCheck:
                 )
 
     def _is_earlier(self, topic: Topic, found: WrittenRecord, of: tuple[str, int]) -> bool:
-        """Whether an earlier arithmetic made the record *found* of an account's version *of*; alerts go by their version."""
+        """
+        Whether an earlier arithmetic made the record *found* of an account's version *of*; alerts go by their
+        version.
+        """
         if topic is not self._contract.alert:
             written = self._decoder.decode(topic.name, found.value)["fold_version"]
             self._earlier = of if written < FOLD_VERSION else None

@@ -56,9 +56,10 @@ class WrittenOutputs:
     """
     What the three topics hold of a partition's epoch.
 
-    *changes* by account and version, *alerts* by alert and sequence, *snapshots* has the latest of each account;
-    *erased* are accounts whose latest is null. *trimmed* are topics that have lost records at their beginning, by
-    retention. *foreign* are records nobody can read, or of which there are two that differ, each with a sentence.
+    *changes* by account and version, *alerts* by alert and sequence, *snapshots* has the latest of each
+    account; *erased* are accounts whose latest is null. *trimmed* are topics that have lost records at their
+    beginning, by retention. *foreign* are records nobody can read, or of which there are two that differ,
+    each with a sentence.
     """
 
     changes: dict[tuple[str, int], WrittenRecord] = field(default_factory=dict)

@@ -1,8 +1,9 @@
 """
-What a worker has written, and when, by the broker's clock: the only witness of a rate that is not the worker itself.
+What a worker has written, and when, by the broker's clock: the only witness of a rate that is not the worker
+itself.
 
-A state in the changelog opens with the position it is the fold of, so the changelog tells how far each partition had
-come at each moment, with everything before it delivered.
+A state in the changelog opens with the position it is the fold of, so the changelog tells how far each
+partition had come at each moment, with everything before it delivered.
 """
 
 from collections import defaultdict
@@ -17,7 +18,10 @@ from pipeline.wire.position import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_R
 
 
 class Stretch(NamedTuple):
-    """Between *begin* and *end* (wall clock, seconds) *entries* of the log were folded, and what came of them delivered."""
+    """
+    Between *begin* and *end* (wall clock, seconds) *entries* of the log were folded, and what came of them
+    delivered.
+    """
 
     begin: float
     end: float
@@ -49,10 +53,11 @@ class Changelog:
 
     def stretch(self, ready_at: float | None = None) -> Stretch:
         """
-        To the last append from *ready_at*, or, where nobody knows when the worker began, from the first append.
+        To the last append from *ready_at*, or, where nobody knows when the worker began, from the first
+        append.
 
-        What the first append brought was folded before it and does not count then; nor does what was folded before it
-        and appended after, which a worker that appends each state at once has none of.
+        What the first append brought was folded before it and does not count then; nor does what was folded
+        before it and appended after, which a worker that appends each state at once has none of.
         """
         end = max(steps[-1][0] for steps in self.steps.values())
         if ready_at is not None:

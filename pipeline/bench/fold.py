@@ -1,9 +1,10 @@
 """
-How fast health folds a log that is already there, beside the yardstick: the same fold behind a plain Faust agent.
+How fast health folds a log that is already there, beside the yardstick: the same fold behind a plain Faust
+agent.
 
-Three runs a round, each with a copy of the log, a group, a changelog and outputs of its own: the health worker and the
-yardstick on the log's first events, and the health worker on all of it. Only the first two do the same work; they
-also have to end with the same states and the same outputs, byte for byte.
+Three runs a round, each with a copy of the log, a group, a changelog and outputs of its own: the health
+worker and the yardstick on the log's first events, and the health worker on all of it. Only the first two do
+the same work; they also have to end with the same states and the same outputs, byte for byte.
 """
 
 import gc
@@ -57,7 +58,9 @@ class EncodedLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One engine over one log: when it was done, what it used, and what it wrote into the topics of *contract*."""
+    """
+    One engine over one log: when it was done, what it used, and what it wrote into the topics of *contract*.
+    """
 
     contract: Contract
     stretch: Stretch
@@ -68,7 +71,9 @@ class Run:
 
 
 def make_log(accounts: int, events: int, *, skew: float) -> EncodedLog:
-    """Scorecards, the facts of all accounts, then *events*, with ticks among them; see ``Customers`` for *skew*."""
+    """
+    Scorecards, the facts of all accounts, then *events*, with ticks among them; see ``Customers`` for *skew*.
+    """
     contract = Contract.load()
     encode = LogCodec(contract, EmbeddedRegistry(contract)).encode
     customers = Customers(accounts, skew=skew)
@@ -158,7 +163,10 @@ def run_yardstick(stage: Stage, entries: Sequence[tuple[bytes, bytes]]) -> Run:
 
 
 def differing_records(stage: Stage, one: Run, other: Run) -> int:
-    """Accounts whose last states differ, and accounts whose outputs in one topic do: 0 if both runs did the same."""
+    """
+    Accounts whose last states differ, and accounts whose outputs in one topic do: 0 if both runs did the
+    same.
+    """
     first, second = (read_outputs(stage.client, run.contract) for run in (one, other))
     outputs = sum(first.get(place) != second.get(place) for place in first.keys() | second.keys())
     return differing_states(one.changelog, other.changelog) + outputs

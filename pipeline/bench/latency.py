@@ -1,9 +1,10 @@
 """
 From an event to its row in Postgres, at a steady rate: intake, health and sink run as in production.
 
-An open loop: events are sent at moments that were fixed before, and their latency counts from those, so that a stall
-of the pipeline, or of the sender, is not hidden by sending less. Only an event that makes a version by itself has a
-row to wait for: every ticket opens or solves a P1 and moves its account's score by two points or more.
+An open loop: events are sent at moments that were fixed before, and their latency counts from those, so that
+a stall of the pipeline, or of the sender, is not hidden by sending less. Only an event that makes a version
+by itself has a row to wait for: every ticket opens or solves a P1 and moves its account's score by two points
+or more.
 """
 
 import gc
@@ -138,7 +139,10 @@ def _send_on_time(stage: Stage, planned: Sequence[_Planned]) -> list[float]:
 
 
 def _latencies(dsn: str, due: dict[str, float]) -> list[float]:
-    """Seconds until its row, for each event in *due* that made a version: the newest cause of a change is what made it."""
+    """
+    Seconds until its row, for each event in *due* that made a version: the newest cause of a change is what
+    made it.
+    """
     found = []
     with HealthReader(dsn) as reader:
         for number in range(_ACCOUNTS):

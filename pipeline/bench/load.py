@@ -1,8 +1,9 @@
 """
 The load: invented customers whose events look like a real portfolio's to everything that costs time.
 
-Each event is what an input topic would bring, so the same customers feed the account log (through the intake's own
-checks) and the input topics. The same arguments give the same events; nothing here reads a clock.
+Each event is what an input topic would bring, so the same customers feed the account log (through the
+intake's own checks) and the input topics. The same arguments give the same events; nothing here reads a
+clock.
 """
 
 from collections import defaultdict
@@ -34,11 +35,12 @@ _SEGMENTS: Final = ("SMALL", "MID", "MID", "ENTERPRISE")
 
 class Customers:
     """
-    *accounts* customers, the n-th of which has 1 / n ** *skew* of the first one's share of events; 0 is alike for all.
+    *accounts* customers, the n-th of which has 1 / n ** *skew* of the first one's share of events; 0 is alike
+    for all.
 
-    *mix* weighs the event types. An account has 3 to 63 people, the busy ones more: so few that most logins are by
-    people seen before, as where the product has been in use for months. Its tickets, invoices and surveys each go
-    through their lives, one after the other.
+    *mix* weighs the event types. An account has 3 to 63 people, the busy ones more: so few that most logins
+    are by people seen before, as where the product has been in use for months. Its tickets, invoices and
+    surveys each go through their lives, one after the other.
     """
 
     def __init__(
@@ -162,7 +164,8 @@ class Customers:
 
 def log_entries(events: Iterable[Received], *, tick_ms: int) -> Iterator[tuple[str, LogEntry]]:
     """
-    The account log of *events*, judged and resolved by the intake: account id and entry, and a tick every *tick_ms*.
+    The account log of *events*, judged and resolved by the intake: account id and entry, and a tick every
+    *tick_ms*.
 
     A tick has no account and belongs into every partition.
     """

@@ -32,7 +32,8 @@ class Usage:
     """
     What a process used in a stretch of time.
 
-    *busy_cores* is the machine's, all processes together: above what worker and broker need, somebody else was there.
+    *busy_cores* is the machine's, all processes together: above what worker and broker need, somebody else
+    was there.
     """
 
     cpu_seconds: float
@@ -56,7 +57,10 @@ class Sampler:
         self._thread.join()
 
     def usage(self, begin: float, end: float) -> Usage | None:
-        """Between *begin* and *end* (wall clock, seconds), to a tenth of a second; None for fewer than two samples."""
+        """
+        Between *begin* and *end* (wall clock, seconds), to a tenth of a second; None for fewer than two
+        samples.
+        """
         within = [
             sample for sample in self._samples if begin - _EVERY_SECONDS <= sample.at <= end + _EVERY_SECONDS
         ]
@@ -91,7 +95,10 @@ def _sample(pid: int) -> _Sample:
 
 
 def only_child(pid: int) -> int | None:
-    """The one process that *pid* has started, as soon as it is there; None without /proc, or if it does not come."""
+    """
+    The one process that *pid* has started, as soon as it is there; None without /proc, or if it does not
+    come.
+    """
     children = _PROC / str(pid) / "task" / str(pid) / "children"
     for _ in range(100):
         try:

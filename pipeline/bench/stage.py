@@ -1,7 +1,9 @@
 """
-Where a measurement takes place: a broker of its own, topics under a prefix of their own, workers as processes.
+Where a measurement takes place: a broker of its own, topics under a prefix of their own, workers as
+processes.
 
-Everything is on 127.0.0.1, and gone when the stage is left; only a broker that was there before keeps our topics.
+Everything is on 127.0.0.1, and gone when the stage is left; only a broker that was there before keeps our
+topics.
 """
 
 import os
@@ -69,8 +71,8 @@ class Stage:
         """
         Make the topics of *contract*, or those of them that are in *names*, and *more*.
 
-        As in production, with two differences: every topic has ``PARTITIONS`` partitions, and the changelog bears the
-        broker's time, which tells when a state was there.
+        As in production, with two differences: every topic has ``PARTITIONS`` partitions, and the changelog
+        bears the broker's time, which tells when a state was there.
         """
         planned = [*planned_topics(contract, PARTITIONS), *more]
         plans = [
@@ -209,7 +211,10 @@ class Worker:
 
 @contextmanager
 def open_stage(brokers: str, say: Say) -> Iterator[Stage]:
-    """A stage on *brokers*, or, if that is empty, on an Apache Kafka of its own with its data in a temporary folder."""
+    """
+    A stage on *brokers*, or, if that is empty, on an Apache Kafka of its own with its data in a temporary
+    folder.
+    """
     with tempfile.TemporaryDirectory(prefix="telltale-bench-") as folder, ExitStack() as parts:
         if not brokers:
             say("starting Apache Kafka")

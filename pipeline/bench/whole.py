@@ -20,7 +20,9 @@ _EVENT_MS = 2
 
 
 def measure_whole(stage: Stage, *, accounts: int, events: int, skew: float) -> list[Result]:
-    """Preload *events* and the facts of *accounts* into the input topics, start both workers, wait for the end."""
+    """
+    Preload *events* and the facts of *accounts* into the input topics, start both workers, wait for the end.
+    """
     contract = stage.contract()
     stage.make_topics(contract)
     activate_scorecards(stage, contract)
@@ -63,7 +65,9 @@ def activate_scorecards(stage: Stage, contract: Contract) -> None:
 
 
 def send(stage: Stage, contract: Contract, events: Iterable[Received]) -> None:
-    """Write *events* into the input topics, as their systems of record would; returns when all are acknowledged."""
+    """
+    Write *events* into the input topics, as their systems of record would; returns when all are acknowledged.
+    """
     with LiveInput(stage.client, contract, EmbeddedRegistry(contract)) as live:
         for event in events:
             live.send(event)

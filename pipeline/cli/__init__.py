@@ -1,8 +1,8 @@
 """
 ``telltale``: one file per command, one line per command here.
 
-Commands are imported when they are called, so that ``telltale --help`` answers at once. Data goes to stdout, all
-else to stderr; ``--json`` prints one JSON object a line. Exit code 0 is fine, 1 failed, 2 wrong usage.
+Commands are imported when they are called, so that ``telltale --help`` answers at once. Data goes to stdout,
+all else to stderr; ``--json`` prints one JSON object a line. Exit code 0 is fine, 1 failed, 2 wrong usage.
 """
 
 import importlib
@@ -34,7 +34,9 @@ COMMANDS: Final = {
     "verify": "Hold state, topics and rows against the account log.",
     "bench": "Measure this machine.",
 }
-"""Every command, which is a function of that name in a module of that name, and what ``--help`` says of it."""
+"""
+Every command, which is a function of that name in a module of that name, and what ``--help`` says of it.
+"""
 
 
 _PATH_HINT: Final = "Name another path, or give this user the right to it."
@@ -95,5 +97,6 @@ def main() -> None:
     """
     Real-time customer-health signals: explained risk alerts from Kafka events within a second.
 
-    Settings are environment variables, TELLTALE_BROKERS and others, or a TOML file that TELLTALE_CONFIG names.
+    Settings are environment variables, TELLTALE_BROKERS and others, or a TOML file that TELLTALE_CONFIG
+    names.
     """

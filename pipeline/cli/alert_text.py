@@ -1,7 +1,8 @@
 """
 An alert as people read it in a terminal: who, why in one sentence, since when, money, next step, owner.
 
-Takes the decoded AlertEvent of the topic and nothing else, so every reader of the contract could print the same.
+Takes the decoded AlertEvent of the topic and nothing else, so every reader of the contract could print the
+same.
 """
 
 from collections.abc import Mapping
@@ -23,8 +24,8 @@ def delivery_seconds(alert: Mapping[str, Any], delivered_at: float) -> tuple[flo
     """
     Time to detect in seconds, and the words for what it is counted from.
 
-    *delivered_at* is wall-clock time, seconds since the epoch. A silence or a hold counts from the moment it was
-    due, anything else from the moment the last contributing event was observed.
+    *delivered_at* is wall-clock time, seconds since the epoch. A silence or a hold counts from the moment it
+    was due, anything else from the moment the last contributing event was observed.
     """
     if alert["due_at"] is not None:
         return delivered_at - alert["due_at"] / 1000, "after it was due"

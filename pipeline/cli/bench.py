@@ -1,4 +1,7 @@
-"""``telltale bench``: what this program does on this machine, all in one run, each beside what it is compared with."""
+"""
+``telltale bench``: what this program does on this machine, all in one run, each beside what it is compared
+with.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -47,10 +50,11 @@ def bench(*, only: str | None, events: int, accounts: int, rounds: int, brokers:
     """
     Measure this machine: throughput, latency, recovery.
 
-    fold: the health worker on a log that is already there, and beside it the same fold behind a plain Faust agent;
-    the busiest accounts have most of the events. uniform: the same, with events spread evenly. whole: intake and
-    health side by side, on a quarter of the events. latency: event to row in Postgres at 1,000 events a second.
-    restore: a worker is killed and started again, with five times the accounts. All of it takes half an hour.
+    fold: the health worker on a log that is already there, and beside it the same fold behind a plain Faust
+    agent; the busiest accounts have most of the events. uniform: the same, with events spread evenly. whole:
+    intake and health side by side, on a quarter of the events. latency: event to row in Postgres at 1,000
+    events a second. restore: a worker is killed and started again, with five times the accounts. All of it
+    takes half an hour.
 
     Needs Java 17 and Maven for an Apache Kafka of its own. Nothing else should run on the machine meanwhile.
     """

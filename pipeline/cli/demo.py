@@ -1,8 +1,9 @@
 """
-``telltale demo``: the pipeline on embedded parts, months of history, and stories that happen in the next two minutes.
+``telltale demo``: the pipeline on embedded parts, months of history, and stories that happen in the next two
+minutes.
 
-Nothing is faked: history is loaded as `telltale ingest --history` loads it, live events go through the input topics,
-and what a story needs to have happened hours ago has happened hours ago.
+Nothing is faked: history is loaded as `telltale ingest --history` loads it, live events go through the input
+topics, and what a story needs to have happened hours ago has happened hours ago.
 """
 
 import fcntl
@@ -47,7 +48,10 @@ from sinks.postgres.reading import HealthReader
 
 _TICK_SECONDS = 1.0
 _LOADING_TAKES_PLANS = 7
-"""Loading and scoring history takes so many times as long as planning it while the workers start; measured: 6.6 to 7.2 times."""
+"""
+Loading and scoring history takes so many times as long as planning it while the workers start; measured: 6.6
+to 7.2 times.
+"""
 
 _SCORED_WITHIN_SECONDS = 120.0
 _STORED_WITHIN_SECONDS = 10.0
@@ -118,7 +122,8 @@ def _play(parts: ExitStack, screen: DemoScreen, *, once: bool, seed: int) -> boo
 
 def _plan(seed: int) -> DemoPlan:
     """
-    Plan the demo by the moment it will go live: stories due before would be over, and much later ones a long wait.
+    Plan the demo by the moment it will go live: stories due before would be over, and much later ones a long
+    wait.
 
     That moment depends on the machine, so a first plan is made only to see how long it takes.
     """
@@ -131,7 +136,8 @@ def _plan(seed: int) -> DemoPlan:
 @contextmanager
 def _own_name(folder: Path) -> Iterator[str]:
     """
-    A name for the demo's files in *folder* that no other demo has there at the same time: ``demo``, else ``demo-2``.
+    A name for the demo's files in *folder* that no other demo has there at the same time: ``demo``, else
+    ``demo-2``.
 
     The lock goes with the process, however that ends.
     """
@@ -175,7 +181,9 @@ def _start_parts(parts: ExitStack, screen: DemoScreen, name: str) -> Settings:
 
 
 def _take_settings(own: Mapping[str, str], parts: ExitStack, name: str) -> Settings:
-    """Let our *own* settings replace the user's, here and in the workers, and leave them for other terminals."""
+    """
+    Let our *own* settings replace the user's, here and in the workers, and leave them for other terminals.
+    """
     for variable in [variable for variable in os.environ if variable.startswith(PREFIX)]:
         del os.environ[variable]
     os.environ.update(own)

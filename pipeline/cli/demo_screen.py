@@ -1,4 +1,7 @@
-"""What the demo shows: the parts as they start, the portfolio, each story as its alert comes, and how to look further."""
+"""
+What the demo shows: the parts as they start, the portfolio, each story as its alert comes, and how to look
+further.
+"""
 
 import shutil
 import sys
@@ -31,7 +34,8 @@ class DemoScreen:
     """
     Prints the demo, line by line, so that it reads the same in a terminal and in a file.
 
-    *began* is the start on the monotonic clock: times are told from there. Lines may come from several threads.
+    *began* is the start on the monotonic clock: times are told from there. Lines may come from several
+    threads.
     """
 
     def __init__(self, began: float) -> None:
@@ -56,7 +60,9 @@ class DemoScreen:
 
     @contextmanager
     def starting(self, name: str, what: str) -> Iterator[Callable[[str], None]]:
-        """Show one part with its address and how long it took; the block passes the address to what it is given."""
+        """
+        Show one part with its address and how long it took; the block passes the address to what it is given.
+        """
         began = time.monotonic()
         addresses: list[str] = []
         yield addresses.append
@@ -134,7 +140,10 @@ class DemoScreen:
 
 
 def own_command() -> str:
-    """How ``telltale`` is called from here: by its name where the shell finds it, else by the path of this installation."""
+    """
+    How ``telltale`` is called from here: by its name where the shell finds it, else by the path of this
+    installation.
+    """
     if shutil.which("telltale"):
         return "telltale"
     path = Path(sys.executable).with_name("telltale")

@@ -1,4 +1,6 @@
-"""The demo's live minutes: sends each event at its time, hears every alert, and knows which stories were told."""
+"""
+The demo's live minutes: sends each event at its time, hears every alert, and knows which stories were told.
+"""
 
 import json
 import threading
@@ -36,10 +38,11 @@ class Told(NamedTuple):
 
 class LiveStage:
     """
-    Hears alerts for the length of a with-block, and sends events from ``play`` on, each in a thread of its own.
+    Hears alerts for the length of a with-block, and sends events from ``play`` on, each in a thread of its
+    own.
 
-    Alerts of history are passed over. Those of the present are heard while history is still being scored, since on a
-    slow machine a story may be due by then, and shown once it plays.
+    Alerts of history are passed over. Those of the present are heard while history is still being scored,
+    since on a slow machine a story may be due by then, and shown once it plays.
     """
 
     def __init__(

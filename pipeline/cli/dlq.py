@@ -1,9 +1,9 @@
 """
 ``telltale dlq``: dead letters, the records the intake dead-lettered; what to do about them, and doing it.
 
-Nothing personal is printed unless asked for: what headers say of a dead letter has none of the record's text, see
-``pipeline.intake.received``, and the record itself comes with ``--reveal`` only. ``replay`` and ``drop`` say what they
-would do, and do it with ``--yes``.
+Nothing personal is printed unless asked for: what headers say of a dead letter has none of the record's text,
+see ``pipeline.intake.received``, and the record itself comes with ``--reveal`` only. ``replay`` and ``drop``
+say what they would do, and do it with ``--yes``.
 """
 
 from collections import Counter
@@ -42,7 +42,8 @@ def stats(choice: Choice, *, as_json: bool) -> None:
     """
     Count dead letters by input and code, and say what helps.
 
-    Those that are pending can be sent again; those that are exhausted came back too often and wait for somebody.
+    Those that are pending can be sent again; those that are exhausted came back too often and wait for
+    somebody.
     """
     found: dict[tuple[str, str], Counted] = {}
     for dead_letter in read_dead_letters(*_broker(), choice):
@@ -112,8 +113,8 @@ def replay(choice: Choice, *, yes: bool, rate: float | None, why: str, as_json: 
     """
     Send dead letters to their inputs again, those of codes that can be cured without changing the record.
 
-    Other codes and single dead letters are sent if named: that helps where the pipeline was wrong and not the record. A
-    record keeps key, bytes and event id, and counts once. What came back three times stays.
+    Other codes and single dead letters are sent if named: that helps where the pipeline was wrong and not the
+    record. A record keeps key, bytes and event id, and counts once. What came back three times stays.
     """
     client, contract = _broker()
     if not choice.codes and not choice.names:
@@ -160,7 +161,10 @@ def _broker() -> tuple[Configuration, Contract]:
 
 
 def _to_send(dead_letters: Iterator[DeadLetter], stay: Counter[str], choice: Choice) -> Iterator[DeadLetter]:
-    """Those of *dead_letters* that may be sent again; *stay* counts the others that wait or were named, by reason."""
+    """
+    Those of *dead_letters* that may be sent again; *stay* counts the others that wait or were named, by
+    reason.
+    """
     for dead_letter in dead_letters:
         match dead_letter.state:
             case "pending" if dead_letter.is_whole:

@@ -1,4 +1,7 @@
-"""What ``telltale dlq`` prints of dead letters: counts, what headers say, and the record itself for those who ask for it."""
+"""
+What ``telltale dlq`` prints of dead letters: counts, what headers say, and the record itself for those who
+ask for it.
+"""
 
 import heapq
 from collections import Counter

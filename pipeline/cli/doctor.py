@@ -23,8 +23,8 @@ def doctor(*, as_json: bool, watch: float) -> None:
     """
     Check that everything is as it should be.
 
-    Looks at broker, topics, schemas, scorecards, database, clock and consumer groups, and changes nothing. Where all is
-    well it answers within seconds. Exit code 1 if a check says FAIL.
+    Looks at broker, topics, schemas, scorecards, database, clock and consumer groups, and changes nothing.
+    Where all is well it answers within seconds. Exit code 1 if a check says FAIL.
     """
     findings = list(examine(Site(load_settings(), watch_seconds=watch)))
     if as_json:

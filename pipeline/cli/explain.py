@@ -1,7 +1,8 @@
 """
 ``telltale explain ACCOUNT``: why an account has its score, from the rows in Postgres.
 
-Every figure is one the pipeline wrote; only what is missing to full points is taken from weight and points here.
+Every figure is one the pipeline wrote; only what is missing to full points is taken from weight and points
+here.
 """
 
 from collections.abc import Sequence
@@ -52,7 +53,10 @@ def explain(account: str, changes: int, *, as_json: bool) -> None:
 
 
 def explanation_lines(found: Explanation, freshness: Freshness) -> list[str]:
-    """The account in one sentence, its components, what moved it, its alerts, the next step, and how new all that is."""
+    """
+    The account in one sentence, its components, what moved it, its alerts, the next step, and how new all
+    that is.
+    """
     account = found.account
     sections = [
         _derived(account, freshness.now),
@@ -120,7 +124,10 @@ def _known_weight(account: AccountHealth) -> float:
 
 
 def _missing(account: AccountHealth, component: Json) -> float | None:
-    """Points the component could add at most; None if it is not known or counts nothing: it neither adds nor takes any."""
+    """
+    Points the component could add at most; None if it is not known or counts nothing: it neither adds nor
+    takes any.
+    """
     known = _known_weight(account)
     if component["score"] is None or not known:
         return None

@@ -1,9 +1,9 @@
 """
 ``telltale ingest``: a file of events, sent to the input topics as of now, or written into the log as history.
 
-Live, Kafka's timestamps are those of the sending, and events keep the times they tell. History goes straight into
-the account log, in the order in which it became known, with ticks at full hours; the file is its own source there, so a
-load that broke off is started again and what is there already is dropped.
+Live, Kafka's timestamps are those of the sending, and events keep the times they tell. History goes straight
+into the account log, in the order in which it became known, with ticks at full hours; the file is its own
+source there, so a load that broke off is started again and what is there already is dropped.
 """
 
 import sys
@@ -48,9 +48,9 @@ def ingest(files: tuple[Path, ...], *, as_history: bool) -> None:
     """
     Send a file of events into the pipeline.
 
-    FILES hold one event a line, as JSON: type, occurred_at and the fields of its schema. Without --history they go to
-    the input topics as if they came in now. With it they are the past: sorted, with the passing of time between
-    them, written before the intake is started for the first time.
+    FILES hold one event a line, as JSON: type, occurred_at and the fields of its schema. Without --history
+    they go to the input topics as if they came in now. With it they are the past: sorted, with the passing of
+    time between them, written before the intake is started for the first time.
     """
     if as_history:
         _ingest_history(files)

@@ -23,9 +23,10 @@ def rebuild(*, skip_lost: bool) -> None:
     """
     Make the health state anew from the account log, for instance after the changelog was lost.
 
-    The health workers may run on meanwhile. At the end each of them stops, and goes on under the new epoch when it is
-    started again, which `telltale run` and any supervisor do by themselves. If this command is ended before it is
-    done, run it again. What it makes lies in TMPDIR, by default /var/tmp, until it is written.
+    The health workers may run on meanwhile. At the end each of them stops, and goes on under the new epoch
+    when it is started again, which `telltale run` and any supervisor do by themselves. If this command is
+    ended before it is done, run it again. What it makes lies in TMPDIR, by default /var/tmp, until it is
+    written.
     """
     settings = load_settings("brokers")
     contract = Contract.load(settings.topic_prefix)

@@ -33,8 +33,9 @@ def run() -> None:
     """
     Run intake, health and the Postgres sink until Ctrl-C.
 
-    Applies topics, migrations and scorecards first. A worker that dies is started again. SIGTERM and Ctrl-C stop all of
-    them in order, a second one at once. In production the workers are started one by one: telltale worker, telltale sink.
+    Applies topics, migrations and scorecards first. A worker that dies is started again. SIGTERM and Ctrl-C
+    stop all of them in order, a second one at once. In production the workers are started one by one:
+    telltale worker, telltale sink.
     """
     settings = load_settings("brokers", "database_url", "pseudonym_key")
     configure(level=settings.log_level, format=settings.log_format)
@@ -56,8 +57,9 @@ def pipeline_commands(
     """
     The pipeline's processes, readers first, so that what is written finds its reader.
 
-    Their metrics are on ``metrics_port`` and the two ports after it, or on free ones if that is 0; InvalidSettings where
-    there are no two after it, PortTaken where one of them is not free. With *logs* each writes into a file of its own there.
+    Their metrics are on ``metrics_port`` and the two ports after it, or on free ones if that is 0;
+    InvalidSettings where there are no two after it, PortTaken where one of them is not free. With *logs* each
+    writes into a file of its own there.
     """
     processes = (("sink", "sink postgres"), ("health", "worker health"), ("intake", "worker intake"))
     host, first, highest = settings.metrics_host, settings.metrics_port, _LAST_PORT - len(processes) + 1

@@ -1,4 +1,6 @@
-"""``telltale scorecards``: checks scorecard files, and writes them into the account log, which activates them."""
+"""
+``telltale scorecards``: checks scorecard files, and writes them into the account log, which activates them.
+"""
 
 import time
 from pathlib import Path

@@ -12,8 +12,8 @@ def settings(*, as_json: bool) -> None:
     """
     List the settings: name, value, where it comes from, meaning.
 
-    They are environment variables, or keys of the TOML file that TELLTALE_CONFIG names (lower case, without TELLTALE_);
-    the environment wins. Secrets are masked.
+    They are environment variables, or keys of the TOML file that TELLTALE_CONFIG names (lower case, without
+    TELLTALE_); the environment wins. Secrets are masked.
     """
     rows = described_settings()
     if as_json:

@@ -1,4 +1,6 @@
-"""``telltale simulate``: the events of an invented portfolio, as a history file that ``telltale ingest`` reads."""
+"""
+``telltale simulate``: the events of an invented portfolio, as a history file that ``telltale ingest`` reads.
+"""
 
 import sys
 from dataclasses import asdict
@@ -33,8 +35,9 @@ def simulate(accounts: int, days: int, seed: int, end: datetime | None, stories:
     """
     Write the events of invented accounts, as lines of JSON.
 
-    Some accounts live a story (they go dark, lose their champion, dispute invoices), others only look as if; a
-    history must be longer than the days of usual life that come before a story. Load it with `telltale ingest --history`.
+    Some accounts live a story (they go dark, lose their champion, dispute invoices), others only look as if;
+    a history must be longer than the days of usual life that come before a story. Load it with `telltale
+    ingest --history`.
     """
     last = (
         end.replace(tzinfo=UTC)

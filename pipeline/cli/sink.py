@@ -1,4 +1,7 @@
-"""``telltale sink``: the Postgres sink in this process, until SIGTERM or Ctrl-C, and what to do about its positions."""
+"""
+``telltale sink``: the Postgres sink in this process, until SIGTERM or Ctrl-C, and what to do about its
+positions.
+"""
 
 import signal
 import threading
@@ -79,8 +82,8 @@ def rewind(topic: str) -> None:
     """
     Have TOPIC read again from its start; repeats change nothing.
 
-    A sink that runs begins within seconds, one that stopped when it is started again. It helps where the topic no
-    longer has what the sink wants next, where the topic was recreated, and where rows were lost.
+    A sink that runs begins within seconds, one that stopped when it is started again. It helps where the
+    topic no longer has what the sink wants next, where the topic was recreated, and where rows were lost.
     """
     settings = load_settings("database_url")
     names = [stored.name for stored in stored_topics(Contract.load(settings.topic_prefix))]
@@ -124,8 +127,8 @@ def readmit(account_id: str) -> None:
     """
     Store records of ACCOUNT_ID again, which was erased.
 
-    From now on; what the topics still have comes back with `telltale sink rewind`. A null that is still in the topic of
-    latest health erases the account once more when that topic is read again.
+    From now on; what the topics still have comes back with `telltale sink rewind`. A null that is still in
+    the topic of latest health erases the account once more when that topic is read again.
     """
     with _repair(load_settings("database_url")) as repair:
         if not repair.readmit(account_id):

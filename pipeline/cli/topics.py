@@ -21,8 +21,9 @@ def apply() -> None:
     """
     Create every topic that is missing, and report those that differ from their declaration.
 
-    Nothing that exists is changed: partitions cannot be without moving accounts, and the rest may be somebody's
-    decision. Exit code 1 if a topic has another partition count, with which nothing may be started.
+    Nothing that exists is changed: partitions cannot be without moving accounts, and the rest may be
+    somebody's decision. Exit code 1 if a topic has another partition count, with which nothing may be
+    started.
     """
     settings = load_settings("brokers")
     client = client_configuration(settings.brokers, settings.security)

@@ -1,4 +1,7 @@
-"""``telltale verify``: accounts computed again from the log, against the state, the topics and the rows in Postgres."""
+"""
+``telltale verify``: accounts computed again from the log, against the state, the topics and the rows in
+Postgres.
+"""
 
 import random
 import sys
@@ -43,9 +46,9 @@ def verify(
     """
     Compute ACCOUNTS again from the account log, all unless given, and name every difference.
 
-    Compared are the state, the three health topics and the rows in Postgres, each as far as it has come, so the
-    pipeline may run meanwhile; what is not written yet is told as lag. Partitions are checked one after the other, and
-    no more than one is held in memory. Exit code 1 if anything differs.
+    Compared are the state, the three health topics and the rows in Postgres, each as far as it has come, so
+    the pipeline may run meanwhile; what is not written yet is told as lag. Partitions are checked one after
+    the other, and no more than one is held in memory. Exit code 1 if anything differs.
     """
     if accounts and sample:
         raise click.UsageError("Give accounts, or --accounts.")

@@ -7,8 +7,8 @@ It keeps everything in memory, the newest ``BYTES_KEPT_PER_PARTITION`` of each p
 every topic ``PARTITIONS_PER_TOPIC`` partitions, never compacts, and has no controller: to create, delete or
 describe a topic times out. ``kafka_local`` runs a broker without these limits.
 
-The cluster lives inside the client that made it. In our own process it would share the interpreter with whoever
-supervises the rest, and could be neither watched nor killed.
+The cluster lives inside the client that made it. In our own process it would share the interpreter with
+whoever supervises the rest, and could be neither watched nor killed.
 """
 
 import select

@@ -2,15 +2,16 @@
 A process that cannot outlive the one that started it, not even when that one is killed with -9.
 
 Between the two stands a guard: this file, run as a script of its own. It starts the command, and listens on a
-pipe, the lifeline, whose other end only the parent holds. Each byte that arrives is a signal number to pass on;
-the end of the pipe, by ``stop()`` or by the parent's death, means: stop the command, clean up, leave. One path
-serves both, so what happens after a kill is what happens, and is tested, at every ordinary stop.
+pipe, the lifeline, whose other end only the parent holds. Each byte that arrives is a signal number to pass
+on; the end of the pipe, by ``stop()`` or by the parent's death, means: stop the command, clean up, leave. One
+path serves both, so what happens after a kill is what happens, and is tested, at every ordinary stop.
 
-Why not PR_SET_PDEATHSIG alone: it fires when the *thread* that forked ends, is lost when the user changes (as it
-does for Postgres), exists on Linux only, and leaves files behind. The guard has one thread and sets it after the
-change of user, for the remaining case that somebody kills the guard itself.
+Why not PR_SET_PDEATHSIG alone: it fires when the *thread* that forked ends, is lost when the user changes (as
+it does for Postgres), exists on Linux only, and leaves files behind. The guard has one thread and sets it
+after the change of user, for the remaining case that somebody kills the guard itself.
 
-Only the standard library, and nothing of Telltale: the script runs isolated, wherever Telltale is imported from.
+Only the standard library, and nothing of Telltale: the script runs isolated, wherever Telltale is imported
+from.
 """
 
 import contextlib
@@ -31,7 +32,10 @@ from typing import IO
 
 _STOP_REQUESTS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _KILL_REQUEST = signal.SIGUSR1
-"""Asks the guard not to wait any longer; other requests to stop may come twice, from a parent and from the system."""
+"""
+Asks the guard not to wait any longer; other requests to stop may come twice, from a parent and from the
+system.
+"""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -52,10 +56,11 @@ class GuardedProcess:
     """
     Commands run one after another under a guard; they end, at the latest, with the process that made this.
 
-    Each command starts when the one before it exited with 0, in a process group of its own, out of reach of the
-    terminal's Ctrl-C. *directory* is where it works; *output* takes its stdout and stderr, else they go where ours
-    go; *user* and *group* (ids) it runs as need root. A stop sends *stop_signal* to the command, and after
-    *grace_seconds* SIGKILL to its whole group. *remove* is a directory that is deleted at the very end.
+    Each command starts when the one before it exited with 0, in a process group of its own, out of reach of
+    the terminal's Ctrl-C. *directory* is where it works; *output* takes its stdout and stderr, else they go
+    where ours go; *user* and *group* (ids) it runs as need root. A stop sends *stop_signal* to the command,
+    and after *grace_seconds* SIGKILL to its whole group. *remove* is a directory that is deleted at the very
+    end.
     """
 
     def __init__(
@@ -112,7 +117,9 @@ class GuardedProcess:
         return code
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Pass a signal to the command (not to its guard); nothing happens if it has ended or is being stopped."""
+        """
+        Pass a signal to the command (not to its guard); nothing happens if it has ended or is being stopped.
+        """
         if not self._lifeline.closed:
             with contextlib.suppress(BrokenPipeError):  # The guard is gone, and its command with it.
                 self._lifeline.write(bytes([number]))
@@ -124,7 +131,10 @@ class GuardedProcess:
         return self._guard.wait()
 
     def kill(self) -> None:
-        """End the command at once and with all it has started; cleaning up is still the guard's, and is not waited for."""
+        """
+        End the command at once and with all it has started; cleaning up is still the guard's, and is not
+        waited for.
+        """
         with contextlib.suppress(ProcessLookupError):
             self._guard.send_signal(_KILL_REQUEST)
         self._let_go()
@@ -147,7 +157,8 @@ class _Guard:
         os.set_blocking(alarm_end, False)
         signal.set_wakeup_fd(alarm_end)
         for number in (signal.SIGCHLD, _KILL_REQUEST, *_STOP_REQUESTS):
-            # A handler that does nothing: the wake-up pipe carries the number, and exec resets it for the command.
+            # A handler that does nothing: the wake-up pipe carries the number, and exec resets it for the
+            # command.
             signal.signal(number, lambda *_: None)
 
     def run(self) -> int:
@@ -183,7 +194,9 @@ class _Guard:
         return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
     def _listen(self, child: subprocess.Popen[bytes]) -> None:
-        """Wait for one of: a signal number, the end of the lifeline, a request to stop, the end of the child."""
+        """
+        Wait for one of: a signal number, the end of the lifeline, a request to stop, the end of the child.
+        """
         sources = [self._alarm] if self._lifeline is None else [self._alarm, self._lifeline]
         patience = None if self._kill_at == math.inf else max(0.0, self._kill_at - time.monotonic())
         ready, _, _ = select.select(sources, [], [], patience)

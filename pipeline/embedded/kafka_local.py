@@ -1,9 +1,10 @@
 """
 Apache Kafka on this machine without Docker: jars from Maven Central, one broker that is its own controller.
 
-For what the embedded broker cannot show: compaction, transactions that fail over, restarts, data that outlives
-memory. ``python -m pipeline.embedded.kafka_local`` keeps one in the foreground. Needs Java 17 and, once, Maven; both
-its jars and its data stay in ``.run/kafka`` of the checkout, and its settings are those of ``deploy/kafka-local``.
+For what the embedded broker cannot show: compaction, transactions that fail over, restarts, data that
+outlives memory. ``python -m pipeline.embedded.kafka_local`` keeps one in the foreground. Needs Java 17 and,
+once, Maven; both its jars and its data stay in ``.run/kafka`` of the checkout, and its settings are those of
+``deploy/kafka-local``.
 """
 
 import argparse
@@ -45,11 +46,12 @@ class LocalKafka(EmbeddedPart):
     """
     One broker on 127.0.0.1:*port* (a free one if not given) that keeps its data and its log in *directory*.
 
-    It ends with this process, also when that is killed. After ``stop()`` or ``kill()`` it can be started again: same
-    address, same data; 3 seconds slower after a kill, until the broker's former self is given up.
+    It ends with this process, also when that is killed. After ``stop()`` or ``kill()`` it can be started
+    again: same address, same data; 3 seconds slower after a kill, until the broker's former self is given up.
 
-    *settings* are Kafka's by its names, and go over those of ``deploy/kafka-local``. Brokers that are to be one cluster
-    share their *cluster_id* (``new_cluster_id``) and name each other in the settings. *heap_megabytes* is Java's.
+    *settings* are Kafka's by its names, and go over those of ``deploy/kafka-local``. Brokers that are to be
+    one cluster share their *cluster_id* (``new_cluster_id``) and name each other in the settings.
+    *heap_megabytes* is Java's.
     """
 
     def __init__(
@@ -85,7 +87,10 @@ class LocalKafka(EmbeddedPart):
         return self._broker is not None and self._broker.poll() is None
 
     def start(self) -> str:
-        """Fetch the jars if need be, start the broker, wait until it serves, return its address; raises KafkaFailed."""
+        """
+        Fetch the jars if need be, start the broker, wait until it serves, return its address; raises
+        KafkaFailed.
+        """
         reason = kafka_unavailable()
         if reason is not None:
             raise KafkaFailed("Apache Kafka cannot run here", hint=reason)
@@ -120,7 +125,9 @@ class LocalKafka(EmbeddedPart):
             self._broker = None
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send the broker a signal, for instance SIGSTOP; one that is frozen must be told SIGCONT before a stop."""
+        """
+        Send the broker a signal, for instance SIGSTOP; one that is frozen must be told SIGCONT before a stop.
+        """
         if self._broker is not None:
             self._broker.send_signal(number)
 
@@ -133,7 +140,9 @@ class LocalKafka(EmbeddedPart):
             )
 
     def _commands(self) -> list[list[str]]:
-        """Write the settings, and return what is to be run: for a new data directory, its formatting goes first."""
+        """
+        Write the settings, and return what is to be run: for a new data directory, its formatting goes first.
+        """
         data = self._directory / "data"
         data.mkdir(parents=True, exist_ok=True)
         settings = self._directory / "server.properties"
@@ -180,7 +189,10 @@ def new_cluster_id() -> str:
 
 
 def kafka_unavailable() -> str | None:
-    """Return why Apache Kafka cannot run here and what to install, or None if it can; tests skip with the reason."""
+    """
+    Return why Apache Kafka cannot run here and what to install, or None if it can; tests skip with the
+    reason.
+    """
     if not _DEPLOY.is_dir():
         return f"{_DEPLOY} does not exist: Apache Kafka runs from a checkout of the sources, not from an installed package."
     version = _java_version()

@@ -1,8 +1,9 @@
 """
-The process of the embedded broker: holds a librdkafka mock cluster, tells its address, waits for the end of stdin.
+The process of the embedded broker: holds a librdkafka mock cluster, tells its address, waits for the end of
+stdin.
 
-A script, not for import, and without anything of Telltale, so that it starts wherever Telltale is imported from.
-The end of stdin is the end of the process that started it.
+A script, not for import, and without anything of Telltale, so that it starts wherever Telltale is imported
+from. The end of stdin is the end of the process that started it.
 """
 
 import sys

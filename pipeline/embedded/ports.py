@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
 
-# Below every system's range for outgoing connections: a port from that range could be taken by any client between
-# our choice and the server's bind, and a client that redials a stopped server there can connect to itself.
+# Below every system's range for outgoing connections: a port from that range could be taken by any client
+# between our choice and the server's bind, and a client that redials a stopped server there can connect to
+# itself.
 _FIRST, _LAST = 20_000, 31_999
 
 
@@ -40,7 +41,8 @@ def wait_for_port(port: int, *, timeout_seconds: float, still_worth_it: Callable
     """
     Wait until something accepts connections on 127.0.0.1:*port*; True as soon as it does.
 
-    False after *timeout_seconds*, or as soon as *still_worth_it* says no: the process that should listen has ended.
+    False after *timeout_seconds*, or as soon as *still_worth_it* says no: the process that should listen has
+    ended.
     """
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline and still_worth_it():

@@ -4,8 +4,8 @@ A PostgreSQL server without an installation: the binaries of a wheel, started by
 Only the files of the wheel are used. Its Python layer makes system users and opens the permissions of home
 directories when it runs as root, locks one file for all users of a machine, and offers no TCP port.
 
-The server trusts every connection from this machine: it is for the demo and for tests. What its tables are is not
-known here, and no database driver is used.
+The server trusts every connection from this machine: it is for the demo and for tests. What its tables are is
+not known here, and no database driver is used.
 """
 
 import os
@@ -46,12 +46,13 @@ class EmbeddedPostgres(EmbeddedPart):
     """
     One server on a free port of 127.0.0.1, with a role and a database ``telltale``.
 
-    Without *directory* everything lives in a temporary one that is gone after the stop; with it, data is kept there
-    and found again. *durable* makes a commit survive a power cut, at the price of slower writes. *binaries* is the
-    directory of ``initdb`` and the rest; by default the wheel's, else the one on PATH, else Debian's newest.
+    Without *directory* everything lives in a temporary one that is gone after the stop; with it, data is kept
+    there and found again. *durable* makes a commit survive a power cut, at the price of slower writes.
+    *binaries* is the directory of ``initdb`` and the rest; by default the wheel's, else the one on PATH, else
+    Debian's newest.
 
-    The server ends with this process, also when that is killed, and the temporary directory goes with it. The port
-    is chosen at construction: stopped and started again, the server has the same address.
+    The server ends with this process, also when that is killed, and the temporary directory goes with it. The
+    port is chosen at construction: stopped and started again, the server has the same address.
     """
 
     def __init__(
@@ -79,7 +80,10 @@ class EmbeddedPostgres(EmbeddedPart):
         return self._server is not None and self._server.poll() is None
 
     def start(self) -> str:
-        """Start the server, wait until it takes connections, and return ``dsn``; raises PostgresFailed, PostgresNotFound."""
+        """
+        Start the server, wait until it takes connections, and return ``dsn``; raises PostgresFailed,
+        PostgresNotFound.
+        """
         binaries = find_binaries(self._binaries)
         directory = self._directory or Path(tempfile.mkdtemp(prefix="telltale-postgres-"))
         try:
@@ -139,13 +143,18 @@ class EmbeddedPostgres(EmbeddedPart):
         return [str(binaries / "postgres"), "-D", str(data), "-p", str(self.port), *listen, *volatile]
 
     def _open_log(self, directory: Path) -> IO[bytes]:
-        """Return the file the server writes to: an unnamed one, or ``postgres.log``, begun anew, beside kept data."""
+        """
+        Return the file the server writes to: an unnamed one, or ``postgres.log``, begun anew, beside kept
+        data.
+        """
         return (
             tempfile.TemporaryFile() if self._directory is None else (directory / "postgres.log").open("wb+")
         )
 
     def _create_database(self, server: GuardedProcess, binaries: Path) -> bool:
-        """Wait until psql found the database or made it; False if the server ended or did not answer in time."""
+        """
+        Wait until psql found the database or made it; False if the server ended or did not answer in time.
+        """
         deadline = time.monotonic() + _START_SECONDS
 
         def worth_waiting() -> bool:

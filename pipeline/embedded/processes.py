@@ -1,8 +1,8 @@
 """
 A tree of processes for one machine: start them, watch them, restart what dies, stop them in order.
 
-``telltale run`` and ``telltale demo`` keep their workers with it; in production every worker is started by itself and
-kept by systemd or Kubernetes. Each process is guarded (see ``guard``), so none outlives this one.
+``telltale run`` and ``telltale demo`` keep their workers with it; in production every worker is started by
+itself and kept by systemd or Kubernetes. Each process is guarded (see ``guard``), so none outlives this one.
 """
 
 import os
@@ -35,9 +35,9 @@ class Command:
     """
     A process to be kept running: for it to end by itself, even with exit code 0, is to die.
 
-    *environment* is added to ours. Output goes to the end of *log_file*, else line by line, with *name* in front, to
-    where the tree prints. *restarts* deaths in a row are answered with a restart, the next one ends the tree; 0
-    means the first one does. Between SIGTERM and SIGKILL it has *grace_seconds*.
+    *environment* is added to ours. Output goes to the end of *log_file*, else line by line, with *name* in
+    front, to where the tree prints. *restarts* deaths in a row are answered with a restart, the next one ends
+    the tree; 0 means the first one does. Between SIGTERM and SIGKILL it has *grace_seconds*.
     """
 
     name: str
@@ -50,7 +50,9 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackOff:
-    """Seconds before a restart: doubled with each death in a row; a process that ran *steady* begins a new row."""
+    """
+    Seconds before a restart: doubled with each death in a row; a process that ran *steady* begins a new row.
+    """
 
     first: float = 0.5
     longest: float = 30.0
@@ -65,8 +67,8 @@ class ProcessTree:
     """
     Processes started one by one, and stopped one by one in reverse: so start those first that others rely on.
 
-    A with-block stops them at its end. Output without a log file goes to *output*, by default stderr; a line that
-    cannot be written there, because nobody reads any more, is left out.
+    A with-block stops them at its end. Output without a log file goes to *output*, by default stderr; a line
+    that cannot be written there, because nobody reads any more, is left out.
     """
 
     def __init__(self, *, back_off: BackOff | None = None, output: TextIO | None = None) -> None:
@@ -101,7 +103,10 @@ class ProcessTree:
         self._members[name].process.send_signal(number)
 
     def wait(self, timeout_seconds: float | None = None) -> None:
-        """Wait for the stop of the tree, or until the timeout; raises ProcessDied as soon as a death ends the tree."""
+        """
+        Wait for the stop of the tree, or until the timeout; raises ProcessDied as soon as a death ends the
+        tree.
+        """
         self._over.wait(timeout_seconds)
         if self._death is not None:
             raise self._death
@@ -125,7 +130,8 @@ class ProcessTree:
 
     def stop_together(self, timeout_seconds: float) -> None:
         """
-        Ask all processes to stop at the same time, and wait for them that long; ``stop`` ends those that are left.
+        Ask all processes to stop at the same time, and wait for them that long; ``stop`` ends those that are
+        left.
 
         An interrupt meanwhile kills them.
         """
@@ -222,7 +228,9 @@ class _Member:
                 self.process = self._start()
 
     def _pass_on_output(self) -> int:
-        """Print what the process prints, as far as that can be written, until its end; return its exit code."""
+        """
+        Print what the process prints, as far as that can be written, until its end; return its exit code.
+        """
         if self.process.output is not None:
             with self.process.output as lines:
                 for line in lines:

@@ -1,8 +1,8 @@
 """
 What is known of one account, and what each event changes in it.
 
-The state is the fold's own and changes in place. How it scores, in which band it stands and what alarms is decided by
-``components``, ``bands`` and ``alerts`` over it; its bytes are ``pipeline.wire.state``'s.
+The state is the fold's own and changes in place. How it scores, in which band it stands and what alarms is
+decided by ``components``, ``bands`` and ``alerts`` over it; its bytes are ``pipeline.wire.state``'s.
 """
 
 from decimal import Decimal
@@ -87,17 +87,18 @@ class AccountState:
     """
     One account; a time or day of 0 means never.
 
-    *as_of* is the highest ``observed_at`` of the account's entries and timers. *watermark* is the time of the partition when
-    the account was last scored: all that happened up to it has been heard, so only deadlines up to it have passed.
+    *as_of* is the highest ``observed_at`` of the account's entries and timers. *watermark* is the time of the
+    partition when the account was last scored: all that happened up to it has been heard, so only deadlines
+    up to it have passed.
 
-    *first_day* is the first we heard of: what an old invoice or old facts tell of was not heard then. *first_login_day* is that of the
-    first login. *seats_before* is the number of seats until more were
-    bought on the day *seats_since*. *longest_gap* (days) and *allowed_silence* (ms) are the account's rhythm, 0 while
-    unknown. *active_window* is the number of days in which its scorecard counts people as active. *roll_offset* says
-    how many ms after midnight its day is scored if nothing else happens.
+    *first_day* is the first we heard of: what an old invoice or old facts tell of was not heard then.
+    *first_login_day* is that of the first login. *seats_before* is the number of seats until more were bought
+    on the day *seats_since*. *longest_gap* (days) and *allowed_silence* (ms) are the account's rhythm, 0
+    while unknown. *active_window* is the number of days in which its scorecard counts people as active.
+    *roll_offset* says how many ms after midnight its day is scored if nothing else happens.
 
-    Not stored are *queued_at* (due time the fold's heap holds for it), *size* (bytes when last written) and *volume*,
-    what the usage component last made of whole days of logins.
+    Not stored are *queued_at* (due time the fold's heap holds for it), *size* (bytes when last written) and
+    *volume*, what the usage component last made of whole days of logins.
     """
 
     __slots__ = (
@@ -165,7 +166,10 @@ class AccountState:
         return self.last_login_at + self.allowed_silence if self.allowed_silence else 0
 
     def next_deadline(self) -> int:
-        """When, after ``watermark``, an override expires or the account leaves, whichever is first; 0 if neither is ahead."""
+        """
+        When, after ``watermark``, an override expires or the account leaves, whichever is first; 0 if neither
+        is ahead.
+        """
         override, facts, due = self.override, self.facts, 0
         if override is not None and override.expires_at is not None and override.expires_at > self.watermark:
             due = override.expires_at

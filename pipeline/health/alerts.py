@@ -26,7 +26,8 @@ class AlertTransition(NamedTuple):
     """
     A transition of one alert, still without the version it will belong to.
 
-    *score_before* and *points* are those of the fall it stands for, None where only the last version can tell.
+    *score_before* and *points* are those of the fall it stands for, None where only the last version can
+    tell.
     """
 
     sign: Sign[Any]
@@ -121,7 +122,10 @@ def _severity(state: AccountState, finding: Finding, scorecard: Scorecard) -> in
 def _open(
     state: AccountState, account_id: str, sign: Sign[Any], severity: int, scorecard: Scorecard
 ) -> tuple[Alert, Transition]:
-    """A new episode; or the last one again, if it resolved so lately that people would take it for the same story."""
+    """
+    A new episode; or the last one again, if it resolved so lately that people would take it for the same
+    story.
+    """
     now, alerts = state.as_of, state.derived.alerts
     last = alerts.get(sign.name)
     others = open_alerts(state)
@@ -200,5 +204,7 @@ def _resolve(sign: Sign[Any], alert: Alert, now: int, resolved_by: str, reason: 
 
 
 def _short_id(prefix: str, name: str) -> str:
-    """Eighty bits of a hash in 16 dead letters and digits: the same in every replay, and no two alerts share it."""
+    """
+    Eighty bits of a hash in 16 letters and digits: the same in every replay, and no two alerts share it.
+    """
     return f"{prefix}_{b32encode(blake2b(name.encode(), digest_size=10).digest()).decode()}"

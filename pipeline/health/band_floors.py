@@ -1,8 +1,8 @@
 """
 Band floors: what forces an account to AT_RISK at least, whatever its score.
 
-A floor holds as long as its function finds it, without hold and hysteresis. To add one: two functions and a line in
-``BAND_FLOORS``; its facts in ``schemas/facts.yaml``.
+A floor holds as long as its function finds it, without hold and hysteresis. To add one: two functions and a
+line in ``BAND_FLOORS``; its facts in ``schemas/facts.yaml``.
 """
 
 from collections.abc import Callable
@@ -34,9 +34,9 @@ class BandFloor:
     """
     One reason to force the band.
 
-    *find* takes the state, the time (``state.as_of``) and the scorecard; *evidence* takes the same, while it holds, and
-    tells the facts behind it, strongest first. *next_due* says when, after ``state.watermark``, it may begin though nothing
-    happens, 0 if never.
+    *find* takes the state, the time (``state.as_of``) and the scorecard; *evidence* takes the same, while it
+    holds, and tells the facts behind it, strongest first. *next_due* says when, after ``state.watermark``, it
+    may begin though nothing happens, 0 if never.
     """
 
     find: Callable[[AccountState, int, Scorecard], Forced | None]

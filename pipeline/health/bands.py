@@ -1,4 +1,7 @@
-"""Bands: from a score to a word, slowly enough that a wobble is no news. What forces a band is in ``band_floors``."""
+"""
+Bands: from a score to a word, slowly enough that a wobble is no news. What forces a band is in
+``band_floors``.
+"""
 
 from typing import Final
 
@@ -22,11 +25,12 @@ def band_of(score: float, numbers: Bands) -> Band:
 
 def move_band(state: AccountState, now: int, numbers: Bands) -> int:
     """
-    Bring ``derived.band`` and its holds up to date with the score; returns when the next hold ends, 0 if none runs.
+    Bring ``derived.band`` and its holds up to date with the score; returns when the next hold ends, 0 if none
+    runs.
 
-    Each edge is judged by itself: once the score is past it by the hysteresis, the hold runs, and at its end, if by
-    the clock it has come, the band crosses that edge. So a deeper fall does not prolong the hold of a shallower one.
-    A band becomes unknown, and known again, at once.
+    Each edge is judged by itself: once the score is past it by the hysteresis, the hold runs, and at its end,
+    if by the clock it has come, the band crosses that edge. So a deeper fall does not prolong the hold of a
+    shallower one. A band becomes unknown, and known again, at once.
     """
     derived = state.derived
     score = derived.score

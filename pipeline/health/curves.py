@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Straight lines between points ``(x, y)``, *xs* rising; before the first and after the last point it is level."""
+    """
+    Straight lines between points ``(x, y)``, *xs* rising; before the first and after the last point it is
+    level.
+    """
 
     xs: tuple[float, ...]
     ys: tuple[float, ...]

@@ -1,4 +1,6 @@
-"""How an account stands: what the components, bands and signs made of its state, and what was last handed out."""
+"""
+How an account stands: what the components, bands and signs made of its state, and what was last handed out.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +20,8 @@ class Alert:
     """
     The present or the last episode of one sign.
 
-    *severity* is a place in ``alerts.SEVERITIES``; *resolved_at* is 0 while it is open; *score_before* is the score the
-    account fell from, None if unknown.
+    *severity* is a place in ``alerts.SEVERITIES``; *resolved_at* is 0 while it is open; *score_before* is the
+    score the account fell from, None if unknown.
     """
 
     alert_id: str
@@ -51,13 +53,15 @@ NEVER_SHOWN = Shown(None, "UNKNOWN", "UNKNOWN", None, 0.0, (), (), "", "")
 
 class DerivedState:
     """
-    Scores and what follows from them; the lists have one place for each of *components*, which are ``COMPONENT_NAMES``.
+    Scores and what follows from them; the lists have one place for each of *components*, which are
+    ``COMPONENT_NAMES``.
 
-    *look_again_at* is when a component changes though nothing happens, 0 if the passing of days alone changes it.
-    *band* is the computed one before band floors, *band_due_at* the end of the hold after which it came, None if it came at
-    once; *forced_by* is the band floor in words, *forced_due_at* the deadline that made it. *beyond_since* says for each band edge, the highest first, since when the
-    score has been past it and its hysteresis, 0 if it is not. *cards_offset* is the log offset of the scorecards that scored
-    last, -1 if none did.
+    *look_again_at* is when a component changes though nothing happens, 0 if the passing of days alone changes
+    it. *band* is the computed one before band floors, *band_due_at* the end of the hold after which it came,
+    None if it came at once; *forced_by* is the band floor in words, *forced_due_at* the deadline that made
+    it. *beyond_since* says for each band edge, the highest first, since when the score has been past it and
+    its hysteresis, 0 if it is not. *cards_offset* is the log offset of the scorecards that scored last, -1 if
+    none did.
     """
 
     __slots__ = (
@@ -118,7 +122,8 @@ class DerivedState:
         """
         Hold the components *names*, in their order, instead of those held so far.
 
-        One that is new here has not been assessed; where one is gone, the account is judged anew when it is heard of next.
+        One that is new here has not been assessed; where one is gone, the account is judged anew when it is
+        heard of next.
         """
         if names == self.components:
             return

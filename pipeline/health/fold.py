@@ -1,8 +1,9 @@
 """
-The fold of one partition of the account log: entries in, states and outputs out. No clock, no I/O; same log, same bytes.
+The fold of one partition of the account log: entries in, states and outputs out. No clock, no I/O; same log,
+same bytes.
 
-The worker that owns the partition calls it with one entry at a time and writes what a step changed. How the log is cut
-into steps shows neither in states nor in outputs.
+The worker that owns the partition calls it with one entry at a time and writes what a step changed. How the
+log is cut into steps shows neither in states nor in outputs.
 """
 
 from hashlib import blake2b
@@ -39,9 +40,9 @@ class PartitionFold:
     """
     The states of a partition's accounts and its position in the log.
 
-    The caller sees to it that offsets come without gaps. *read_scorecards* reads the documents of the log's scorecards.
-    *watermark* is the last tick; *source_offsets* hold the highest offset applied of each source partition; *timers_fired* counts
-    within the entry at *next_offset*, so that recovery can go on inside it.
+    The caller sees to it that offsets come without gaps. *read_scorecards* reads the documents of the log's
+    scorecards. *watermark* is the last tick; *source_offsets* hold the highest offset applied of each source
+    partition; *timers_fired* counts within the entry at *next_offset*, so that recovery can go on inside it.
     *pending_bytes* estimates what the step so far will take to write.
     """
 
@@ -74,7 +75,10 @@ class PartitionFold:
         states: dict[str, AccountState],
         scorecards: ScorecardSet | None,
     ) -> "PartitionFold":
-        """The fold as it was when *record* was written; the caller has checked that states and record belong together."""
+        """
+        The fold as it was when *record* was written; the caller has checked that states and record belong
+        together.
+        """
         fold = cls(partition, read_scorecards, epoch=record.epoch, topic_id=record.topic_id)
         fold.states = states
         fold.next_offset = record.next_offset
@@ -92,7 +96,10 @@ class PartitionFold:
         return fold
 
     def record(self) -> PartitionRecord:
-        """The position and all else that belongs to no account; encode it before the fold goes on, it shares the marks."""
+        """
+        The position and all else that belongs to no account; encode it before the fold goes on, it shares the
+        marks.
+        """
         return PartitionRecord(
             epoch=self.epoch,
             next_offset=self.next_offset,
@@ -106,7 +113,10 @@ class PartitionFold:
         )
 
     def take(self, account_id: str, entry: LogEntry, offset: int, limit: int = NO_LIMIT) -> bool:
-        """Take in any entry: an event of *account_id* as ``apply`` does, another as ``advance`` does, which may return False."""
+        """
+        Take in any entry: an event of *account_id* as ``apply`` does, another as ``advance`` does, which may
+        return False.
+        """
         if isinstance(entry.body, NO_EVENT):
             return self.advance(entry, offset, limit)
         self.apply(account_id, entry, offset)
@@ -116,8 +126,8 @@ class PartitionFold:
         """
         Take in an event.
 
-        One at or below its source's mark is a repeat of the intake, one whose id was seen is a duplicate of its source: both
-        change no account.
+        One at or below its source's mark is a repeat of the intake, one whose id was seen is a duplicate of
+        its source: both change no account.
         """
         self.next_offset = offset + 1
         self.timers_fired = 0
@@ -144,7 +154,8 @@ class PartitionFold:
         if event.occurred_at < today * DAY:
             counters.late += 1
         if 0 < state.derived.scored_day < today and state.closed_by is None:
-            # The day's windows move before the event is applied, so that what time did is not said of the event.
+            # The day's windows move before the event is applied, so that what time did is not said of the
+            # event.
             self._rescore(account_id, state, watermark=self.watermark, kind="TIME")
         dirty = state.apply(event, entry.observed_at)
         if dirty == LEFT_OUT:
@@ -162,8 +173,8 @@ class PartitionFold:
         """
         Take in a tick or scorecards, until the step holds *limit* bytes of states.
 
-        False when it must be called again with the same entry, after ``take_step``: the position then stands inside it.
-        Raises what *read_scorecards* raises of scorecards that this version cannot read.
+        False when it must be called again with the same entry, after ``take_step``: the position then stands
+        inside it. Raises what *read_scorecards* raises of scorecards that this version cannot read.
         """
         self.next_offset = offset
         if isinstance(entry.body, Scorecards):
@@ -273,6 +284,9 @@ class PartitionFold:
 
 
 def _roll_offset(account_id: str) -> int:
-    """Milliseconds after midnight UTC at which the account's day is scored: a minute of its own, so that not all come at once."""
+    """
+    Milliseconds after midnight UTC at which the account's day is scored: a minute of its own, so that not all
+    come at once.
+    """
     minute = int.from_bytes(blake2b(account_id.encode(), digest_size=4).digest()) % (24 * 60)
     return minute * MINUTE

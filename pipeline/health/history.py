@@ -1,4 +1,6 @@
-"""Past scores of one account, one a UTC day: the last of each day; a day without scoring keeps the one before."""
+"""
+Past scores of one account, one a UTC day: the last of each day; a day without scoring keeps the one before.
+"""
 
 from array import array
 
@@ -11,9 +13,11 @@ _COMPONENT_SCALE = 100
 
 class ScoreHistory:
     """
-    The total of the last ``SCORE_DAYS`` days and the components of the last ``COMPONENT_DAYS``, today included.
+    The total of the last ``SCORE_DAYS`` days and the components of the last ``COMPONENT_DAYS``, today
+    included.
 
-    The total is kept in ten-thousandths, so that what comes out equals what went in, components in hundredths.
+    The total is kept in ten-thousandths, so that what comes out equals what went in, components in
+    hundredths.
     """
 
     __slots__ = ("components", "newest", "scores")
@@ -37,7 +41,10 @@ class ScoreHistory:
             place += 1
 
     def arrange(self, held: int, places: list[int | None]) -> None:
-        """Keep, of *held* components, those at *places*, in that order; None stands for one that was not known so far."""
+        """
+        Keep, of *held* components, those at *places*, in that order; None stands for one that was not known
+        so far.
+        """
         days = [self.components[start : start + held] for start in range(0, COMPONENT_DAYS * held, held)]
         self.components = array(
             "h", [UNKNOWN if place is None else day[place] for day in days for place in places]
@@ -58,7 +65,10 @@ class ScoreHistory:
         return [_unpacked(value, _COMPONENT_SCALE) for value in self.components[start : start + width]]
 
     def highest(self, first: int, last: int) -> tuple[int, float] | None:
-        """The day with the highest score from *first* to *last* and that score; the latest of equals, None if all unknown."""
+        """
+        The day with the highest score from *first* to *last* and that score; the latest of equals, None if
+        all unknown.
+        """
         scores = self.scores
         first, last = max(first, self.newest - SCORE_DAYS + 1), min(last, self.newest)
         start, end = first % SCORE_DAYS, last % SCORE_DAYS

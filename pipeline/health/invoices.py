@@ -1,4 +1,6 @@
-"""The invoices of one account: what is unpaid and since when, the habit of paying, and what recurs each month."""
+"""
+The invoices of one account: what is unpaid and since when, the habit of paying, and what recurs each month.
+"""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -68,7 +70,9 @@ class Span(NamedTuple):
 
 
 class Shrinkage(NamedTuple):
-    """What the billing component made of the recurring amounts by *numbers*; it holds until the day *until*."""
+    """
+    What the billing component made of the recurring amounts by *numbers*; it holds until the day *until*.
+    """
 
     numbers: Billing
     until: int
@@ -90,9 +94,9 @@ class Invoices:
     """
     The book of invoices.
 
-    Each day asks what recurs and the book seldom changes, so three things are kept until it does: the spans of its bills
-    by currency with the days they begin and end on, *shrinkage*, what the component made of them, and *assessed*, what it
-    made of the whole. Most days that is 1.4 instead of 20 µs.
+    Each day asks what recurs and the book seldom changes, so three things are kept until it does: the spans
+    of its bills by currency with the days they begin and end on, *shrinkage*, what the component made of
+    them, and *assessed*, what it made of the whole. Most days that is 1.4 instead of 20 µs.
     """
 
     __slots__ = ("_edges", "_spans", "assessed", "last_step_at", "lifecycle", "shrinkage")
@@ -127,18 +131,25 @@ class Invoices:
             self._lifecycle_changed()
 
     def worst_past_due(self, day: int) -> tuple[str, Bill] | None:
-        """The unpaid invoice that is due longest, if it is past due on *day*, with its id; of equals the smaller id."""
+        """
+        The unpaid invoice that is due longest, if it is past due on *day*, with its id; of equals the smaller
+        id.
+        """
         late = [item for item in self.lifecycle.open.items() if item[1].due_day < day]
         return min(late, key=lambda item: (item[1].due_day, item[0])) if late else None
 
     def usual_days_late(self, at_least: int) -> int:
-        """Median of the days late of the paid invoices remembered, the lower of two; 0 with fewer than *at_least*."""
+        """
+        Median of the days late of the paid invoices remembered, the lower of two; 0 with fewer than
+        *at_least*.
+        """
         late = sorted(bill.days_late for bill in self.lifecycle.closed.values() if bill.key[1] == PAID)
         return late[(len(late) - 1) // 2] if len(late) >= at_least else 0
 
     def monthly_recurring(self, day: int) -> dict[str, Decimal]:
         """
-        Recurring amount per month and currency around *day*: the median over some days, a week back from each other.
+        Recurring amount per month and currency around *day*: the median over some days, a week back from each
+        other.
 
         A median, because the periods of two invoices may overlap or leave a gap of some days.
         """
@@ -154,7 +165,9 @@ class Invoices:
         return amounts
 
     def recurring_until(self, day: int) -> int:
-        """The first day after *day* on which ``monthly_recurring`` may be another though the book is the same."""
+        """
+        The first day after *day* on which ``monthly_recurring`` may be another though the book is the same.
+        """
         self._spans_of_bills()
         edges = self._edges
         return min([edges[bisect_right(edges, day - back)] + back for back in _SAMPLED_BACK])

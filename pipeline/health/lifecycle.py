@@ -1,7 +1,9 @@
 """
-What has a life of steps, tickets and invoices: the open ones, the closed ones still remembered, and what was forgotten.
+What has a life of steps, tickets and invoices: the open ones, the closed ones still remembered, and what was
+forgotten.
 
-Of one ticket or invoice the step with the highest (occurred_at, rank, event_id) holds, whatever the order of arrival.
+Of one ticket or invoice the step with the highest (occurred_at, rank, event_id) holds, whatever the order of
+arrival.
 """
 
 from typing import Generic, Protocol, TypeAlias, TypeVar
@@ -30,9 +32,9 @@ class Lifecycle(Generic[E]):
     """
     Entries by id. Closed ones are remembered so that a late step does not revive them.
 
-    *forgotten_at* is the newest step that was forgotten: a step of an unknown entry that is not newer may belong to
-    something closed and forgotten, so it is left out. *_oldest_open* and *_oldest_closed* are never after the oldest step of
-    theirs, so that most days ``forget`` has nothing to look for.
+    *forgotten_at* is the newest step that was forgotten: a step of an unknown entry that is not newer may
+    belong to something closed and forgotten, so it is left out. *_oldest_open* and *_oldest_closed* are never
+    after the oldest step of theirs, so that most days ``forget`` has nothing to look for.
     """
 
     __slots__ = ("_oldest_closed", "_oldest_open", "closed", "forgotten_at", "max_closed", "max_open", "open")
@@ -50,7 +52,10 @@ class Lifecycle(Generic[E]):
         return self.open.get(entry_id) or self.closed.get(entry_id)
 
     def place(self, entry_id: str, entry: E) -> None:
-        """File a new or changed entry as open or closed; past the bound the one with the oldest step is forgotten."""
+        """
+        File a new or changed entry as open or closed; past the bound the one with the oldest step is
+        forgotten.
+        """
         if entry.is_open:
             self.closed.pop(entry_id, None)
             self.open[entry_id] = entry

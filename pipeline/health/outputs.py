@@ -1,10 +1,10 @@
 """
 What the fold hands out: snapshots, changes and alert events, with event and log times only.
 
-Field names, meanings and units are those of ``schemas/health_snapshot``, ``health_change`` and ``alert_event``;
-``pipeline/wire`` turns them into bytes. Days are days since 1970-01-01, times ms UTC.
-The classes are not frozen, for the same reason as those of ``events``: of a version it would cost 15 µs, a quarter.
-Nobody changes an output all the same.
+Field names, meanings and units are those of ``schemas/health_snapshot``, ``health_change`` and
+``alert_event``; ``pipeline/wire`` turns them into bytes. Days are days since 1970-01-01, times ms UTC. The
+classes are not frozen, for the same reason as those of ``events``: of a version it would cost 15 µs, a
+quarter. Nobody changes an output all the same.
 """
 
 from dataclasses import dataclass
@@ -95,7 +95,10 @@ class ComponentMove:
 
 @dataclass(slots=True, kw_only=True)
 class Cause:
-    """An input event that is part of a change; *topic* is the log entry's source, which the wire turns into a topic name."""
+    """
+    An input event that is part of a change; *topic* is the log entry's source, which the wire turns into a
+    topic name.
+    """
 
     event_id: str
     topic: str

@@ -1,4 +1,6 @@
-"""What the fold of a partition and the worker that writes it exchange: the partition's record and its steps."""
+"""
+What the fold of a partition and the worker that writes it exchange: the partition's record and its steps.
+"""
 
 from dataclasses import dataclass, field
 
@@ -11,9 +13,10 @@ class Counters:
     """
     What the fold has met since the log began.
 
-    *repeats* were at or below their source's mark, *duplicates* had an event id seen before; both changed nothing. *late* are
-    events of an earlier day than their account had reached; *left_out* are older than what is remembered, of an
-    unknown kind, or for a closed account. *evicted* are people forgotten because their account had too many.
+    *repeats* were at or below their source's mark, *duplicates* had an event id seen before; both changed
+    nothing. *late* are events of an earlier day than their account had reached; *left_out* are older than
+    what is remembered, of an unknown kind, or for a closed account. *evicted* are people forgotten because
+    their account had too many.
     """
 
     events: int = 0
@@ -29,8 +32,8 @@ class PartitionRecord:
     """
     What the partition's own record in the state table says.
 
-    *topic_id* names the log the offsets belong to, *cards_offset* the log entry the active scorecards came with, -1 if none
-    did. *accounts* is the number of states that belong to the record.
+    *topic_id* names the log the offsets belong to, *cards_offset* the log entry the active scorecards came
+    with, -1 if none did. *accounts* is the number of states that belong to the record.
     """
 
     epoch: int
@@ -46,7 +49,9 @@ class PartitionRecord:
 
 @dataclass(slots=True)
 class Step:
-    """What happened since the last step: outputs in order, each with its account, and what has to be written."""
+    """
+    What happened since the last step: outputs in order, each with its account, and what has to be written.
+    """
 
     outputs: list[tuple[str, Output]] = field(default_factory=list)
     changed: dict[str, AccountState] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """
 The people of one account who were seen, as hashes: who is active, and which important ones are missing.
 
-Columns, not objects: an account of 5,000 seats is written as four copies of memory (95 kB). Names never come here.
+Columns, not objects: an account of 5,000 seats is written as four copies of memory (95 kB). Names never come
+here.
 """
 
 from array import array
@@ -17,7 +18,8 @@ MEMORY_DAYS = 64
 
 MAX_PEOPLE = 50_000
 """
-People of one account who are remembered: 19 bytes each, so that a state stays well below what one batch takes.
+People of one account who are remembered: 19 bytes each, so that a state stays well below what one batch
+takes.
 
 More than any number of seats we know of; beyond it breadth stops at so many, and key people may be forgotten.
 """
@@ -55,12 +57,14 @@ NOBODY = KeyPeople(0, 0, 0, "UNKNOWN", 0)
 
 class People:
     """
-    Everybody seen in the last ``MEMORY_DAYS`` days, at most ``MAX_PEOPLE``; *evicted* counts those who left for others' sake.
+    Everybody seen in the last ``MEMORY_DAYS`` days, at most ``MAX_PEOPLE``; *evicted* counts those who left
+    for others' sake.
 
-    *active_days* holds a bit for each day, the lowest the person's own last day. The number active in a window is kept
-    up to date by counting people per last day, so the order of logins does not matter. *_oldest* is never after the
-    smallest last day, so that most days ``forget`` has nothing to look for. The places by id and that count are made of
-    the columns when first asked for: 100,000 accounts are restored at once and then heard of one by one.
+    *active_days* holds a bit for each day, the lowest the person's own last day. The number active in a
+    window is kept up to date by counting people per last day, so the order of logins does not matter.
+    *_oldest* is never after the smallest last day, so that most days ``forget`` has nothing to look for. The
+    places by id and that count are made of the columns when first asked for: 100,000 accounts are restored at
+    once and then heard of one by one.
     """
 
     __slots__ = ("_index", "_last_days", "_oldest", "active_days", "evicted", "ids", "last_days", "roles")
@@ -90,7 +94,8 @@ class People:
         """
         Note that *person* used the product on *day*.
 
-        Returns the day the person had been seen last, -1 if they were not known, EVICTED_OTHERS if others had to leave for them.
+        Returns the day the person had been seen last, -1 if they were not known, EVICTED_OTHERS if others had
+        to leave for them.
         """
         places = self._index if self._index is not None else self._reindex()
         index = places.get(person)
@@ -126,7 +131,10 @@ class People:
         return last
 
     def active(self, day: int, days: int) -> int:
-        """Number of people seen in the *days* days that end with *day*, or later; *days* at most ``MEMORY_DAYS``."""
+        """
+        Number of people seen in the *days* days that end with *day*, or later; *days* at most
+        ``MEMORY_DAYS``.
+        """
         if self._index is None:
             self._reindex()
         return self._last_days.total(day - days + 1, self._last_days.newest)
@@ -160,9 +168,10 @@ class People:
         """
         Sponsors, and power users: *power_days* active days in the four weeks before they were last seen.
 
-        One is missing after *missing_days* days, or twice their own longest pause. Who was seen on fewer than *regular_days*
-        days cannot be missing. Nor can anybody unless at least half of the people around at that time went on: when all
-        stop at once it is a change of sign-on that renames them, or the account's own silence.
+        One is missing after *missing_days* days, or twice their own longest pause. Who was seen on fewer than
+        *regular_days* days cannot be missing. Nor can anybody unless at least half of the people around at
+        that time went on: when all stop at once it is a change of sign-on that renames them, or the account's
+        own silence.
         """
         present, missing, sponsors = 0, 0, 0
         worst = (False, 0, 0)
@@ -186,7 +195,10 @@ class People:
         return KeyPeople(present, missing, sponsors, ROLES[worst[2]], worst[1])
 
     def _turnover(self) -> dict[int, tuple[int, int]]:
-        """For each last day: how many were seen on both sides of it, and how many were seen in the week up to it or later."""
+        """
+        For each last day: how many were seen on both sides of it, and how many were seen in the week up to it
+        or later.
+        """
         start = min(self.last_days) - MEMORY_DAYS
         size = max(self.last_days) - start + 2
         came, left = [0] * size, [0] * size

@@ -1,8 +1,8 @@
 """
 Folds entries that are all there, without steps and recovery: histories in files, and the log read again.
 
-It is the same fold as live. What an account's partition is changes nothing about it, so one fold may take them all,
-or several some each.
+It is the same fold as live. What an account's partition is changes nothing about it, so one fold may take
+them all, or several some each.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,12 +17,16 @@ from pipeline.health.versions import Output
 def fold_all(
     entries: Iterable[tuple[str, LogEntry]], read_scorecards: ReadScorecards, *, epoch: int = 1
 ) -> Iterator[tuple[str, Output]]:
-    """Every output of *entries* (account id and entry, in log order), each with its account, as *epoch* tells it."""
+    """
+    Every output of *entries* (account id and entry, in log order), each with its account, as *epoch* tells
+    it.
+    """
     fold = PartitionFold(0, read_scorecards, epoch=epoch)
     for offset, (account_id, entry) in enumerate(entries):
         fold.take(account_id, entry, offset)
         if isinstance(entry.body, NO_EVENT):
-            yield from fold.take_step().outputs  # a step an hour; one an event would change nothing, and cost more
+            # a step an hour; one an event would change nothing, and cost more
+            yield from fold.take_step().outputs
     yield from fold.take_step().outputs
 
 

@@ -1,4 +1,6 @@
-"""An account's rhythm: how long it usually stays away, and after how much silence that is not usual any more."""
+"""
+An account's rhythm: how long it usually stays away, and after how much silence that is not usual any more.
+"""
 
 from typing import NamedTuple
 
@@ -8,7 +10,10 @@ from pipeline.health.windows import DAY, day_of, longest_pause, week_of
 
 
 class Rhythm(NamedTuple):
-    """*longest_gap* in days between two neighbouring days with logins, *allowed_silence* in ms; both 0 if unknown."""
+    """
+    *longest_gap* in days between two neighbouring days with logins, *allowed_silence* in ms; both 0 if
+    unknown.
+    """
 
     longest_gap: int
     allowed_silence: int
@@ -18,9 +23,9 @@ def rhythm_of(state: AccountState, numbers: WentDark) -> Rhythm:
     """
     The rhythm the logins up to the last one show.
 
-    Only they count, not the day it is now, so that the moment a silence is due does not move while it lasts. Allowed is
-    the longest of: the minimum, ``factor`` times the longest gap of the window, and, if the account ever left whole weeks
-    empty within a year (a holiday), as many weeks and ``empty_week_days``.
+    Only they count, not the day it is now, so that the moment a silence is due does not move while it lasts.
+    Allowed is the longest of: the minimum, ``factor`` times the longest gap of the window, and, if the
+    account ever left whole weeks empty within a year (a holiday), as many weeks and ``empty_week_days``.
     """
     if not state.last_login_at:
         return Rhythm(0, 0)

@@ -1,9 +1,10 @@
 """
 Scorecards as values: every number the scoring uses, by the name it has in the TOML file.
 
-Reading and checking them is ``pipeline.scorecards``'s work; what the numbers mean in words stands in docs/scoring.md.
-The annotation of a field says what it may be. Its default is what a scorecard means that does not have the field: older
-scorecards in logs and folders rely on it, so a default never changes, and the default of a new field leaves scores as they were.
+Reading and checking them is ``pipeline.scorecards``'s work; what the numbers mean in words stands in
+docs/scoring.md. The annotation of a field says what it may be. Its default is what a scorecard means that
+does not have the field: older scorecards in logs and folders rely on it, so a default never changes, and the
+default of a new field leaves scores as they were.
 """
 
 from collections.abc import Callable
@@ -175,12 +176,13 @@ class Scorecard:
     """
     All numbers for one kind of account.
 
-    *segments* are those it serves. A card with *onboarding_days* serves the accounts of every segment that are younger, or whose
-    stage is ONBOARDING; 0 on all others.
+    *segments* are those it serves. A card with *onboarding_days* serves the accounts of every segment that
+    are younger, or whose stage is ONBOARDING; 0 on all others.
 
-    *weights* are in the order of ``COMPONENTS``. *left_off* are the places there of components that the scorecard does not name:
-    they are not assessed and stand in no output, while one of weight 0 is shown and counts nothing. The table of a sign is None where
-    the sign is off. *digest* names the contents: scorecards of one name and version with other numbers have different ones.
+    *weights* are in the order of ``COMPONENTS``. *left_off* are the places there of components that the
+    scorecard does not name: they are not assessed and stand in no output, while one of weight 0 is shown and
+    counts nothing. The table of a sign is None where the sign is off. *digest* names the contents: scorecards
+    of one name and version with other numbers have different ones.
     """
 
     name: str
@@ -232,4 +234,7 @@ class ScorecardSet:
 
 
 ReadScorecards: TypeAlias = Callable[[tuple[str, ...]], ScorecardSet]
-"""Reads the documents of a log entry; ``pipeline.scorecards.read_documents``, and whoever folds hands it in. Raises ``TelltaleError``."""
+"""
+Reads the documents of a log entry; ``pipeline.scorecards.read_documents``, and whoever folds hands it in.
+Raises ``TelltaleError``.
+"""

@@ -1,4 +1,7 @@
-"""From a changed state to outputs: assess, weigh, move the band, judge the signs, publish a version if one is due."""
+"""
+From a changed state to outputs: assess, weigh, move the band, judge the signs, publish a version if one is
+due.
+"""
 
 from pipeline.health import band_floors, signs
 from pipeline.health.account import AccountState
@@ -34,10 +37,12 @@ def rescore(
     entry: LogEntry | None,
 ) -> list[Output]:
     """
-    Score the account as of ``state.as_of``; ``state.watermark`` decides which deadlines have passed. Sets ``state.due_at``.
+    Score the account as of ``state.as_of``; ``state.watermark`` decides which deadlines have passed. Sets
+    ``state.due_at``.
 
     *dirty* are bits of ``dirty``; on a new day, and under another scorecard, everything is judged again.
-    *entry* holds the event, None for a timer or scorecards. Returns the outputs of a version, or nothing if none is due.
+    *entry* holds the event, None for a timer or scorecards. Returns the outputs of a version, or nothing if
+    none is due.
     """
     derived = state.derived
     if dirty == RHYTHM:
@@ -88,10 +93,11 @@ def _scorecard_of(state: AccountState, cards: ScorecardSet) -> Scorecard:
 
 def _rhythm_holds(state: AccountState, cards: ScorecardSet) -> bool:
     """
-    Whether the day's first login changes nothing: the rhythm is what it was, and the silence before it cost no points.
+    Whether the day's first login changes nothing: the rhythm is what it was, and the silence before it cost
+    no points.
 
-    True for nearly all of them, 27,209 of 27,228 in 103 days of 400 accounts, at 12 µs instead of 47. The next deadline may then
-    stand where an earlier login had put it.
+    True for nearly all of them, 27,209 of 27,228 in 103 days of 400 accounts, at 12 µs instead of 47. The
+    next deadline may then stand where an earlier login had put it.
     """
     derived, allowed = state.derived, state.allowed_silence
     if derived.scored_day != state.as_of // DAY:
@@ -107,7 +113,9 @@ def _rhythm_holds(state: AccountState, cards: ScorecardSet) -> bool:
 
 
 def _judged_anew(state: AccountState, card: Scorecard, day: int, dirty: int) -> int:
-    """What is to be judged again where the day, the scorecard or the facts are others; moves the windows on."""
+    """
+    What is to be judged again where the day, the scorecard or the facts are others; moves the windows on.
+    """
     derived, facts = state.derived, state.facts
     judged = A_DAY
     if not derived.scored_day or card.name != derived.card_name or dirty & FACTS:
@@ -123,7 +131,10 @@ def _judged_anew(state: AccountState, card: Scorecard, day: int, dirty: int) -> 
 
 
 def _score(state: AccountState, card: Scorecard, dirty: int) -> int:
-    """Components, total, history, band floor and band; returns when the next hold of the band ends, 0 if none runs."""
+    """
+    Components, total, history, band floor and band; returns when the next hold of the band ends, 0 if none
+    runs.
+    """
     derived = state.derived
     now, watermark = state.as_of, state.watermark
     day = now // DAY
@@ -182,7 +193,8 @@ def _stop_scoring(state: AccountState, card: Scorecard | None) -> None:
 
 def _next_due(state: AccountState, card: Scorecard, hold_ends_at: int) -> int:
     """
-    The next moment at which anything can change though nothing happens: a deadline not yet passed, or the next day's scoring.
+    The next moment at which anything can change though nothing happens: a deadline not yet passed, or the
+    next day's scoring.
 
     A deadline may have moved on when it comes; then it is only looked at again.
     """

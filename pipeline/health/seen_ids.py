@@ -47,7 +47,7 @@ def hash_of(event: Event) -> bytes:
     """
     What an event is remembered by.
 
-    Sources number their events alone: the event's *input* keeps those of two inputs apart, its *subject* those of two systems
-    in one.
+    Sources number their events alone: the event's *input* keeps those of two inputs apart, its *subject*
+    those of two systems in one.
     """
     return blake2b((event.input + event.event_id).encode() + event.subject, digest_size=HASH_SIZE).digest()

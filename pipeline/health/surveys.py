@@ -21,7 +21,10 @@ _MOST = 0xFFFF
 
 
 class Answers(NamedTuple):
-    """*number* equal answers of one day, high ones good; *what* is twice a place in ``KINDS``, plus 1 for a decision-maker; 0 counts surveys sent."""
+    """
+    *number* equal answers of one day, high ones good; *what* is twice a place in ``KINDS``, plus 1 for a
+    decision-maker; 0 counts surveys sent.
+    """
 
     day: int
     what: int
@@ -30,7 +33,10 @@ class Answers(NamedTuple):
 
 
 class Valued(NamedTuple):
-    """*number* equal answers of one day, how much each of them weighs, and their points; None counts surveys sent."""
+    """
+    *number* equal answers of one day, how much each of them weighs, and their points; None counts surveys
+    sent.
+    """
 
     day: int
     number: int
@@ -42,8 +48,8 @@ class Surveys:
     """
     Rows of ``Answers``, sorted: sums, so that the order of arrival cannot show.
 
-    Days are dropped by ``forget``. Every day asks what the answers are worth and they seldom change, so the component
-    keeps *valued* until they do, with the numbers it valued them by: 3 µs a day less.
+    Days are dropped by ``forget``. Every day asks what the answers are worth and they seldom change, so the
+    component keeps *valued* until they do, with the numbers it valued them by: 3 µs a day less.
     """
 
     __slots__ = ("forgotten_day", "rows", "valued")
@@ -54,7 +60,9 @@ class Surveys:
         self.valued: tuple[Sentiment, list[Valued]] | None = None
 
     def apply(self, event: SurveyResponse, day: int) -> bool:
-        """Count a survey sent or answered; False when *day* is no longer kept, or the kind is not known here."""
+        """
+        Count a survey sent or answered; False when *day* is no longer kept, or the kind is not known here.
+        """
         kind = KINDS.index(event.kind)
         if day <= self.forgotten_day or event.step == "UNKNOWN" or not kind:
             return False

@@ -34,8 +34,9 @@ class Ticket:
     """
     One ticket. *severity* is a place in ``SEVERITIES``; a time of 0 means it has not happened.
 
-    *opened_at* is the earliest step known; *counted* once the opening itself was heard of. *solved* are the times of the
-    solutions and closings since the last reopening, earliest first: a help desk closes days after it has solved.
+    *opened_at* is the earliest step known; *counted* once the opening itself was heard of. *solved* are the
+    times of the solutions and closings since the last reopening, earliest first: a help desk closes days
+    after it has solved.
     """
 
     key: StepKey
@@ -58,7 +59,8 @@ class Ticket:
 
     def late_after(self, limits: Sequence[int]) -> int:
         """
-        When the time for a solution ends: *limits*, in ms for P1 to P4, after the opening or the last reopening.
+        When the time for a solution ends: *limits*, in ms for P1 to P4, after the opening or the last
+        reopening.
 
         0 where the severity is unknown and promises nothing.
         """
@@ -92,7 +94,8 @@ class Tickets:
     """
     The book of tickets and the counts per day and week of what happened to them.
 
-    Not stored are *usual*, what the support component last made of whole weeks, and what ``solved_late`` last found.
+    Not stored are *usual*, what the support component last made of whole weeks, and what ``solved_late`` last
+    found.
     """
 
     __slots__ = (

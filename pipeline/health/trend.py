@@ -23,8 +23,9 @@ def fall_within(state: AccountState, now: int, days: int, scorecard: Scorecard, 
     """
     The fall since the highest day's end of the last *days* days, if it is *least* points or more.
 
-    Every point is one of the present scorecard, and a component counts only if it was known then and is now: another scorecard,
-    an answer that expired or the first one to be heard is no fall of the customer's health.
+    Every point is one of the present scorecard, and a component counts only if it was known then and is now:
+    another scorecard, an answer that expired or the first one to be heard is no fall of the customer's
+    health.
     """
     derived = state.derived
     score = derived.score

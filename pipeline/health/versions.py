@@ -30,7 +30,10 @@ _TRACE = 1e-9  # what floats lose on the way; 0.60 - 0.55 counts as five points
 
 
 class Verdict(NamedTuple):
-    """Whom a version is about and what was decided besides the standing: the bands active and computed, and by which card."""
+    """
+    Whom a version is about and what was decided besides the standing: the bands active and computed, and by
+    which card.
+    """
 
     account_id: str
     epoch: int

@@ -1,11 +1,17 @@
-"""The arithmetic of the total: components and weights into a score, and two sets of components into points moved."""
+"""
+The arithmetic of the total: components and weights into a score, and two sets of components into points
+moved.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class Total(NamedTuple):
-    """*score* 0 to 100, None if too little is known; *contributions* in the order of the components, adding up to it."""
+    """
+    *score* 0 to 100, None if too little is known; *contributions* in the order of the components, adding up
+    to it.
+    """
 
     score: float | None
     coverage: float

@@ -1,7 +1,8 @@
 """
 Windows of event time: counts per bucket over the newest buckets, and the calendar they are cut from.
 
-A bucket is a UTC day or a week from Monday to Sunday, numbered from 1970. What the counts mean belongs to those who keep them.
+A bucket is a UTC day or a week from Monday to Sunday, numbered from 1970. What the counts mean belongs to
+those who keep them.
 """
 
 from array import array
@@ -39,13 +40,14 @@ class Ring:
     """
     Counts of the newest *length* buckets.
 
-    The ring moves on when a newer bucket is counted; an older one is counted in its own place as long as the ring holds it.
-    So the order of arrival never shows in the counts. A count stops at the largest number its type holds
-    (``B`` 255, ``H`` 65,535, ``I`` 4,294,967,295).
+    The ring moves on when a newer bucket is counted; an older one is counted in its own place as long as the
+    ring holds it. So the order of arrival never shows in the counts. A count stops at the largest number its
+    type holds (``B`` 255, ``H`` 65,535, ``I`` 4,294,967,295).
 
-    *counts* stand in the order of the buckets, the newest last, so that a window is one slice; they reach back to the oldest
-    bucket counted, at most *length* buckets, so that a young account is small. *bits* repeats which counted something, the
-    lowest bit for the newest: a pattern cut out of it takes 0.3 µs, one looked up count by count 10 µs.
+    *counts* stand in the order of the buckets, the newest last, so that a window is one slice; they reach
+    back to the oldest bucket counted, at most *length* buckets, so that a young account is small. *bits*
+    repeats which counted something, the lowest bit for the newest: a pattern cut out of it takes 0.3 µs, one
+    looked up count by count 10 µs.
     """
 
     __slots__ = ("bits", "counts", "length", "limit", "newest")
@@ -58,14 +60,19 @@ class Ring:
         self.bits = 0
 
     def restore(self, newest: int, counts: bytes) -> None:
-        """Take over *counts*, memory of a ring without the zeros it opens with, the last count that of *newest*."""
+        """
+        Take over *counts*, memory of a ring without the zeros it opens with, the last count that of *newest*.
+        """
         known = self.counts
         known.frombytes(counts.rjust(-(-len(counts) // known.itemsize) * known.itemsize, b"\0"))
         self.newest = newest
         self.bits = int(bytes(map(bool, known)).translate(_BINARY) or b"0", 2)
 
     def add(self, bucket: int, count: int = 1) -> int:
-        """Count in *bucket*; returns its count before, or -1, and counts nothing, when the ring no longer holds it."""
+        """
+        Count in *bucket*; returns its count before, or -1, and counts nothing, when the ring no longer holds
+        it.
+        """
         counts = self.counts
         ago = self.newest - bucket
         if ago < 0:
@@ -96,7 +103,10 @@ class Ring:
         return sum(counts[max(0, start) : end])
 
     def pattern(self, first: int, last: int) -> int:
-        """Bits of the buckets from *first* to *last*, both included, that counted something; the lowest is the last bucket."""
+        """
+        Bits of the buckets from *first* to *last*, both included, that counted something; the lowest is the
+        last bucket.
+        """
         last = min(last, self.newest)
         return (self.bits >> (self.newest - last)) & ((1 << (last - first + 1)) - 1) if first <= last else 0
 

@@ -75,5 +75,7 @@ def resolve(value: Value, people: Pseudonyms) -> AccountFacts:  # noqa: ARG001 -
 
 
 def closed(received: Received, observed_at: int) -> AccountClosed:
-    """The closing of an account; the record has no event id, so its timestamp, which a retry keeps, names it."""
+    """
+    The closing of an account; the record has no event id, so its timestamp, which a retry keeps, names it.
+    """
     return AccountClosed(f"closed:{received.timestamp}", observed_at)

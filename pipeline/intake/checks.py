@@ -1,8 +1,8 @@
 """
 The checks that event types share; each event type's own module says which fields they apply to.
 
-A check looks at a decoded value and notes what is wrong; it never stops at the first fault, so that a dead letter
-names them all. Nothing here knows where accounts come from (``directory.py``).
+A check looks at a decoded value and notes what is wrong; it never stops at the first fault, so that a dead
+letter names them all. Nothing here knows where accounts come from (``directory.py``).
 """
 
 import re
@@ -24,7 +24,8 @@ EARLIEST: Final = 946_684_800_000  # 2000-01-01: anything before it is a time in
 LATEST: Final = 4_102_444_800_000  # 2100-01-01: anything after it is a time in µs, or garbage
 _LATEST_DAY: Final = 47_482  # 2100-01-01
 _CURRENCY: Final = re.compile("[A-Z]{3}")
-# Control characters would corrupt keys, logs and messages; a lone surrogate cannot be written as UTF-8 at all.
+# Control characters would corrupt keys, logs and messages; a lone surrogate cannot be written as UTF-8 at
+# all.
 _UNWRITABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _RANK: Final = {code: rank for rank, code in enumerate(CODES)}
 

@@ -107,7 +107,10 @@ class AccountDirectory:
 
 
 def claims_of_event(value: Value) -> tuple[Claim, ...]:
-    """What may place an event that names no account, the most trusted claim first; nothing of it is more than a domain."""
+    """
+    What may place an event that names no account, the most trusted claim first; nothing of it is more than a
+    domain.
+    """
     external_id, domain = value["external_id"], company_domain(value.get("email"))
     return (
         *([(value["source"], external_id)] if external_id is not None else []),

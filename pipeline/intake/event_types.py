@@ -21,9 +21,9 @@ class EventType:
     """
     One kind of input event.
 
-    *name* is its ``type`` in NDJSON; *source* its short name in log entries, metrics and ``topics.yaml``; *topic*
-    its topic without prefix; *schema* its folder in ``schemas/``. *check* notes what is wrong with a value,
-    *resolve* makes the log's event of a value without faults.
+    *name* is its ``type`` in NDJSON; *source* its short name in log entries, metrics and ``topics.yaml``;
+    *topic* its topic without prefix; *schema* its folder in ``schemas/``. *check* notes what is wrong with a
+    value, *resolve* makes the log's event of a value without faults.
     """
 
     name: str

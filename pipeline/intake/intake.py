@@ -36,7 +36,8 @@ class Intake:
         Decide about one record; it was observed at its Kafka timestamp, but never after *now*.
 
         The entry's ids of tickets, invoices and surveys open with the event's source, people are eight bytes,
-        comments are gone. Every fault of the record stands in the detail; it never raises for what a record says.
+        comments are gone. Every fault of the record stands in the detail; it never raises for what a record
+        says.
         """
         account_id = self.account_of(received, now)
         if not isinstance(account_id, str):
@@ -51,7 +52,10 @@ class Intake:
         )
 
     def account_of(self, received: Received, now: int) -> str | Rejected:
-        """The account whose log a record belongs to, or why it belongs to none: all of ``process`` but the entry."""
+        """
+        The account whose log a record belongs to, or why it belongs to none: all of ``process`` but the
+        entry.
+        """
         value = received.value
         if value is None:
             return account.account_of_key(received.key) or _rejected(received, "bad_key", _BAD_KEY)

@@ -35,7 +35,9 @@ def _check_period(checks: Checks) -> None:
 
 
 def resolve(value: Value, people: Pseudonyms) -> Invoice:  # noqa: ARG001 - one signature for all event types
-    """Keep of a checked step what the log holds; two billing systems may count from 1, so the source goes first."""
+    """
+    Keep of a checked step what the log holds; two billing systems may count from 1, so the source goes first.
+    """
     first, last = value["period_start"], value["period_end"]
     return Invoice(
         value["event_id"],

@@ -1,5 +1,6 @@
 """
-What an e-mail address tells: who it is (the whole of it) and, unless anybody can have one there, which company.
+What an e-mail address tells: who it is (the whole of it) and, unless anybody can have one there, which
+company.
 
 ``free_mail_domains.txt`` lists the providers at which anybody can: they never identify an account.
 """
@@ -25,7 +26,10 @@ def normalise(address: str | None) -> str | None:
 
 
 def company_domain(address: str | None) -> str | None:
-    """The domain of *address* in the form accounts list it, or ``None`` for free mail and for what is no address."""
+    """
+    The domain of *address* in the form accounts list it, or ``None`` for free mail and for what is no
+    address.
+    """
     normalised = normalise(address)
     if normalised is None:
         return None
@@ -35,7 +39,10 @@ def company_domain(address: str | None) -> str | None:
 
 @lru_cache(10_000)  # every login asks for one of the customers' domains
 def normalise_domain(domain: str) -> str | None:
-    """*domain* in lower case and ASCII (``müller.example`` as ``xn--mller-kva.example``), ``None`` if it is none."""
+    """
+    *domain* in lower case and ASCII (``müller.example`` as ``xn--mller-kva.example``), ``None`` if it is
+    none.
+    """
     domain = domain.strip().lower().removeprefix("@").rstrip(".")
     if not domain.isascii():
         try:

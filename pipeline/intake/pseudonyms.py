@@ -1,4 +1,6 @@
-"""People without their names: a keyed hash of eight bytes stands for a person in everything after the intake."""
+"""
+People without their names: a keyed hash of eight bytes stands for a person in everything after the intake.
+"""
 
 from functools import lru_cache
 from hashlib import blake2b
@@ -8,7 +10,9 @@ from pipeline.intake.mail import normalise
 
 PERSON_BYTES: Final = 8
 _REMEMBERED: Final = 20_000
-"""People whose hash is at hand: most events are by people seen before, and those take 0.2 µs instead of 1.1."""
+"""
+People whose hash is at hand: most events are by people seen before, and those take 0.2 µs instead of 1.1.
+"""
 
 
 class Pseudonyms:
@@ -17,10 +21,10 @@ class Pseudonyms:
 
     How long a key must be is for ``settings`` to say; an empty one would hide nobody.
 
-    A person is their e-mail address wherever a source gives one, in the event's ``email`` or as the user's name,
-    trimmed and in lower case: so a login and a survey answer of one person meet although two systems sent them.
-    Without an address a person is the source's name for them, and people of two sources never meet. A source
-    should therefore give the address always or never.
+    A person is their e-mail address wherever a source gives one, in the event's ``email`` or as the user's
+    name, trimmed and in lower case: so a login and a survey answer of one person meet although two systems
+    sent them. Without an address a person is the source's name for them, and people of two sources never
+    meet. A source should therefore give the address always or never.
     """
 
     __slots__ = ("_keyed", "_remembered")
@@ -34,7 +38,9 @@ class Pseudonyms:
         return "Pseudonyms(key=***)"
 
     def person(self, source: str, email: str | None, name: str | None) -> bytes | None:
-        """Eight bytes for whoever has this *email*, or this *name* in *source*; ``None`` if neither is known."""
+        """
+        Eight bytes for whoever has this *email*, or this *name* in *source*; ``None`` if neither is known.
+        """
         return self._remembered(source, email, name)
 
     def _hash(self, source: str, email: str | None, name: str | None) -> bytes | None:

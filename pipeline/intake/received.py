@@ -102,7 +102,8 @@ class Received(NamedTuple):
     *event* is the name of its event type (``support_ticket``); *source*, *partition* and *offset* are its
     position as the log keeps it: an input's short name (``support-ticket``) and Kafka position, or
     ``file:<hash>``, 0 and the event's number. *timestamp* is the record's Kafka timestamp, ms UTC. *value* is
-    ``None`` where an account is closed. (A tuple, since a frozen dataclass costs three times as much to make.)
+    ``None`` where an account is closed. (A tuple, since a frozen dataclass costs three times as much to
+    make.)
     """
 
     event: str

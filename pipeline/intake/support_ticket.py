@@ -16,7 +16,9 @@ def check(checks: Checks) -> None:
 
 
 def resolve(value: Value, people: Pseudonyms) -> SupportTicket:
-    """Keep of a checked step what the log holds; two help desks may count from 1, so the source goes first."""
+    """
+    Keep of a checked step what the log holds; two help desks may count from 1, so the source goes first.
+    """
     source = value["source"]
     return SupportTicket(
         value["event_id"],

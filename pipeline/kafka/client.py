@@ -23,7 +23,8 @@ WAIT_SECONDS: Final = 60.0
 
 _PASSING: Final = frozenset(
     {
-        # By the protocol's own table these may be tried again: brokers start, move partitions, or lose one another.
+        # By the protocol's own table these may be tried again: brokers start, move partitions, or lose one
+        # another.
         KafkaError.INVALID_MSG,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.LEADER_NOT_AVAILABLE,
@@ -125,8 +126,9 @@ def is_passing(error: KafkaError) -> bool:
     """
     Whether trying again may help, so that a reader waits and stays where it is.
 
-    ``KafkaError.retriable()`` does not say: it is false for all errors that a message or an answer carries. What is
-    not known to pass does not: a refused right, a batch that the client would step over, a fatal state of the client.
+    ``KafkaError.retriable()`` does not say: it is false for all errors that a message or an answer carries.
+    What is not known to pass does not: a refused right, a batch that the client would step over, a fatal
+    state of the client.
     """
     return error.code() in _PASSING and not error.fatal()
 
@@ -168,7 +170,10 @@ def wait_for_broker(
 
 
 def is_embedded(client: Configuration) -> bool:
-    """Whether the broker is librdkafka's mock cluster: it has no admin requests, and a limit of 5 MB a partition."""
+    """
+    Whether the broker is librdkafka's mock cluster: it has no admin requests, and a limit of 5 MB a
+    partition.
+    """
     with failing(client):
         cluster_id = AdminClient(client).list_topics(timeout=REQUEST_SECONDS).cluster_id
     return str(cluster_id).startswith("mockCluster")

@@ -6,7 +6,10 @@ from pipeline.kafka.client import REQUEST_SECONDS, Configuration, failing, is_em
 
 
 def member_count(client: Configuration, group: str) -> int | None:
-    """How many members *group* has; one that died counts for its session. None: the embedded broker does not tell."""
+    """
+    How many members *group* has; one that died counts for its session. None: the embedded broker does not
+    tell.
+    """
     if is_embedded(client):
         return None
     with failing(client):

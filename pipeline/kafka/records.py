@@ -93,10 +93,11 @@ def read_topic(
     newest: int | None = None,
 ) -> Iterator[Record]:
     """
-    Every record that is in *topic* now, partition by partition in order, the partitions mixed; no group is involved.
+    Every record that is in *topic* now, partition by partition in order, the partitions mixed; no group is
+    involved.
 
-    *start* gives the first offset by partition, and restricts the reading to the partitions it names. *newest* leaves
-    out all but that many offsets at each partition's end.
+    *start* gives the first offset by partition, and restricts the reading to the partitions it names.
+    *newest* leaves out all but that many offsets at each partition's end.
     """
     left: dict[int, int] = {}
     assigned = []
@@ -117,7 +118,8 @@ def _read(client: Configuration, assigned: list[TopicPartition], left: dict[int,
             "group.id": "telltale-read",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-            "auto.offset.reset": "error",  # Any other word here would step over what retention removes meanwhile.
+            # Any other word here would step over what retention removes meanwhile.
+            "auto.offset.reset": "error",
         }
     )
     with failing(client), closing(consumer):
@@ -199,10 +201,12 @@ def _record(message: Any) -> Record:
 
 class Appender:
     """
-    Appends records and loses none: a delivery that fails raises KafkaFailed at the next call, and ends the rest.
+    Appends records and loses none: a delivery that fails raises KafkaFailed at the next call, and ends the
+    rest.
 
-    A with-block waits at its end until the brokers have acknowledged everything; one left by an exception does not.
-    *on_delivery* is told of each acknowledged record: topic, partition, offset, and bytes of key and value.
+    A with-block waits at its end until the brokers have acknowledged everything; one left by an exception
+    does not. *on_delivery* is told of each acknowledged record: topic, partition, offset, and bytes of key
+    and value.
     """
 
     def __init__(

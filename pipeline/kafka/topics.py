@@ -18,7 +18,9 @@ from pipeline.kafka.client import REQUEST_SECONDS, Configuration, KafkaFailed, f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicPlan:
-    """A topic as it should be; *partitions* None is the broker's default, *settings* are Kafka's by its names."""
+    """
+    A topic as it should be; *partitions* None is the broker's default, *settings* are Kafka's by its names.
+    """
 
     name: str
     partitions: int | None
@@ -27,7 +29,9 @@ class TopicPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicFinding:
-    """How one topic stands to its plan; *differences* has a clause for each setting that is not as planned."""
+    """
+    How one topic stands to its plan; *differences* has a clause for each setting that is not as planned.
+    """
 
     name: str
     state: Literal["created", "present", "missing"]
@@ -36,7 +40,9 @@ class TopicFinding:
 
 
 def inspect_topics(client: Configuration, plans: Sequence[TopicPlan]) -> list[TopicFinding]:
-    """Compare topics with their plans. Of the embedded broker's topics only the partitions can be compared."""
+    """
+    Compare topics with their plans. Of the embedded broker's topics only the partitions can be compared.
+    """
     with failing(client):
         admin = AdminClient(client)
         present = admin.list_topics(timeout=REQUEST_SECONDS).topics

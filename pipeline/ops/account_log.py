@@ -1,8 +1,9 @@
 """
 The account log as the command line writes it: scorecards into every partition, and history.
 
-Its other writer is the intake. Both may write at once, since what each of them writes stands in the order of its own
-source; only history must be alone, for which ``LogEnd.watermark`` and ``AccountLog.length`` are asked.
+Its other writer is the intake. Both may write at once, since what each of them writes stands in the order of
+its own source; only history must be alone, for which ``LogEnd.watermark`` and ``AccountLog.length`` are
+asked.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,10 @@ _NEWEST: Final = 2_000
 
 
 class ScorecardsConflict(TelltaleError):  # noqa: N818 - these read as what happened
-    """Scorecards have the name and version of others that the log holds, and other contents: a change would not say by which."""
+    """
+    Scorecards have the name and version of others that the log holds, and other contents: a change would not
+    say by which.
+    """
 
 
 class WrongPartitionCount(TelltaleError):  # noqa: N818
@@ -38,8 +42,8 @@ class LogEnd:
     """
     What the newest entries of the log say.
 
-    *watermark* is the highest tick among them, ms UTC, 0 if the log has none; *clocks* has the highest of each partition that
-    has one among its newest entries. *scorecards* has the newest documents by partition,
+    *watermark* is the highest tick among them, ms UTC, 0 if the log has none; *clocks* has the highest of
+    each partition that has one among its newest entries. *scorecards* has the newest documents by partition,
     of the partitions that have some among the newest 2,000 entries. *sources* are those of the events seen.
     """
 
@@ -55,7 +59,8 @@ class LogEnd:
 
 class AccountLog:
     """
-    Reads the end of the log and appends to it, at the *pace* of its reader; a with-block ends when all is acknowledged.
+    Reads the end of the log and appends to it, at the *pace* of its reader; a with-block ends when all is
+    acknowledged.
 
     *appended* counts the entries that this object has appended.
     """
@@ -125,9 +130,9 @@ class AccountLog:
         """
         Append *cards* to each partition whose newest scorecards are others, and return those partitions.
 
-        *now* is the time of the entries, ms UTC. Where the newest ones stand too far back to be found they are written
-        again: scorecards that are active already change nothing. Raises ``ScorecardsConflict`` where one of the same name and version
-        has other contents.
+        *now* is the time of the entries, ms UTC. Where the newest ones stand too far back to be found they
+        are written again: scorecards that are active already change nothing. Raises ``ScorecardsConflict``
+        where one of the same name and version has other contents.
         """
         known = self.end().scorecards
         for documents in set(known.values()):

@@ -1,5 +1,6 @@
 """
-Not faster than the embedded broker's readers: it keeps the newest 5 MB of each partition and forgets the rest unread.
+Not faster than the embedded broker's readers: it keeps the newest 5 MB of each partition and forgets the rest
+unread.
 
 A real broker keeps what its readers have not seen, so nothing waits there.
 """
@@ -28,10 +29,11 @@ _FRAMING: Final = 70  # What a record takes around key and value, rounded up.
 
 class Pace:
     """
-    Bounds what is unread: in the topics of *readers*, by the group it names; in those of *followers*, by each group.
+    Bounds what is unread: in the topics of *readers*, by the group it names; in those of *followers*, by each
+    group.
 
-    A follower that never committed is not there, and nobody waits for it. *say* gets a line while something is waited
-    for.
+    A follower that never committed is not there, and nobody waits for it. *say* gets a line while something
+    is waited for.
     """
 
     def __init__(
@@ -58,7 +60,10 @@ class Pace:
         self._source_offsets[place].append((offset, self._total[place]))
 
     def wait(self, appender: Appender, size: int) -> None:
-        """Wait until the readers are near enough, after *size* bytes were handed to *appender*; looks once in 512 kB."""
+        """
+        Wait until the readers are near enough, after *size* bytes were handed to *appender*; looks once in
+        512 kB.
+        """
         self._unchecked += size + _FRAMING
         if self._unchecked < _CHECKED_BYTES:
             return

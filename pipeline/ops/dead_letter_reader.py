@@ -1,8 +1,9 @@
 """
 The dead letters of the dead-letter topics as ``telltale dlq`` sees them.
 
-Two passes over a topic: marks stand behind the dead letters that they are about, and only marks are kept in memory. What
-headers say is read in ``pipeline.wire.dead_letters``; sending and marking is in ``dead_letter_replay``.
+Two passes over a topic: marks stand behind the dead letters that they are about, and only marks are kept in
+memory. What headers say is read in ``pipeline.wire.dead_letters``; sending and marking is in
+``dead_letter_replay``.
 """
 
 import re
@@ -19,7 +20,10 @@ from pipeline.wire.dead_letters import MOST_REPLAYS, DeadLetterHeaders, ReplayMa
 State: TypeAlias = Literal["pending", "exhausted", "replayed", "dropped"]
 
 OPEN: Final[frozenset[State]] = frozenset({"pending", "exhausted"})
-"""Dead letters somebody has to do something about; those that are exhausted came back as often as a record may be sent again."""
+"""
+Dead letters somebody has to do something about; those that are exhausted came back as often as a record may
+be sent again.
+"""
 
 DEAD_LETTER_NAME: Final = re.compile(r"([a-z-]+):(\d+):(\d+)")
 """``source:partition:offset``, as ``DeadLetter.name`` has it."""
@@ -31,7 +35,10 @@ class NoSuchDeadLetter(TelltaleError):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """One dead letter of *input*: what it *says*, the mark of who was done with it if anybody was, and its record."""
+    """
+    One dead letter of *input*: what it *says*, the mark of who was done with it if anybody was, and its
+    record.
+    """
 
     input: Topic
     says: DeadLetterHeaders
@@ -58,7 +65,10 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which dead letters: of any of *codes*, *sources* and *names*, dead-lettered in [*since*, *until*) ms UTC; empty is all."""
+    """
+    Which dead letters: of any of *codes*, *sources* and *names*, dead-lettered in [*since*, *until*) ms UTC;
+    empty is all.
+    """
 
     codes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """
 What ``telltale dlq`` does to dead letters: send them to their inputs again, or drop them, and mark them.
 
-A mark is appended when the brokers have what it says, so a crash in between can only repeat: the record bears the
-same event id, and its account counts it once.
+A mark is appended when the brokers have what it says, so a crash in between can only repeat: the record bears
+the same event id, and its account counts it once.
 """
 
 import getpass
@@ -26,10 +26,11 @@ def send_again(
     client: Configuration, dead_letters: Iterable[DeadLetter], *, rate: float | None, why: str
 ) -> Iterator[DeadLetter]:
     """
-    Send *dead_letters* to their inputs again, at most *rate* records a second, and mark them; yields each when it is marked.
+    Send *dead_letters* to their inputs again, at most *rate* records a second, and mark them; yields each
+    when it is marked.
 
-    Key, value and the sender's headers are as received. The partition is the dead letter's own, which is the record's
-    where the input has as many as before.
+    Key, value and the sender's headers are as received. The partition is the dead letter's own, which is the
+    record's where the input has as many as before.
     """
     # Of a slow replay a second's worth is marked at a time, so that a crash repeats no more.
     at_once = MOST_UNMARKED if rate is None else max(1, min(MOST_UNMARKED, int(rate)))
@@ -58,7 +59,10 @@ def send_again(
 def drop_dead_letters(
     client: Configuration, dead_letters: Iterable[DeadLetter], *, why: str
 ) -> Iterator[DeadLetter]:
-    """Mark *dead_letters* as done for good; yields each when it is marked. Their bytes stay until retention takes them."""
+    """
+    Mark *dead_letters* as done for good; yields each when it is marked. Their bytes stay until retention
+    takes them.
+    """
     waiting = iter(dead_letters)
     with Appender(client) as appender:
         while together := list(islice(waiting, MOST_UNMARKED)):

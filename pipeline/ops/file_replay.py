@@ -1,5 +1,6 @@
 """
-History files as rows of scores and alerts: folded on one core or on several, with the same rows in the same order.
+History files as rows of scores and alerts: folded on one core or on several, with the same rows in the same
+order.
 
 Nothing is written here, so a history need not be checked before: a fault is met on the way.
 """
@@ -59,8 +60,8 @@ class Scored:
     """
     What became of a history's *events*.
 
-    *scores* are in the order of as_of, account_id and version, *alerts* of opened_at and alert_id; *left_out* counts
-    by code the events that a history may leave out.
+    *scores* are in the order of as_of, account_id and version, *alerts* of opened_at and alert_id; *left_out*
+    counts by code the events that a history may leave out.
     """
 
     events: int
@@ -84,10 +85,11 @@ def score_files(
     processes: int | None = None,
 ) -> Scored:
     """
-    Fold the files at *paths*, scored by the documents *scorecards*, up to *until* (ms UTC; unless given, to their end).
+    Fold the files at *paths*, scored by the documents *scorecards*, up to *until* (ms UTC; unless given, to
+    their end).
 
-    Of *processes* nothing shows in the rows; unless given, they are as many as the machine has cores and the events
-    are worth. Raises ``BadHistory`` with all faults, ``WorkerDied``.
+    Of *processes* nothing shows in the rows; unless given, they are as many as the machine has cores and the
+    events are worth. Raises ``BadHistory`` with all faults, ``WorkerDied``.
     """
     history = open_history(paths, contract=Contract.load(), pseudonyms=Pseudonyms(_KEY), checked=False)
     if processes is None:
@@ -122,7 +124,8 @@ def _fold(task: _Task) -> Scored | None:
     alerts: dict[str, AlertRow] = {}
     events, left_out = 0, Counter[Code]()
     with _without_collecting():
-        # One account after the other, for what is of one account is near by in the processor's memory: a tenth less.
+        # One account after the other, for what is of one account is near by in the processor's memory: a
+        # tenth less.
         for share in task.share.by_account():
             reader = ShareReader(share, contract=contract, pseudonyms=pseudonyms)
             try:

@@ -1,7 +1,8 @@
 """
 Writes a history into the account log, in the order in which it became known, with ticks at full hours.
 
-The file is its own source there, so a load that broke off is started again, and what is there already is dropped.
+The file is its own source there, so a load that broke off is started again, and what is there already is
+dropped.
 
     TelltaleError
     ├── LogIsPast       the log's clock is past the beginning of the history
@@ -34,9 +35,11 @@ def load_history(
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
     """
-    Append *cards* and *history*, up to *until* (ms UTC) if given, to *log*, and return how many events that were.
+    Append *cards* and *history*, up to *until* (ms UTC) if given, to *log*, and return how many events that
+    were.
 
-    Raises LogIsPast before anything is written, and LogWasShared after the load. *progress* is told of every event, as 1.
+    Raises LogIsPast before anything is written, and LogWasShared after the load. *progress* is told of every
+    event, as 1.
     """
     _refuse_what_is_past(history, log.topic, log.end())
     others = log.length() - log.appended

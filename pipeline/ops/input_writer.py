@@ -17,8 +17,8 @@ class LiveInput:
     """
     Sends events to their topics, each under its key; a with-block ends when all are acknowledged.
 
-    *sent* counts them. Accounts are acknowledged before anything that follows them is sent, because an event may have
-    to be placed by what its account says.
+    *sent* counts them. Accounts are acknowledged before anything that follows them is sent, because an event
+    may have to be placed by what its account says.
     """
 
     def __init__(

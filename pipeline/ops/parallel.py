@@ -28,8 +28,8 @@ def in_processes(work: Callable[[_Task], _Result], tasks: Sequence[_Task]) -> li
     """
     What *work*, a function of a module, makes of each of *tasks*, in their order.
 
-    The first process that raises or dies ends the others, and so does whatever ends this one, Ctrl-C or a kill. Raises what *work*
-    raises, and ``WorkerDied``.
+    The first process that raises or dies ends the others, and so does whatever ends this one, Ctrl-C or a
+    kill. Raises what *work* raises, and ``WorkerDied``.
     """
     # Forked, they would inherit locks that another thread of this process holds.
     pool = ProcessPoolExecutor(len(tasks), mp_context=get_context("spawn"), initializer=_live_with_parent)

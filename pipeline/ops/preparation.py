@@ -20,8 +20,8 @@ def prepare_pipeline(
     """
     Make the topics, bring the database up to date, and put the active scorecards; what stands already stays.
 
-    *scored_from* is the time of the scorecards' entry in the log, ms UTC, now by default: a history that is loaded
-    behind it must not begin earlier. Waits for the broker; raises what the single commands raise.
+    *scored_from* is the time of the scorecards' entry in the log, ms UTC, now by default: a history that is
+    loaded behind it must not begin earlier. Waits for the broker; raises what the single commands raise.
     """
     cards = load_scorecards(settings.scorecards)
     client = client_configuration(settings.brokers, settings.security)

@@ -30,8 +30,9 @@ def observed(
     """
     Serve the figures of process *name* while the block runs, and log a summary every minute.
 
-    *ready* answers /readyz and *alive* /livez, in threads of the server. Without *alive*, /livez tells only that the
-    process answers: so the sink's does, which has no event loop, and whose one thread may wait for Postgres.
+    *ready* answers /readyz and *alive* /livez, in threads of the server. Without *alive*, /livez tells only
+    that the process answers: so the sink's does, which has no event loop, and whose one thread may wait for
+    Postgres.
     """
     configure(process=name, level=settings.log_level, format=settings.log_format)
     try:

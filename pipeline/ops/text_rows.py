@@ -1,4 +1,7 @@
-"""Rows as text, for people and for programs: aligned columns, or one JSON object a line. Printing them is the caller's."""
+"""
+Rows as text, for people and for programs: aligned columns, or one JSON object a line. Printing them is the
+caller's.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +18,10 @@ def json_line(row: Mapping[str, Any]) -> str:
 def table_lines(
     headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()
 ) -> list[str]:
-    """Columns as wide as their widest cell; the columns numbered in *right* are flush right. None is shown as ``-``."""
+    """
+    Columns as wide as their widest cell; the columns numbered in *right* are flush right. None is shown as
+    ``-``.
+    """
     flush_right = frozenset(right)
     cells = [list(headings), *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

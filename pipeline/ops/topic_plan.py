@@ -1,5 +1,6 @@
 """
-The topics as they should be, the changelog of the health state included, and the names of the consumer groups.
+The topics as they should be, the changelog of the health state included, and the names of the consumer
+groups.
 
     TelltaleError
     └── TopicsDiffer    topics that exist have another partition count than they should
@@ -19,7 +20,10 @@ INTAKE_GROUP: Final = "telltale-intake"
 
 _DAY: Final = 86_400_000
 _TOMBSTONE_DAYS: Final = 400
-"""As long as changes and alerts: a database restored from a backup meets every erasure that its rows have not seen."""
+"""
+As long as changes and alerts: a database restored from a backup meets every erasure that its rows have not
+seen.
+"""
 
 
 class TopicsDiffer(TelltaleError):  # noqa: N818 - reads as what happened
@@ -27,16 +31,20 @@ class TopicsDiffer(TelltaleError):  # noqa: N818 - reads as what happened
 
 
 def planned_topics(contract: Contract, partitions: int) -> list[TopicPlan]:
-    """The topics of *contract*, and the changelog of the health state; log, outputs and changelog get *partitions*."""
+    """
+    The topics of *contract*, and the changelog of the health state; log, outputs and changelog get
+    *partitions*.
+    """
     changelog = TopicPlan(
         name=changelog_name(contract),
         partitions=partitions,
         settings={
             "cleanup.policy": "compact",
-            # A worker that wakes up late may write an old state behind the new one; until the owner has written its
-            # own again, both must be there.
+            # A worker that wakes up late may write an old state behind the new one; until the owner has
+            # written its own again, both must be there.
             "min.compaction.lag.ms": "3600000",
-            "max.message.bytes": "4194304",  # A step of states, 2 MB and what its accounts grow by, is one batch.
+            # A step of states, 2 MB and what its accounts grow by, is one batch.
+            "max.message.bytes": "4194304",
         },
     )
     return [*(_plan(topic, partitions) for topic in contract.topics.values()), changelog]
@@ -60,7 +68,8 @@ def hint(settings: Settings, findings: Iterable[TopicFinding]) -> str:
 def _plan(topic: Topic, partitions: int) -> TopicPlan:
     settings = {
         "cleanup.policy": topic.cleanup,
-        # Retention deletes by timestamp: with the producer's, a backfill stamped 60 days back would be gone at once.
+        # Retention deletes by timestamp: with the producer's, a backfill stamped 60 days back would be gone
+        # at once.
         "message.timestamp.type": "LogAppendTime",
     }
     if topic.cleanup == "delete":

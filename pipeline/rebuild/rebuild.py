@@ -1,14 +1,17 @@
 """
-The rebuild: the state of the health worker recreated from the log, under a new epoch, and the workers brought over.
+The rebuild: the state of the health worker recreated from the log, under a new epoch, and the workers brought
+over.
 
 1. fold every partition of the log from its start, while the workers go on; nothing is written yet
-2. mark the new epoch in every partition of the changelog: a worker stops at its next append there, and none starts
-   until the epoch is complete
-3. partition by partition, fold what the log has got meanwhile, so that the new state is nowhere behind the old one, then
-   write all outputs under the new epoch, then all states, the partition's record last: the epoch is complete
+2. mark the new epoch in every partition of the changelog: a worker stops at its next append there, and none
+   starts until the epoch is complete
+3. partition by partition, fold what the log has got meanwhile, so that the new state is nowhere behind the
+   old one, then write all outputs under the new epoch, then all states, the partition's record last: the
+   epoch is complete
 
-From there on a worker that starts takes the new epoch, since its positions are the highest. A rebuild that is killed
-before the marks has changed nothing; after them, another one does all of it again, under an epoch of its own.
+From there on a worker that starts takes the new epoch, since its positions are the highest. A rebuild that is
+killed before the marks has changed nothing; after them, another one does all of it again, under an epoch of
+its own.
 """
 
 import time
@@ -58,8 +61,8 @@ class Rebuild:
     """
     Makes every partition of *table* anew, all under one epoch that nobody has used yet.
 
-    *lease_seconds* is how long a worker may write after the last answer of its group: one that has not met the mark by
-    then is frozen, and ends when it wakes up. *say* gets a line for people now and then.
+    *lease_seconds* is how long a worker may write after the last answer of its group: one that has not met
+    the mark by then is frozen, and ends when it wakes up. *say* gets a line for people now and then.
     """
 
     def __init__(
@@ -118,7 +121,9 @@ class Rebuild:
                 rebuilt.close()
 
     def _newest_epoch(self) -> int:
-        """The highest epoch of any state, begun or complete, and of any snapshot, should the changelog be gone."""
+        """
+        The highest epoch of any state, begun or complete, and of any snapshot, should the changelog be gone.
+        """
         newest = 1
         for record in read_topic(self._client, self._table.changelog):
             if record.value is not None:
@@ -140,7 +145,8 @@ class Rebuild:
         if not self._has_workers():
             return
         self._say("the workers stop, and take the new epoch over when they are started again")
-        # A worker meets the mark when it writes. A tick at or below the clock changes nothing, but makes it write.
+        # A worker meets the mark when it writes. A tick at or below the clock changes nothing, but makes it
+        # write.
         tick = LogCodec(self._contract, self._registry).encode(LogEntry(0, "", 0, 0, Tick()))
         self._append_to_each(partitions, self._contract.log.name, b"", tick)
         deadline = time.monotonic() + self._lease_seconds
@@ -156,7 +162,10 @@ class Rebuild:
                 appender.append(topic, key, value, partition=partition)
 
     def _write(self, partition: int, records: Iterable[Kept]) -> None:
-        """Write *records*: outputs are acknowledged before the first state leaves, so that a crash can lose none."""
+        """
+        Write *records*: outputs are acknowledged before the first state leaves, so that a crash can lose
+        none.
+        """
         headers = [(SCORED_AT, str(int(time.time() * 1000)).encode())]
         with Appender(self._client) as appender:
             outputs_wait = True

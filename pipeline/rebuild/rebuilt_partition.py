@@ -1,8 +1,9 @@
 """
-One partition of the account log folded from its start: what the fold put out on disk, states there too while it waits.
+One partition of the account log folded from its start: what the fold put out on disk, states there too while
+it waits.
 
-Nothing here reads or writes Kafka, so a rebuild that ends before its switch has changed nothing; when what is written
-is ``rebuild``'s.
+Nothing here reads or writes Kafka, so a rebuild that ends before its switch has changed nothing; when what is
+written is ``rebuild``'s.
 """
 
 import os
@@ -80,8 +81,8 @@ class RebuiltPartition:
     """
     *fold*, which begins its log, and what it puts out; in a with-block, at whose end the disk is given back.
 
-    Of the snapshots only the newest of each account is kept, which is all that compaction would leave; changes and
-    alerts are kept whole. With *skip_lost* a log that has lost entries is folded as it is.
+    Of the snapshots only the newest of each account is kept, which is all that compaction would leave;
+    changes and alerts are kept whole. With *skip_lost* a log that has lost entries is folded as it is.
     """
 
     def __init__(
@@ -125,7 +126,10 @@ class RebuiltPartition:
         self._keep_outputs()
 
     def park(self) -> None:
-        """Move the states to disk, so that no two partitions need memory at the same time; ``resume`` brings them back."""
+        """
+        Move the states to disk, so that no two partitions need memory at the same time; ``resume`` brings
+        them back.
+        """
         for kept in (*self._newest_snapshots(), *self._states()):
             _put(self._parked, kept)
         self._snapshots.clear()
@@ -140,7 +144,10 @@ class RebuiltPartition:
         self._fold = decode_fold(self.number, record, states, scorecards, read_documents)
 
     def records(self) -> Iterator[Kept]:
-        """All there is to write: changes and alerts as they came, the newest snapshots, the states, their record last."""
+        """
+        All there is to write: changes and alerts as they came, the newest snapshots, the states, their record
+        last.
+        """
         yield from _read(self._history)
         yield from self._newest_snapshots()
         yield from self._states()

@@ -1,7 +1,8 @@
 """
 The scorecards as files: ours beside this module, a user's folder over them.
 
-Loads and checks for people who edit scorecards; what scores is what ``telltale scorecards apply`` wrote into the log.
+Loads and checks for people who edit scorecards; what scores is what ``telltale scorecards apply`` wrote into
+the log.
 
     TelltaleError
     └── NoScorecards    the folder named does not exist or holds no *.toml
@@ -24,7 +25,8 @@ class NoScorecards(TelltaleError):  # noqa: N818 - reads as what happened
 
 def load_scorecards(folder: Path | None = None) -> ScorecardSet:
     """
-    The shipped scorecards, those of the same file name in *folder* in their place, and the others of *folder* beside them.
+    The shipped scorecards, those of the same file name in *folder* in their place, and the others of *folder*
+    beside them.
 
     Raises ``NoScorecards``, or ``InvalidScorecards`` with every fault of every file.
     """

@@ -25,7 +25,10 @@ _WEIGHT: Final = Between(0, 100)
 
 
 def model_of(kind: type[Any], special: Mapping[str, Any] | None = None) -> type[BaseModel]:
-    """The model of dataclass *kind*; *special* are fields that the document has in another form, None of those it has not."""
+    """
+    The model of dataclass *kind*; *special* are fields that the document has in another form, None of those
+    it has not.
+    """
     hints = get_type_hints(kind, include_extras=True)
     declared: dict[str, Any] = {}
     for field in fields(kind):
@@ -46,7 +49,10 @@ def model_of(kind: type[Any], special: Mapping[str, Any] | None = None) -> type[
 
 
 def card_model() -> type[BaseModel]:
-    """The model of a document; its weights have a field for each component, None where the document does not name it."""
+    """
+    The model of a document; its weights have a field for each component, None where the document does not
+    name it.
+    """
     weight = Annotated[
         float, BeforeValidator(_number_check(float, _WEIGHT, "give it a number from 0 to 100"))
     ]

@@ -1,11 +1,12 @@
 """
 Reads scorecards from TOML text and checks them; the only way to a ``ScorecardSet``.
 
-Documents of every age are read: what is missing takes the default that the core's dataclasses declare, and a component or sign that
-is not named is off. What is unknown is refused, for it may be a typing error, or the scorecard of a newer release.
+Documents of every age are read: what is missing takes the default that the core's dataclasses declare, and a
+component or sign that is not named is off. What is unknown is refused, for it may be a typing error, or the
+scorecard of a newer release.
 
     TelltaleError
-    └── InvalidScorecards    something in the documents is unknown, of another type, out of range, or missing without a default
+    └── InvalidScorecards    something in a document is unknown, wrong, or missing without a default
 """
 
 import json
@@ -68,7 +69,10 @@ def read_scorecards(documents: Iterable[Document]) -> ScorecardSet:
 
 @lru_cache(8)  # a replay folds each account by itself, and reading takes some 20 ms
 def read_documents(texts: tuple[str, ...]) -> ScorecardSet:
-    """The scorecards of a log entry, as ``health.scorecard.ReadScorecards`` wants it. Raises ``InvalidScorecards``."""
+    """
+    The scorecards of a log entry, as ``health.scorecard.ReadScorecards`` wants it. Raises
+    ``InvalidScorecards``.
+    """
     return read_scorecards(Document(f"document {number}", text) for number, text in enumerate(texts, 1))
 
 

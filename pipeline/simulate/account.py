@@ -1,4 +1,6 @@
-"""One account day by day: everything its habits, its story and its contract make happen, as delivered lines."""
+"""
+One account day by day: everything its habits, its story and its contract make happen, as delivered lines.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,7 +21,8 @@ class AccountDays:
     """
     The days of one *life*, to be asked for in order.
 
-    It holds what passes from day to day: the dice, the account's record as the CRM has it, and who its people are.
+    It holds what passes from day to day: the dice, the account's record as the CRM has it, and who its people
+    are.
     """
 
     def __init__(self, life: Life, seed: int) -> None:
@@ -39,7 +42,10 @@ class AccountDays:
         return next(deliver(self._crm_fact(at, delay=0), self.life.profile, self._rng))[1]
 
     def day(self, day: int, *, since: int) -> Iterator[tuple[int, Line]]:
-        """What local *day* sets going and is not before *since* (ms UTC): lines and the times they are observed at."""
+        """
+        What local *day* sets going and is not before *since* (ms UTC): lines and the times they are observed
+        at.
+        """
         for fact in self._happening(day):
             if fact.occurred_at >= since:
                 yield from deliver(fact, self.life.profile, self._rng)

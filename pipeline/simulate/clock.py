@@ -1,4 +1,6 @@
-"""Times of the simulator: ms UTC and days since 1970-01-01 as integers, and how they are written in a line."""
+"""
+Times of the simulator: ms UTC and days since 1970-01-01 as integers, and how they are written in a line.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache

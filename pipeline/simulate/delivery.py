@@ -1,4 +1,6 @@
-"""How systems of record tell of facts: which id they know the customer by, how late they are, when they repeat."""
+"""
+How systems of record tell of facts: which id they know the customer by, how late they are, when they repeat.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,10 +20,11 @@ class Source:
     """
     A system of record.
 
-    Of its events *by_external_id* and *by_address* are the shares that name the customer only by the source's own id
-    or only by a person's address; the others name the account. One that *tells_address* always does, or else a
-    person would be two: the intake tells people apart by it. *lag* is the usual time to tell of a fact, in ms,
-    fewest and most; *late* is the share told an hour to two days after; *twice* the share told again.
+    Of its events *by_external_id* and *by_address* are the shares that name the customer only by the source's
+    own id or only by a person's address; the others name the account. One that *tells_address* always does,
+    or else a person would be two: the intake tells people apart by it. *lag* is the usual time to tell of a
+    fact, in ms, fewest and most; *late* is the share told an hour to two days after; *twice* the share told
+    again.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """
 The demo's plan: months of history that end now, and what happens in the minutes after, by the real clock.
 
-The accounts of an ordinary portfolio, and beside them one for each of ``LIVE_STORIES``. Sending the lines at their
-time is the caller's business.
+The accounts of an ordinary portfolio, and beside them one for each of ``LIVE_STORIES``. Sending the lines at
+their time is the caller's business.
 """
 
 from collections.abc import Iterator
@@ -46,8 +46,9 @@ class DemoPlan:
     """
     What the demo loads, what it sends, and what must come of it.
 
-    *stories* are those of the live minutes: one of the signs must open between *begins*, its cause or due moment, and
-    *ends*. No other account may alert in that time, except those of *past_stories*, whose trouble goes on.
+    *stories* are those of the live minutes: one of the signs must open between *begins*, its cause or due
+    moment, and *ends*. No other account may alert in that time, except those of *past_stories*, whose trouble
+    goes on.
     """
 
     now: datetime
@@ -67,11 +68,12 @@ class DemoPlan:
 
 def demo_portfolio(now: datetime, *, seed: int, accounts: int = ACCOUNTS) -> DemoPlan:
     """
-    So many *accounts* and those of the live stories: sixteen weeks up to *now* (aware), and the two minutes after it.
+    So many *accounts* and those of the live stories: sixteen weeks up to *now* (aware), and the two minutes
+    after it.
 
     Let *now* be the moment at which the live part begins: what must be due some seconds later is laid by it.
-    Of fewer than 20 *accounts* all may have a story of trouble. Same arguments, same plan. Raises ValueError if no account is
-    found to live a story.
+    Of fewer than 20 *accounts* all may have a story of trouble. Same arguments, same plan. Raises ValueError
+    if no account is found to live a story.
     """
     start, end = now - timedelta(days=HISTORY_DAYS), now + timedelta(seconds=LIVE_SECONDS)
     ordinary = portfolio(seed=seed, accounts=accounts, start=start, end=end, sizes=SIZES)
@@ -92,9 +94,11 @@ def demo_portfolio(now: datetime, *, seed: int, accounts: int = ACCOUNTS) -> Dem
 
 def _cast(story: LiveStory, rehearsal: Rehearsal, index: int) -> tuple[Life, ToldStory]:
     """
-    The first account from *index* on, every so many, that lives *story* as it is meant: nothing open before, the sign then.
+    The first account from *index* on, every so many, that lives *story* as it is meant: nothing open before,
+    the sign then.
 
-    By chance one in some dozens has a bad week of its own just when the demo is shown, and is at risk already.
+    By chance one in some dozens has a bad week of its own just when the demo is shown, and is at risk
+    already.
     """
     for attempt in range(_MOST_CASTS):
         life, told = _lay(story, rehearsal, index + attempt * len(LIVE_STORIES))
@@ -114,8 +118,8 @@ def _lay(story: LiveStory, rehearsal: Rehearsal, index: int) -> tuple[Life, Told
     sizes = Sizes(small=seats, mid=seats, enterprise=seats)
     first_day = to_ms(rehearsal.start) // DAY
     profile = draw_profile(seed=seed, index=index, first_day=first_day, sizes=sizes, rng=rng)
-    # Drawn is all but what the stories need: a size, roles that are told, and a rhythm of workdays without exception, so
-    # that the silence it allows does not depend on the date of the demo.
+    # Drawn is all but what the stories need: a size, roles that are told, and a rhythm of workdays without
+    # exception, so that the silence it allows does not depend on the date of the demo.
     place = replace(profile.place, holidays=frozenset())
     profile = replace(profile, segment=story.segment, place=place, says_roles=True, weekend_visits=0.0)
     begins = now + timedelta(seconds=story.seconds)
@@ -132,7 +136,10 @@ def _lay(story: LiveStory, rehearsal: Rehearsal, index: int) -> tuple[Life, Told
 
 
 def _content(life: Life, today: int) -> Life:
-    """An account with nothing to tell before its story: calm tickets, none of late, paid in time, glad to say so."""
+    """
+    An account with nothing to tell before its story: calm tickets, none of late, paid in time, glad to say
+    so.
+    """
     calm = life.turning(0, tickets=0.25, urgency=(0.0, 0.0, 0.6, 0.4), trouble=0.0, card_fails=0.0)
     glad = calm.turning(0, mood=9.6, decider_mood=9.8, answer_rate=0.9)
     return glad.turning(today - _QUIET_DAYS, tickets=0.0)

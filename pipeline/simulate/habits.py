@@ -1,4 +1,7 @@
-"""How an account lives, as numbers that a story may change from a day on; how the numbers become events is elsewhere."""
+"""
+How an account lives, as numbers that a story may change from a day on; how the numbers become events is
+elsewhere.
+"""
 
 from dataclasses import dataclass, replace
 from random import Random

@@ -1,8 +1,8 @@
 """
 The stories of the demo's live minutes.
 
-Each is laid so that its cause, or the moment at which something is due, comes at one time soon after the demo goes
-live. No time is bent: what must have happened four hours before has happened four hours before.
+Each is laid so that its cause, or the moment at which something is due, comes at one time soon after the demo
+goes live. No time is bent: what must have happened four hours before has happened four hours before.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,8 +32,8 @@ class LiveStory:
     """
     A story whose moment comes *seconds* after the demo goes live.
 
-    One of *signs* must open then; none: nothing may. *segment* and *seats* are those of the account that lives it.
-    *lay* turns its usual life into the story with the moment at a time in ms UTC.
+    One of *signs* must open then; none: nothing may. *segment* and *seats* are those of the account that
+    lives it. *lay* turns its usual life into the story with the moment at a time in ms UTC.
     """
 
     name: str
@@ -51,9 +51,11 @@ def gives_notice(life: Life, at: int, _when_dark: AsksWhenDark) -> Life:
 
 def goes_dark(life: Life, at: int, when_dark: AsksWhenDark) -> Life:
     """
-    The last login lies back so far that the account's own rhythm allows the silence until *at*; soon after, they return.
+    The last login lies back so far that the account's own rhythm allows the silence until *at*; soon after,
+    they return.
 
-    How long that is depends on the days before the last login, hence on when that was: it is tried until it fits.
+    How long that is depends on the days before the last login, hence on when that was: it is tried until it
+    fits.
     """
     allowed = 7 * DAY
     for _ in range(10):
@@ -79,12 +81,17 @@ def _return(life: Life, at: int) -> Iterator[Fact]:
 
 
 def waits_too_long(life: Life, at: int, _when_dark: AsksWhenDark) -> Life:
-    """A P1 ticket, answered in time and not solved, reaches the end of the four hours it was promised within."""
+    """
+    A P1 ticket, answered in time and not solved, reaches the end of the four hours it was promised within.
+    """
     return life.also(facts=tuple(_unsolved(life.profile, "P1", at - 4 * HOUR)))
 
 
 def speaks_out(life: Life, at: int, _when_dark: AsksWhenDark) -> Life:
-    """After a bad week all decision-makers answer yesterday's survey, and none of them would recommend the product."""
+    """
+    After a bad week all decision-makers answer yesterday's survey, and none of them would recommend the
+    product.
+    """
     profile = life.profile
     facts = list(_bad_week(profile, at))
     for number, person in enumerate(people_with(profile, "EXECUTIVE") + people_with(profile, "CHAMPION")):
@@ -119,7 +126,9 @@ def one_is_angry(life: Life, at: int, _when_dark: AsksWhenDark) -> Life:
 
 
 def _bad_week(profile: Profile, at: int) -> Iterator[Fact]:
-    """A P2 ticket of four days ago, solved, reopened two days ago, escalated a day later, and not solved again."""
+    """
+    A P2 ticket of four days ago, solved, reopened two days ago, escalated a day later, and not solved again.
+    """
     opened = at - 4 * DAY
     yield from _unsolved(profile, "P2", opened)
     later_steps: tuple[tuple[TicketStep, int], ...] = (

@@ -1,4 +1,7 @@
-"""Words from which accounts and people get their names; every name and address is invented, domains end in ``.example``."""
+"""
+Words from which accounts and people get their names; every name and address is invented, domains end in
+``.example``.
+"""
 
 
 def _words(text: str) -> tuple[str, ...]:

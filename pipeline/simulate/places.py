@@ -1,8 +1,8 @@
 """
 Where accounts sit: region, currency, office days.
 
-Summer time is left out: an account's day starts an hour off for half the year, and in return no result depends on
-the time-zone data of the machine.
+Summer time is left out: an account's day starts an hour off for half the year, and in return no result
+depends on the time-zone data of the machine.
 """
 
 from dataclasses import dataclass

@@ -25,7 +25,8 @@ class ToldStory:
     """
     A story that an account of the portfolio lives.
 
-    Between *begins* and *ends* *component* must lose points and one of *signs* must open, where the story has them.
+    Between *begins* and *ends* *component* must lose points and one of *signs* must open, where the story has
+    them.
     """
 
     account_id: str
@@ -46,8 +47,8 @@ class Portfolio:
     """
     Lives of many accounts between *start* and *end*, and the stories among them.
 
-    ``lines`` may be called again and gives the same lines: nothing is used up. At any time only the lines of about
-    three days are held, so that a year of a large portfolio needs no more memory than its accounts do.
+    ``lines`` may be called again and gives the same lines: nothing is used up. At any time only the lines of
+    about three days are held, so that a year of a large portfolio needs no more memory than its accounts do.
     """
 
     seed: int
@@ -58,7 +59,8 @@ class Portfolio:
 
     def lines(self) -> Iterator[Line]:
         """
-        Every event observed in [start, end): first the accounts there are at *start*, then all others in order.
+        Every event observed in [start, end): first the accounts there are at *start*, then all others in
+        order.
 
         Accounts that begin later are told of on their first day.
         """
@@ -98,8 +100,8 @@ def portfolio(
     """
     *accounts* accounts from *start* to *end* (aware datetimes): same arguments, same lines.
 
-    Each story is lived by its share of the accounts, one at least while they last; one that cannot both follow its days
-    of usual life and show itself before *end* is left out. The other accounts live as usual.
+    Each story is lived by its share of the accounts, one at least while they last; one that cannot both
+    follow its days of usual life and show itself before *end* is left out. The other accounts live as usual.
     """
     first_day, last_day = to_ms(start) // DAY, to_ms(end) // DAY
     cast = _cast(accounts, dice_for(seed, "cast"))

@@ -15,7 +15,9 @@ _FEATURES = ("reports", "search", "export", "dashboards", "planning", None)
 
 
 def visit_chances(profile: Profile, people: int) -> list[float]:
-    """Chance that a person signs in on an office day, by person number; users come every fourth to twelfth day."""
+    """
+    Chance that a person signs in on an office day, by person number; users come every fourth to twelfth day.
+    """
     return [
         _CHANCES.get(profile.role(person)) or 0.08 + 0.17 * (person * 37 % 100) / 100
         for person in range(people)

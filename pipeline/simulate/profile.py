@@ -13,7 +13,9 @@ from pipeline.simulate.places import PLACES, Place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Fewest and most seats of an account, by segment; between them sizes are spread evenly on a log scale."""
+    """
+    Fewest and most seats of an account, by segment; between them sizes are spread evenly on a log scale.
+    """
 
     small: tuple[int, int] = (5, 20)
     mid: tuple[int, int] = (20, 200)
@@ -25,10 +27,10 @@ class Profile:
     """
     The lasting side of one account.
 
-    *prefix* opens every event id of the account, so that portfolios of two seeds never share one. Days are days
-    since 1970-01-01; *weekend_visits* is the share of a weekday's visits that a weekend or holiday has.
-    Invoices are issued on *billing_day* of the month, quarterly ones in *billing_month* and every third after it.
-    Where users *sign in by address*, the product knows nothing else of its customer.
+    *prefix* opens every event id of the account, so that portfolios of two seeds never share one. Days are
+    days since 1970-01-01; *weekend_visits* is the share of a weekday's visits that a weekend or holiday has.
+    Invoices are issued on *billing_day* of the month, quarterly ones in *billing_month* and every third after
+    it. Where users *sign in by address*, the product knows nothing else of its customer.
     """
 
     index: int
@@ -109,7 +111,10 @@ def people_with(profile: Profile, role: Role) -> list[int]:
 
 
 def draw_profile(*, seed: int, index: int, first_day: int, sizes: Sizes, rng: Random) -> Profile:
-    """Account number *index*: six in ten are small, three mid, one enterprise; all were customers before *first_day*."""
+    """
+    Account number *index*: six in ten are small, three mid, one enterprise; all were customers before
+    *first_day*.
+    """
     lot = rng.random()
     segment: Segment = "SMALL" if lot < 0.6 else "MID" if lot < 0.9 else "ENTERPRISE"
     fewest, most = {"SMALL": sizes.small, "MID": sizes.mid, "ENTERPRISE": sizes.enterprise}[segment]

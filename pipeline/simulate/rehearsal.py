@@ -1,4 +1,7 @@
-"""One account's history through the intake and the core, so that a story can be laid by what the core will make of it."""
+"""
+One account's history through the intake and the core, so that a story can be laid by what the core will make
+of it.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,7 +29,10 @@ _KEY = b"telltale rehearsal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """Histories from *start* to *now* of a portfolio with this *seed*, scored by *scorecards*, documents as the log holds them."""
+    """
+    Histories from *start* to *now* of a portfolio with this *seed*, scored by *scorecards*, documents as the
+    log holds them.
+    """
 
     seed: int
     start: datetime
@@ -35,7 +41,9 @@ class Rehearsal:
     scorecards: tuple[str, ...] = field(default_factory=lambda: load_scorecards().documents)
 
     def when_dark(self, life: Life) -> int:
-        """When the account counts as dark if nobody signs in from now on, ms UTC; 0 if it has no rhythm yet."""
+        """
+        When the account counts as dark if nobody signs in from now on, ms UTC; 0 if it has no rhythm yet.
+        """
         return self._state_of(life).dark_at
 
     def alerts(self, life: Life, until: datetime) -> list[AlertEvent]:

@@ -55,7 +55,8 @@ def survey_step(
 
 def pulse(profile: Profile, habits: Habits, day: int, rng: Random) -> Iterator[Fact]:
     """
-    Once in 30 days: one decision-maker and one in forty of the others are asked, and answer within three days or never.
+    Once in 30 days: one decision-maker and one in forty of the others are asked, and answer within three days
+    or never.
 
     The mood is a mean: single answers scatter by about a point around it. CSAT and CES follow the same mood.
     """

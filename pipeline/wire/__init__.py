@@ -1,1 +1,3 @@
-"""Bytes ⇄ values: topics and schemas, the registry, inputs, the account log, outputs, state, history files."""
+"""
+Bytes ⇄ values: topics and schemas, the registry, inputs, the account log, outputs, state, history files.
+"""

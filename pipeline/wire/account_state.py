@@ -1,8 +1,8 @@
 """
 An account's state as a list of plain values and back, for ``pipeline.wire.state``.
 
-Everything the fold's future depends on, in a fixed order; so what is encoded, decoded and encoded again is the same bytes.
-Columns are copied as memory, which is little-endian on every machine this runs on.
+Everything the fold's future depends on, in a fixed order; so what is encoded, decoded and encoded again is
+the same bytes. Columns are copied as memory, which is little-endian on every machine this runs on.
 """
 
 import sys

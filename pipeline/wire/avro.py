@@ -1,13 +1,14 @@
 """
 Values of one topic ⇄ Avro in Confluent framing: a zero byte, the schema's id in four bytes, the value.
 
-The one user of fastavro. Times and dates stay integers and money is converted here, since fastavro's logical types
-cost 1.5 to 3 µs a field; the bytes are the same. What the values mean is known to ``inputs.py``, ``log.py`` and
-``outputs.py``::
+The one user of fastavro. Times and dates stay integers and money is converted here, since fastavro's logical
+types cost 1.5 to 3 µs a field; the bytes are the same. What the values mean is known to ``inputs.py``,
+``log.py`` and ``outputs.py``::
 
     encoder = Encoder(contract.input("login"), contract, registry)      # asks the registry for the id, once
     encoder.encode({"event_id": …})                                     # bytes; Unencodable
-    Decoder(contract.input("login"), contract, registry).decode(value)  # dict; Undecodable, RegistryUnavailable
+    # dict; Undecodable, RegistryUnavailable
+    Decoder(contract.input("login"), contract, registry).decode(value)
 
     ValueError
     ├── Unencodable     our own value does not fit the schema: a bug
@@ -120,9 +121,9 @@ class Decoder:
     """
     Reads values of one topic, whatever version they were written with, as the newest.
 
-    The first value with an id asks the registry. An id that cannot be read is remembered for half a minute, so
-    that a flood of them does not become a flood of requests. With *name_unions* a union of records reads as
-    (name of the record, its fields).
+    The first value with an id asks the registry. An id that cannot be read is remembered for half a minute,
+    so that a flood of them does not become a flood of requests. With *name_unions* a union of records reads
+    as (name of the record, its fields).
     """
 
     __slots__ = ("_bad", "_money", "_name_unions", "_newest", "_readings", "_registry")
@@ -138,7 +139,9 @@ class Decoder:
         self._bad: dict[bytes, tuple[float, Undecodable]] = {}
 
     def decode(self, payload: bytes) -> dict[str, Any]:
-        """The value in *payload*; ``Undecodable`` for what is none, ``RegistryUnavailable`` to try again later."""
+        """
+        The value in *payload*; ``Undecodable`` for what is none, ``RegistryUnavailable`` to try again later.
+        """
         if len(payload) > MOST_BYTES:
             raise Undecodable("too_large", f"the value has {len(payload)} bytes, more than {MOST_BYTES}")
         reading = self._readings.get(payload[:FRAME_BYTES]) or self._meet(payload[:FRAME_BYTES])
@@ -161,7 +164,10 @@ class Decoder:
         return value
 
     def lacking(self, payload: bytes) -> frozenset[str]:
-        """Names of fields, at any depth, that the newest schema has and the one *payload* was written with has not."""
+        """
+        Names of fields, at any depth, that the newest schema has and the one *payload* was written with has
+        not.
+        """
         reading = self._readings.get(payload[:FRAME_BYTES]) or self._meet(payload[:FRAME_BYTES])
         return field_names(self._newest) - field_names(reading.written)
 

@@ -72,9 +72,11 @@ def _logical_type(kind: Any) -> tuple[Any, Any]:
 
 def _is_bottomless(kind: Any, empty: set[str], inside: frozenset[str] = frozenset()) -> bool:
     """
-    Whether *kind*, parsed, has a type within itself, or one without bytes (*empty*) in an array or used again.
+    Whether *kind*, parsed, has a type within itself, or one without bytes (*empty*) in an array or used
+    again.
 
-    *inside* are the types around it. Of 40 records, each with two of the one before, the last has the first 2⁴⁰ times.
+    *inside* are the types around it. Of 40 records, each with two of the one before, the last has the first
+    2⁴⁰ times.
     """
     if isinstance(kind, str):
         return kind in inside or kind in empty

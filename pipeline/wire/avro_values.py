@@ -4,9 +4,9 @@ Our own values as Avro, read by attribute, by functions that are put together on
     encoder = ValueEncoder(contract.current, contract, registry)
     encoder.encode(snapshot)                 # bytes in Confluent framing; Unencodable
 
-For what is written most: a snapshot takes 16 µs instead of the 50 of a dict for fastavro, a change 13 instead of 32.
-A test holds the bytes of every schema against fastavro's. What the schemas do not use is not here: maps, fixed, float,
-and unions other than of null and one type or of records.
+For what is written most: a snapshot takes 16 µs instead of the 50 of a dict for fastavro, a change 13 instead
+of 32. A test holds the bytes of every schema against fastavro's. What the schemas do not use is not here:
+maps, fixed, float, and unions other than of null and one type or of records.
 """
 
 import struct
@@ -36,8 +36,8 @@ class ValueEncoder:
     """
     Writes values of one topic with its newest schema; *frame* is the five bytes that open every value.
 
-    A field is the attribute of its name, but for *getters*. A union of records takes the one that *records* names for
-    the value's class.
+    A field is the attribute of its name, but for *getters*. A union of records takes the one that *records*
+    names for the value's class.
     """
 
     __slots__ = ("_topic", "_write", "frame")
@@ -130,7 +130,10 @@ def _short_integer(number: int) -> bytes:
 
 
 def integer(number: int) -> bytes:
-    """*number* as Avro's int or long: zigzag, seven bits a byte, the lowest first. ``OverflowError`` beyond 64 bits."""
+    """
+    *number* as Avro's int or long: zigzag, seven bits a byte, the lowest first. ``OverflowError`` beyond 64
+    bits.
+    """
     n = number << 1 ^ number >> 63
     if n < 0x80:
         return _ONE_BYTE[n]

@@ -1,8 +1,9 @@
 """
-May a schema change that way? Every stored version against every other, offline, before anything is registered.
+May a schema change that way? Every stored version against every other, offline, before anything is
+registered.
 
-``topics.yaml`` says which promise a topic makes: inputs and the log are read by us, so newer readers must understand older
-values (backward); outputs are read by others, so it must hold both ways (full).
+``topics.yaml`` says which promise a topic makes: inputs and the log are read by us, so newer readers must
+understand older values (backward); outputs are read by others, so it must hold both ways (full).
 """
 
 import json

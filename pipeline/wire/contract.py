@@ -1,8 +1,8 @@
 """
 The contract as data: every topic and every schema version, read from ``schemas/``.
 
-Everything that names a topic, a subject or a schema file asks here; nothing here talks to a broker or a registry
-(``registry.py``) or turns values into bytes (``avro.py``)::
+Everything that names a topic, a subject or a schema file asks here; nothing here talks to a broker or a
+registry (``registry.py``) or turns values into bytes (``avro.py``)::
 
     contract = Contract.load()                    # or Contract.load(prefix="bench-7.") for names of one's own
     contract.input("support-ticket").name         # customer.support-ticket.v1
@@ -34,7 +34,10 @@ _PACKAGED: Final = Path(__file__).parents[1] / "_schemas"
 _CHECKOUT: Final = Path(__file__).parents[2] / "schemas"
 
 TOPIC_ID_SEPARATOR: Final = "@"
-"""Stands in a log entry's source between the input's short name and the topic's topic id, where a broker tells one."""
+"""
+Stands in a log entry's source between the input's short name and the topic's topic id, where a broker tells
+one.
+"""
 
 _LOG: Final = "health.account-log.v1"
 _CHANGE: Final = "health.change.v1"
@@ -51,10 +54,10 @@ class Topic:
     """
     One topic as ``topics.yaml`` declares it.
 
-    *name* carries the prefix. *schema* is the folder of the value's schema, ``None`` where values are bytes as
-    received (dead letters). *retention_days* ``None`` keeps records for good. *partitions* says whose count it
-    has: the operator's choice (``input``) or the one count of log, outputs and changelog (``log``). *source* is
-    the short name of an input in log entries and metrics, ``None`` elsewhere.
+    *name* carries the prefix. *schema* is the folder of the value's schema, ``None`` where values are bytes
+    as received (dead letters). *retention_days* ``None`` keeps records for good. *partitions* says whose
+    count it has: the operator's choice (``input``) or the one count of log, outputs and changelog (``log``).
+    *source* is the short name of an input in log entries and metrics, ``None`` elsewhere.
     """
 
     name: str
@@ -87,10 +90,11 @@ class RegisteredSchema:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """
-    Topics by name (dead letters included), registered schemas by id, and schema versions by folder, oldest first.
+    Topics by name (dead letters included), registered schemas by id, and schema versions by folder, oldest
+    first.
 
-    The topic of an input's dead letters is named like it, with *dead_letter_suffix* behind. With a *prefix* every topic
-    and subject name opens with it, so that several pipelines share a broker.
+    The topic of an input's dead letters is named like it, with *dead_letter_suffix* behind. With a *prefix*
+    every topic and subject name opens with it, so that several pipelines share a broker.
     """
 
     prefix: str
@@ -181,7 +185,9 @@ class Contract:
         return self.current, self.change, self.alert
 
     def newest(self, topic: Topic) -> Schema:
-        """The newest version of the schema of *topic*'s values: what we write, and what we read everything as."""
+        """
+        The newest version of the schema of *topic*'s values: what we write, and what we read everything as.
+        """
         if topic.schema is None:
             raise UnknownTopic(f'"{topic.name}" has no schema: its values are bytes as received.')
         return self.versions[topic.schema][-1]

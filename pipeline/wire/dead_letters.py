@@ -1,10 +1,11 @@
 """
 What a record of a dead-letter topic says: a dead letter, or a mark that a dead letter is done with.
 
-A dead letter is an input record as received, with where it came from and why it is here in its headers. A mark follows it
-in the same partition and says that it was sent to its input again, or dropped. Nothing is ever taken out of the
-topic but by its retention, so a dead letter waits as long as no mark names its offset. Who writes dead letters is ``agents``,
-who writes marks is ``agents`` and ``telltale dlq``; both write a mark only when what it says has been acknowledged.
+A dead letter is an input record as received, with where it came from and why it is here in its headers. A
+mark follows it in the same partition and says that it was sent to its input again, or dropped. Nothing is
+ever taken out of the topic but by its retention, so a dead letter waits as long as no mark names its offset.
+Who writes dead letters is ``agents``, who writes marks is ``agents`` and ``telltale dlq``; both write a mark
+only when what it says has been acknowledged.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,10 @@ MOST_REPLAYS: Final = 3
 """How often a record is sent to its input again; what comes back once more stays for somebody to look at."""
 
 MOST_UNMARKED: Final = 100
-"""Dead letters sent again before their marks are written: a crash in between repeats them, and an account knows its last ids."""
+"""
+Dead letters sent again before their marks are written: a crash in between repeats them, and an account knows
+its last ids.
+"""
 assert MOST_UNMARKED < SEEN_IDS
 
 _ORIGIN: Final = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
@@ -39,8 +43,8 @@ class DeadLetterHeaders:
     """
     What a dead letter's headers say.
 
-    *code* is one of ``CODES``, *detail* a sentence without text of the record, *origin* where the record was read
-    (``topic[partition]@offset``), *replays* how often it had been sent again before it came here.
+    *code* is one of ``CODES``, *detail* a sentence without text of the record, *origin* where the record was
+    read (``topic[partition]@offset``), *replays* how often it had been sent again before it came here.
     """
 
     code: str
@@ -66,11 +70,13 @@ class ReplayMarker:
 
 def read(headers: Headers) -> DeadLetterHeaders | ReplayMarker:
     """
-    What a record with these *headers* is; one without any of ours, which a stranger wrote, is a dead letter without a code.
+    What a record with these *headers* is; one without any of ours, which a stranger wrote, is a dead letter
+    without a code.
 
-    A sender can put what it likes into the headers of its record. Ours stand behind them and are the ones that count,
-    and what bears a code is a dead letter: no input record can pass for a mark. The replays alone are counted by the record,
-    which carries them from its last dead letter: a sender that makes a number up keeps its own record from being sent again.
+    A sender can put what it likes into the headers of its record. Ours stand behind them and are the ones
+    that count, and what bears a code is a dead letter: no input record can pass for a mark. The replays alone
+    are counted by the record, which carries them from its last dead letter: a sender that makes a number up
+    keeps its own record from being sent again.
     """
     ours = {name: (value or b"").decode(errors="replace") for name, value in headers}
     if _DONE in ours and _CODE not in ours:
@@ -98,7 +104,10 @@ def dead_letter_headers(
 
 
 def headers_again(headers: Headers) -> list[tuple[str, bytes | None]]:
-    """The headers with which a dead letter is sent to its input again: its sender's, and how often it has been sent so."""
+    """
+    The headers with which a dead letter is sent to its input again: its sender's, and how often it has been
+    sent so.
+    """
     dead_letter = read(headers)
     assert isinstance(dead_letter, DeadLetterHeaders), "marks are not sent anywhere"
     senders = [header for header in headers if not header[0].startswith(_NOT_THE_SENDERS)]

@@ -1,19 +1,21 @@
 """
 History files: past events in the order in which they became known, with the passing of time between them.
 
-    history = open_history([path], contract=contract, pseudonyms=pseudonyms)   # BadHistory names what is wrong
+    # BadHistory names what is wrong
+    history = open_history([path], contract=contract, pseudonyms=pseudonyms)
     for account_id, entry in history.entries(): ...                # log entries; account_id is "" for a tick
 
-The intake decides about every line as it does about a live record. Accounts are known from the start: the files'
-account lines fill the directory before the first event is placed. Files are read several times (accounts, order,
-faults, entries) and never held, so their size does not matter. Who can take back what came of the entries needs no
-look for faults before: unchecked, a history is read once less, and ends at the first fault with ``FaultyLine``;
-``history.check()`` then names them all.
+The intake decides about every line as it does about a live record. Accounts are known from the start: the
+files' account lines fill the directory before the first event is placed. Files are read several times
+(accounts, order, faults, entries) and never held, so their size does not matter. Who can take back what came
+of the entries needs no look for faults before: unchecked, a history is read once less, and ends at the first
+fault with ``FaultyLine``; ``history.check()`` then names them all.
 
-A file is one source partition: ``file:`` and the first 16 digits of its SHA-256, partition 0. The offset is the
-event's number in the order of ``observed_at`` (at one time: in the order of the file), from 1, because offsets of
-a source must rise in the log; in a file that is in order and has no blank line it is the line. Lines that are left
-out keep their number, so that loading a file again gives the same offsets whatever the directory knows by then.
+A file is one source partition: ``file:`` and the first 16 digits of its SHA-256, partition 0. The offset is
+the event's number in the order of ``observed_at`` (at one time: in the order of the file), from 1, because
+offsets of a source must rise in the log; in a file that is in order and has no blank line it is the line.
+Lines that are left out keep their number, so that loading a file again gives the same offsets whatever the
+directory knows by then.
 
     TelltaleError
     └── BadHistory      no event, or lines that cannot be used
@@ -152,7 +154,8 @@ class History:
         """
         Fill the directory with the facts of every account in the files that it does not know already.
 
-        Closings are passed over: who has left by the end of a history was a customer in it, and is what it is for.
+        Closings are passed over: who has left by the end of a history was a customer in it, and is what it is
+        for.
         """
         learned: set[str] = set()
         for file in self._files:

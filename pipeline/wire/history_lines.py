@@ -1,5 +1,6 @@
 """
-The lines of history files: where they are, when each was observed, and their order; what they say is not looked at.
+The lines of history files: where they are, when each was observed, and their order; what they say is not
+looked at.
 
 Of a line some numbers are held, 42 bytes at most, so the size of the files does not matter.
 """
@@ -61,7 +62,8 @@ class HistoryFile:
 
 class OrderedLines:
     """
-    Lines by the time when they were observed: in which file and where they are, their numbers there, and a bucket each.
+    Lines by the time when they were observed: in which file and where they are, their numbers there, and a
+    bucket each.
 
     All lines of an account are in one bucket.
     """

@@ -1,8 +1,8 @@
 """
 A share of a history: the lines of some of its accounts, or of all, and the log entries they become.
 
-What the lines of a share are is decided by ``history.py``. A share can be sent to another process and be read there,
-by itself: its ticks are those of the whole history.
+What the lines of a share are is decided by ``history.py``. A share can be sent to another process and be read
+there, by itself: its ticks are those of the whole history.
 """
 
 from collections import Counter
@@ -32,7 +32,9 @@ with it; a history without it is still a history.
 
 
 class FaultyLine(Exception):  # noqa: N818 - reads as what happened
-    """A line that cannot be used, in a history that was not checked; ``History.check`` tells which, and why."""
+    """
+    A line that cannot be used, in a history that was not checked; ``History.check`` tells which, and why.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +72,13 @@ class ShareReader:
 
     def entries(self, until: int | None = None) -> Iterator[tuple[str, LogEntry]]:
         """
-        Account id and log entry of every event observed up to *until* (ms UTC; of all, unless given), with ticks.
+        Account id and log entry of every event observed up to *until* (ms UTC; of all, unless given), with
+        ticks.
 
-        What was observed is followed by a tick at the last full hour before the next; one at the end, *until* or the last
-        event's time, is the last entry. A tick fires all that was due up to it, each as of its own time, so one for many
-        hours is as good as one at each. A tick's account id is empty. Raises ``FaultyLine``, for later lines too.
+        What was observed is followed by a tick at the last full hour before the next; one at the end, *until*
+        or the last event's time, is the last entry. A tick fires all that was due up to it, each as of its
+        own time, so one for many hours is as good as one at each. A tick's account id is empty. Raises
+        ``FaultyLine``, for later lines too.
         """
         share = self._share
         end = share.last if until is None else until

@@ -63,9 +63,11 @@ class InputDecoder:
 
     def tell_apart(self, topic_ids: Mapping[str, str]) -> None:
         """
-        Give each topic in *topic_ids*, by full name, a source of its own: ``login@Xk3dQ2``, by the broker's id.
+        Give each topic in *topic_ids*, by full name, a source of its own: ``login@Xk3dQ2``, by the broker's
+        id.
 
-        Recreated, a topic begins at offset 0 again; under another source its records are none that were seen before.
+        Recreated, a topic begins at offset 0 again; under another source its records are none that were seen
+        before.
         """
         for name, topic_id in topic_ids.items():
             event_type, _, decoder = self._by_topic[name]
@@ -76,8 +78,8 @@ class InputDecoder:
         """
         One record of an input topic; bytes of any kind give a value or a ``Rejected``.
 
-        ``RegistryUnavailable`` says nothing about the record: wait, and decode it again. The first record with a
-        schema id may block for a request to the registry.
+        ``RegistryUnavailable`` says nothing about the record: wait, and decode it again. The first record
+        with a schema id may block for a request to the registry.
         """
         event_type, source, decoder = self._by_topic[record.topic]
         decoded = None
@@ -118,6 +120,7 @@ class InputEncoder:
         """
         Value of an *event* (``login``, ``support_ticket``, …) as bytes; fields with a default may be missing.
 
-        Times are ms UTC, dates days since 1970-01-01, money is ``Decimal``. ``Unencodable`` if it does not fit.
+        Times are ms UTC, dates days since 1970-01-01, money is ``Decimal``. ``Unencodable`` if it does not
+        fit.
         """
         return self._by_name[event].encode(value)

@@ -1,5 +1,6 @@
 """
-Fields of an event as JSON has them ⇄ values: each Avro type's way in, its hint, and what can be wrong with it.
+Fields of an event as JSON has them ⇄ values: each Avro type's way in, its hint, and what can be wrong with
+it.
 
 Lines and event types are ``ndjson.py``'s; ranges and meaning are checked by ``pipeline/intake`` afterwards.
 """
@@ -49,7 +50,9 @@ class Shape:
         )
 
     def value(self, given: dict[str, Any]) -> dict[str, Any] | None:
-        """What *given* fields and the defaults make; ``None`` if anything is wrong, which ``faults`` tells."""
+        """
+        What *given* fields and the defaults make; ``None`` if anything is wrong, which ``faults`` tells.
+        """
         value = self._defaults | given
         if len(value) != len(self._defaults) or not given.keys() >= self._required:
             return None
@@ -194,4 +197,6 @@ _BY_TYPE: Final[dict[str, tuple[_Convert, _Convert]]] = {
     "date": (_day, _iso_day),
     "decimal": (_money, str),
 }
-"""How to read and write what the inputs' schemas are made of; a type they have not used yet needs a line here."""
+"""
+How to read and write what the inputs' schemas are made of; a type they have not used yet needs a line here.
+"""

@@ -1,9 +1,9 @@
 """
 When a line of events was observed and whose it is, at less cost than reading and judging the line.
 
-That is enough to put the lines of a history in order and to share them out. Whether a line is right is decided by
-``ndjson.py`` and the intake, who read it later: of a line that is wrong nothing said here counts. What does not have the
-usual form gets no answer and has to be read to know.
+That is enough to put the lines of a history in order and to share them out. Whether a line is right is
+decided by ``ndjson.py`` and the intake, who read it later: of a line that is wrong nothing said here counts.
+What does not have the usual form gets no answer and has to be read to know.
 """
 
 from functools import lru_cache
@@ -19,11 +19,16 @@ Glance: TypeAlias = tuple[int, bytes]
 """``observed_at`` in ms UTC, and the account's id in UTF-8, empty where no account is found."""
 
 _PEOPLE: Final = 50_000
-"""How many people the scan remembers the account of: most events without one come from the same again and again."""
+"""
+How many people the scan remembers the account of: most events without one come from the same again and again.
+"""
 
 
 class _Line(msgspec.Struct, gc=False):
-    """What a line has to have to be placed at a glance; the parser skips the rest, in half the time of a whole line."""
+    """
+    What a line has to have to be placed at a glance; the parser skips the rest, in half the time of a whole
+    line.
+    """
 
     observed_at: str | int | None = None
     occurred_at: str | int | None = None
@@ -34,7 +39,9 @@ class _Line(msgspec.Struct, gc=False):
 
 
 class LineScan:
-    """Looks at lines; an event that does not name its account is placed by *directory*, which is not to change."""
+    """
+    Looks at lines; an event that does not name its account is placed by *directory*, which is not to change.
+    """
 
     __slots__ = ("_parse", "_resolve")
 

@@ -4,10 +4,11 @@ Entries of the account log ⇄ bytes.
     log = LogCodec(contract, registry)
     value = log.encode(entry)          # bytes for contract.log.name, under the account's id as key
     log.is_tick(value)                 # without decoding
-    log.decode(value)                  # LogEntry; Undecodable if it is none: then something else wrote to the log
+    # LogEntry; Undecodable if it is none: then something else wrote to the log
+    log.decode(value)
 
-The body is a union of records; the table below says which record holds which event, field by field of the same
-name. Money is text here. Events are read by ``log_reading.py``, the rest by fastavro.
+The body is a union of records; the table below says which record holds which event, field by field of the
+same name. Money is text here. Events are read by ``log_reading.py``, the rest by fastavro.
 """
 
 from collections.abc import Callable
@@ -70,7 +71,9 @@ _LONGEST_TICK: Final = (
 
 
 class LogCodec:
-    """Writes entries with the newest schema of the log, reads them whatever version they were written with."""
+    """
+    Writes entries with the newest schema of the log, reads them whatever version they were written with.
+    """
 
     __slots__ = ("_decoder", "_encoder", "_frame", "_read")
 

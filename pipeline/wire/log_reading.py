@@ -4,9 +4,9 @@ Entries of the account log, read by hand: fastavro takes twice as long.
     read = EntryReader(contract.newest(contract.log), RECORDS, money).read
     read(value)          # LogEntry; one of NOT_READ if fastavro has to look at it
 
-Measured: a login, which most entries are, takes 3.5 µs instead of 7.1, any other event 5 to 9 instead of 13 to 20. The
-bytes are Avro's, as a test proves; ``log.py`` reads with fastavro whatever does not have the usual form. Places are
-offsets into the value.
+Measured: a login, which most entries are, takes 3.5 µs instead of 7.1, any other event 5 to 9 instead of 13
+to 20. The bytes are Avro's, as a test proves; ``log.py`` reads with fastavro whatever does not have the usual
+form. Places are offsets into the value.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ from pipeline.wire.contract import Schema
 ReadField: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
 """The field at a place, and where the next one begins."""
 
-# Avro writes 2³⁴ to 2⁴¹ ms, July 1970 to September 2039, as six bytes: seven bits each, the lowest first, the top
-# bit of all but the last one set. The lowest bit of the number is its sign.
+# Avro writes 2³⁴ to 2⁴¹ ms, July 1970 to September 2039, as six bytes: seven bits each, the lowest first, the
+# top bit of all but the last one set. The lowest bit of the number is its sign.
 _MARKS: Final = 0x80_80_80_80_80_81
 _MARKS_OF_SIX_BYTES: Final = 0x00_80_80_80_80_80
 
@@ -39,8 +39,8 @@ class EntryReader:
     """
     Reads entries written with *schema*, that of the log; *records* names the record of each body.
 
-    *money* are the fields of a body that are texts in the log and amounts in an event. A body with a field of a type that
-    is not read here is left to fastavro.
+    *money* are the fields of a body that are texts in the log and amounts in an event. A body with a field of
+    a type that is not read here is left to fastavro.
     """
 
     __slots__ = ("_bodies", "_login_index")

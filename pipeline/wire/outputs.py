@@ -21,7 +21,10 @@ from pipeline.wire.contract import TOPIC_ID_SEPARATOR, Contract
 from pipeline.wire.registry import Registry
 
 SCORED_AT: Final = "telltale-scored-at"
-"""Header of every output: wall clock when a worker made the record, ms UTC in ASCII digits. The last that is not null counts."""
+"""
+Header of every output: wall clock when a worker made the record, ms UTC in ASCII digits. The last that is not
+null counts.
+"""
 
 
 class OutputEncoder:
@@ -49,7 +52,10 @@ class OutputEncoder:
         }
 
     def encode(self, output: Output) -> tuple[str, bytes]:
-        """The topic *output* belongs to, and its value there. Of a cause the source becomes the name of its topic."""
+        """
+        The topic *output* belongs to, and its value there. Of a cause the source becomes the name of its
+        topic.
+        """
         topic, write = self._writers[type(output)]
         return topic, write(output)
 
@@ -63,7 +69,9 @@ class OutputDecoder:
         self._decoders = {topic.name: Decoder(topic, contract, registry) for topic in contract.outputs}
 
     def decode(self, topic: str, value: bytes) -> dict[str, Any]:
-        """The record in a *value* of *topic*; ``Undecodable`` if there is none, ``RegistryUnavailable`` to wait."""
+        """
+        The record in a *value* of *topic*; ``Undecodable`` if there is none, ``RegistryUnavailable`` to wait.
+        """
         return self._decoders[topic].decode(value)
 
     def lacking(self, topic: str, value: bytes) -> frozenset[str]:

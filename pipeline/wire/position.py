@@ -1,8 +1,8 @@
 """
 Where a value of the state table stands: every value opens with its position, so positions compare as bytes.
 
-A position says which prefix of the log the value is the fold of. What stands behind it is ``state``'s; who only compares
-values, as the lane does, needs no more than this.
+A position says which prefix of the log the value is the fold of. What stands behind it is ``state``'s; who
+only compares values, as the lane does, needs no more than this.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,9 @@ SCORECARDS_RECORD = b"\0scorecards"
 """Key of the active scorecards, as last read from the log."""
 
 EPOCH_MARK = b"\0epoch"
-"""Key of the value that begins an epoch, before any of its outputs is written; nothing but its position counts."""
+"""
+Key of the value that begins an epoch, before any of its outputs is written; nothing but its position counts.
+"""
 
 _POSITION = Struct(">IQI")
 POSITION_SIZE = _POSITION.size
@@ -29,7 +31,9 @@ class EpochUnfinished(TelltaleError):  # noqa: N818 - reads as what happened
 
 
 class Position(NamedTuple):
-    """Where a fold stands: epoch, the next offset of the log, and timers fired inside the entry at that offset."""
+    """
+    Where a fold stands: epoch, the next offset of the log, and timers fired inside the entry at that offset.
+    """
 
     epoch: int
     next_offset: int
@@ -55,8 +59,9 @@ def take_epoch(partition: int, values: Mapping[bytes, bytes]) -> dict[bytes, byt
     """
     Those of a partition's *values* that belong to its newest epoch, without the mark that began it.
 
-    A rebuild writes every account anew, so what has an older epoch is of no account any more, or of a log that is
-    gone. Raises ``EpochUnfinished`` if the newest epoch has no record: it was begun, and what is there of it is a part.
+    A rebuild writes every account anew, so what has an older epoch is of no account any more, or of a log
+    that is gone. Raises ``EpochUnfinished`` if the newest epoch has no record: it was begun, and what is
+    there of it is a part.
     """
     epochs = {key: unpack_position(value).epoch for key, value in values.items()}
     newest = max(epochs.values(), default=0)

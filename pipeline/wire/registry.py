@@ -1,7 +1,9 @@
 """
-Which id stands for which schema: the embedded registry (``schemas/registry.yaml``) or a Confluent-API one by URL.
+Which id stands for which schema: the embedded registry (``schemas/registry.yaml``) or a Confluent-API one by
+URL.
 
-Codecs ask once per schema and keep the answer; bytes are ``avro.py``'s, rules of change ``compatibility.py``'s.
+Codecs ask once per schema and keep the answer; bytes are ``avro.py``'s, rules of change
+``compatibility.py``'s.
 
     TelltaleError
     ├── SchemaNotRegistered     the registry does not have our schema yet: register it, then start again
@@ -59,11 +61,15 @@ class Registry(Protocol):
         """Schema with this id; ``UnknownSchemaId`` or ``RegistryUnavailable``."""
 
     def register(self, topic: Topic) -> int:
-        """Make sure that the newest schema of *topic* is registered, and give its id; may be ``SchemaRefused``."""
+        """
+        Make sure that the newest schema of *topic* is registered, and give its id; may be ``SchemaRefused``.
+        """
 
 
 def open_registry(contract: Contract, url: str = "", credentials: str = "") -> Registry:
-    """The registry at *url* (user and password there or as ``user:password``), the embedded one without a URL."""
+    """
+    The registry at *url* (user and password there or as ``user:password``), the embedded one without a URL.
+    """
     return ConfluentRegistry(contract, url, credentials) if url else EmbeddedRegistry(contract)
 
 

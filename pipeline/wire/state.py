@@ -1,8 +1,9 @@
 """
 Bytes of the state table: a position (``position``), and behind it msgpack.
 
-That is of an account (``account_state``), of the partition's record, or of the active scorecards. It opens with a version: what an older
-program wrote is brought up to date when it is read, what a newer one wrote is refused.
+That is of an account (``account_state``), of the partition's record, or of the active scorecards. It opens
+with a version: what an older program wrote is brought up to date when it is read, what a newer one wrote is
+refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +36,8 @@ UPCASTERS: Final[dict[int, dict[Kind, Callable[[Fields], Fields]]]] = {
 """
 For every version before ``STATE_VERSION``, what made the next one of it: fields in, fields out.
 
-A kind that is not named has not changed in that step. Bytes of every version are kept in ``tests/golden/states``.
+A kind that is not named has not changed in that step. Bytes of every version are kept in
+``tests/golden/states``.
 """
 
 _REBUILD = "make it anew from the log with `telltale rebuild`"
@@ -126,7 +128,8 @@ def decode_fold(
     """
     The fold of a partition from its values; *states* are those of its accounts, by their keys.
 
-    Raises ``StatesDiffer`` where they are not those the record closed, ``NewerState``, and what *read_scorecards* raises.
+    Raises ``StatesDiffer`` where they are not those the record closed, ``NewerState``, and what
+    *read_scorecards* raises.
     """
     known = decode_record(record)
     if len(states) != known.accounts:

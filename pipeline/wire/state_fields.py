@@ -1,12 +1,14 @@
 """
-The fields of a core class as states hold them: declared once, for writing, for reading, and for what an older program left out.
+The fields of a core class as states hold them: declared once, for writing, for reading, and for what an older
+program left out.
 
     ALERT = FieldList(Field("alert_id"), Field("opened_at"), Field("score_before", default=None))
     ALERT.plain(alert)                    # ["al_1", 1767225600000, None]
     Alert(*ALERT.values(plain))           # or ALERT.fill(alert, plain), where the object is there already
 
-On the wire a list has no names, they would double a state. So a field is appended, with a default, and never moved: a list that an
-older program wrote is shorter. Anything else takes a new state version and an upcaster in ``state.py``.
+On the wire a list has no names, they would double a state. So a field is appended, with a default, and never
+moved: a list that an older program wrote is shorter. Anything else takes a new state version and an upcaster
+in ``state.py``.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,8 +26,9 @@ class Field:
     """
     One attribute, *name*, perhaps of an attribute (``lifecycle.open``).
 
-    *write* makes a plain value of it and *read* the attribute of a plain value; without them it is plain already. *fill* changes
-    the attribute that is there instead of making another one. *default* is the plain value for states of before the field.
+    *write* makes a plain value of it and *read* the attribute of a plain value; without them it is plain
+    already. *fill* changes the attribute that is there instead of making another one. *default* is the plain
+    value for states of before the field.
     """
 
     name: str

@@ -1,10 +1,10 @@
 """
 Hands a target what has arrived in the topics, and decides what to do when it cannot be handed over.
 
-The group only says who reads which partition. Where to read on says the target: after each assignment it is asked to
-claim the partitions, and reading begins at the positions it gives. Whatever goes wrong between two batches, the way
-back is that same one, so there is no second kind of start to get wrong. While the target is away nothing is fetched,
-but the group is kept.
+The group only says who reads which partition. Where to read on says the target: after each assignment it is
+asked to claim the partitions, and reading begins at the positions it gives. Whatever goes wrong between two
+batches, the way back is that same one, so there is no second kind of start to get wrong. While the target is
+away nothing is fetched, but the group is kept.
 """
 
 import random
@@ -20,7 +20,9 @@ from sinks.consumer.topic_reader import StartUnknown, TopicReader
 from sinks.target import Partition, Record, Target, TargetAway, TargetRestored
 
 CHECK_SECONDS: Final = 5.0
-"""How often a sink sees whether all partitions, also those without new records, still stand where it left them."""
+"""
+How often a sink sees whether all partitions, also those without new records, still stand where it left them.
+"""
 
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -33,8 +35,8 @@ class SinkConsumer:
     """
     One member of *group* that reads *topics* and writes to *target*; constructing connects to nothing.
 
-    *security* are librdkafka's own settings of that kind. A member that is silent for *session_seconds* counts as
-    dead and its partitions go to others.
+    *security* are librdkafka's own settings of that kind. A member that is silent for *session_seconds*
+    counts as dead and its partitions go to others.
     """
 
     def __init__(
@@ -71,7 +73,9 @@ class SinkConsumer:
         self._lag_due = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Read and write until *stop* is set; raises ``SinkStopped`` or ``KafkaFailed`` for what it cannot mend."""
+        """
+        Read and write until *stop* is set; raises ``SinkStopped`` or ``KafkaFailed`` for what it cannot mend.
+        """
         self._reader.open()
         _log.info("sink.started", group=self._group)
         try:

@@ -35,7 +35,9 @@ MOST_RECORDS: Final = 2_000
 """Records of one batch; so many come only when the sink is behind, and then large batches are fast ones."""
 
 LINGER_SECONDS: Final = 0.02
-"""How long a batch waits after its first record: one event's change, snapshot and alert become one transaction."""
+"""
+How long a batch waits after its first record: one event's change, snapshot and alert become one transaction.
+"""
 
 _IDLE_SECONDS: Final = 0.2
 _ADMIN_SECONDS: Final = 5.0
@@ -50,21 +52,25 @@ _log = structlog.get_logger(__name__)
 
 
 class StartUnknown(TelltaleError):  # noqa: N818 - reads as what happened
-    """The broker did not say at which offset a partition starts, and the client reads nothing of it any more."""
+    """
+    The broker did not say at which offset a partition starts, and the client reads nothing of it any more.
+    """
 
 
 class PositionLost(SinkStopped):
-    """Records between what is stored and what the topic still has are gone, or the topic is shorter than that."""
+    """
+    Records between what is stored and what the topic still has are gone, or the topic is shorter than that.
+    """
 
 
 class TopicReader:
     """
     Reads *topics* as a member of *group*; constructing connects to nothing.
 
-    *security* are librdkafka's own settings of that kind. A member that is silent for *session_seconds* counts as
-    dead and its partitions go to others. *on_assigned* gets the partitions that are ours from now on, *on_revoked*
-    hears that none is any more; both are called in ``batch``, and nothing is fetched until ``read_from``. *way_back*
-    is the target's, for ``PositionLost``.
+    *security* are librdkafka's own settings of that kind. A member that is silent for *session_seconds*
+    counts as dead and its partitions go to others. *on_assigned* gets the partitions that are ours from now
+    on, *on_revoked* hears that none is any more; both are called in ``batch``, and nothing is fetched until
+    ``read_from``. *way_back* is the target's, for ``PositionLost``.
     """
 
     def __init__(
@@ -96,14 +102,17 @@ class TopicReader:
                 "group.id": group,
                 "session.timeout.ms": round(session_seconds * 1000),
                 "heartbeat.interval.ms": round(session_seconds * 1000 / 6),
-                "partition.assignment.strategy": "range",  # One account's partitions of all topics to one member.
-                # A position the topic does not have is a loss. Any other word here would step over it in silence.
+                # One account's partitions of all topics to one member.
+                "partition.assignment.strategy": "range",
+                # A position the topic does not have is a loss. Any other word here would step over it in
+                # silence.
                 "auto.offset.reset": "error",
                 "enable.auto.offset.store": False,
                 "auto.commit.interval.ms": 1000,  # Who waits for the lag to be 0 waits no longer than that.
                 "topic.metadata.refresh.interval.ms": 10_000,
-                # The embedded broker answers an empty fetch when this ends, not when a record comes: 0.29 s against
-                # 0.07 s (median) from a record to its row. A real broker answers at once and does not mind.
+                # The embedded broker answers an empty fetch when this ends, not when a record comes: 0.29 s
+                # against 0.07 s (median) from a record to its row. A real broker answers at once and does not
+                # mind.
                 "fetch.wait.max.ms": 50,
                 "error_cb": self._on_client_error,
             }

@@ -17,7 +17,9 @@ Json: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioLine:
-    """Customers of today in one group and one currency; *cmrr* is per month, and 0 where no account tells it."""
+    """
+    Customers of today in one group and one currency; *cmrr* is per month, and 0 where no account tells it.
+    """
 
     group: str | None
     currency: str | None
@@ -136,8 +138,8 @@ class Freshness:
     """
     How new the newest rows are; None where there is none yet.
 
-    *row_seconds_p50* and *_p99* are from the moment a worker scored a change until its row was written, over the
-    changes written in the last hour and not more than a day old then.
+    *row_seconds_p50* and *_p99* are from the moment a worker scored a change until its row was written, over
+    the changes written in the last hour and not more than a day old then.
     """
 
     accounts: int

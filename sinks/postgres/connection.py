@@ -37,10 +37,11 @@ T = TypeVar("T")
 
 class LimitedConnection(psycopg.Connection[Any]):
     """
-    A connection that waits for no answer beyond ``deadline``: it closes itself and raises ``OperationalError``.
+    A connection that waits for no answer beyond ``deadline``: it closes itself and raises
+    ``OperationalError``.
 
-    The server's own timeouts do not help where the server is what is frozen: its kernel goes on acknowledging what we
-    send, and we would wait for the answer until our group gave us up.
+    The server's own timeouts do not help where the server is what is frozen: its kernel goes on acknowledging
+    what we send, and we would wait for the answer until our group gave us up.
     """
 
     deadline = math.inf
@@ -68,12 +69,13 @@ def make_engine(dsn: str, *, application: str, transaction_seconds: int | None =
     """
     One connection to *dsn*, opened when first used and again after it was lost.
 
-    JSON is bound as the text it already is: ``rows`` makes it, so that a value that has no JSON is found together
-    with its record. *application* is the name Postgres shows for the connection. After *transaction_seconds* the
-    server ends a transaction of ours (from PostgreSQL 17 on).
+    JSON is bound as the text it already is: ``rows`` makes it, so that a value that has no JSON is found
+    together with its record. *application* is the name Postgres shows for the connection. After
+    *transaction_seconds* the server ends a transaction of ours (from PostgreSQL 17 on).
     """
     engine = create_engine(
-        # The driver is named, because the default for a bare postgresql:// differs between SQLAlchemy 2.0 and 2.1.
+        # The driver is named, because the default for a bare postgresql:// differs between SQLAlchemy 2.0 and
+        # 2.1.
         make_url(dsn).set(drivername="postgresql+psycopg"),
         pool_size=1,
         max_overflow=0,

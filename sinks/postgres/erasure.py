@@ -1,10 +1,10 @@
 """
 Erased accounts: all their rows go in one transaction, and no record brings any back.
 
-A null in the compacted topic erases its account. The log, the state and the other topics still have what they had
-(docs/decisions/0008-erase.md), so records of an erased account go on arriving: a late alert event of another
-partition, all of its history after a rewind or a rebuild, the next version that a worker writes. They are not
-stored until an operator readmits the account.
+A null in the compacted topic erases its account. The log, the state and the other topics still have what they
+had (docs/decisions/0008-erase.md), so records of an erased account go on arriving: a late alert event of
+another partition, all of its history after a rewind or a rebuild, the next version that a worker writes. They
+are not stored until an operator readmits the account.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,9 @@ from sinks.postgres.rows import Batch
 from sinks.postgres.tables import erased_account, metadata, sink_rejected
 
 _LOCK: Final = 0x7E117A1E_0003
-"""Advisory lock: shared by those who store rows, alone for who erases; any number that is not used otherwise."""
+"""
+Advisory lock: shared by those who store rows, alone for who erases; any number that is not used otherwise.
+"""
 
 TABLES_OF_ACCOUNTS: Final[tuple[Table, ...]] = tuple(
     table
@@ -35,14 +37,16 @@ def hold_erasures(connection: Connection) -> None:
     """
     Let no account be erased before this transaction ends.
 
-    Without it a row stored beside an erasure would outlive it: neither transaction sees the other. Take it before
-    locks on rows that an erasure deletes.
+    Without it a row stored beside an erasure would outlive it: neither transaction sees the other. Take it
+    before locks on rows that an erasure deletes.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": _LOCK})
 
 
 def apply_erasures(connection: Connection, batch: Batch) -> Batch:
-    """Erase the accounts that *batch* erases, and return what of it may be stored: nothing of an erased account."""
+    """
+    Erase the accounts that *batch* erases, and return what of it may be stored: nothing of an erased account.
+    """
     if batch.erased:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         _erase(connection, sorted(batch.erased))

@@ -1,4 +1,6 @@
-"""What an error of Postgres is about: the server, another transaction, a row of ours, or the tables as a whole."""
+"""
+What an error of Postgres is about: the server, another transaction, a row of ours, or the tables as a whole.
+"""
 
 from typing import Final, TypeAlias
 
@@ -7,13 +9,13 @@ from sqlalchemy.exc import DBAPIError
 
 # Worth another transaction on the same connection: serialization failure, deadlock.
 _CONFLICTS: Final = frozenset({"40001", "40P01"})
-# Worth waiting for: connection lost or refused (08), out of resources (53), shut down or cancelled (57), I/O error (58),
-# lock not to be had in time (55P03), a server that has become a replica (25006), a transaction that took too long
-# (25P03, 25P04).
+# Worth waiting for: connection lost or refused (08), out of resources (53), shut down or cancelled (57), I/O
+# error (58), lock not to be had in time (55P03), a server that has become a replica (25006), a transaction
+# that took too long (25P03, 25P04).
 _AWAY_CLASSES: Final = ("08", "53", "57", "58")
 _AWAY_STATES: Final = frozenset({"55P03", "25006", "25P03", "25P04"})
-# No attempt helps: bad data (22), a constraint (23), more than a page or an index can hold (54), and what a trigger of
-# the database's owner raises.
+# No attempt helps: bad data (22), a constraint (23), more than a page or an index can hold (54), and what a
+# trigger of the database's owner raises.
 _ROW_CLASSES: Final = ("22", "23", "54")
 _ROW_STATES: Final = frozenset({"P0001"})
 

@@ -1,11 +1,12 @@
 """
 Months of ``health_change``: a partition is made when the first change of its month (UTC) arrives.
 
-Made beside the table and then attached: that takes a lock which readers and writers of the other months do not feel,
-where ``CREATE TABLE … PARTITION OF`` would wait for the longest query and make everybody wait behind it.
+Made beside the table and then attached: that takes a lock which readers and writers of the other months do
+not feel, where ``CREATE TABLE … PARTITION OF`` would wait for the longest query and make everybody wait
+behind it.
 
-A month that somebody detached, to archive it, is attached again: its name is taken, and a change that is read again has
-to meet the row it became.
+A month that somebody detached, to archive it, is attached again: its name is taken, and a change that is read
+again has to meet the row it became.
 """
 
 import re

@@ -1,12 +1,13 @@
 """
 Who may write which partition, and how far it is stored: the rows of ``sink_offset`` as one sink sees them.
 
-A claim raises the partition's epoch and writes the new owner into its row. Every later transaction locks the row
-first and looks whether that still stands, so of two sinks that both believe they own a partition only the one that
-claimed it last can write, whatever the group told the other, and however late that one wakes up.
+A claim raises the partition's epoch and writes the new owner into its row. Every later transaction locks the
+row first and looks whether that still stands, so of two sinks that both believe they own a partition only the
+one that claimed it last can write, whatever the group told the other, and however late that one wakes up.
 
-A row that is gone, or stands at an earlier epoch or offset than we left it at, has no other owner: the database was
-restored to an earlier state, or an operator set it back. Its other rows went back too, or are to be read again.
+A row that is gone, or stands at an earlier epoch or offset than we left it at, has no other owner: the
+database was restored to an earlier state, or an operator set it back. Its other rows went back too, or are to
+be read again.
 """
 
 import os
@@ -27,7 +28,9 @@ _RESTART: Final = "Start this sink again: it claims what its group gives it and 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One partition of ours: the *epoch* we claimed it with, and the offset up to which we know it to be stored."""
+    """
+    One partition of ours: the *epoch* we claimed it with, and the offset up to which we know it to be stored.
+    """
 
     epoch: int
     next_offset: int
@@ -87,8 +90,8 @@ class Positions:
         """
         Lock the rows of *claims* and say where they stand now.
 
-        That is further on than we know where a commit happened of which we did not hear. ``Fenced`` if one has
-        another owner, ``TargetRestored`` if one has gone back.
+        That is further on than we know where a commit happened of which we did not hear. ``Fenced`` if one
+        has another owner, ``TargetRestored`` if one has gone back.
         """
         rows = self._locked(connection, claims)
         for partition, claim in claims.items():
@@ -104,7 +107,8 @@ class Positions:
 
     def advance(self, connection: Connection, claims: Claims, batch: Iterable[Record]) -> Claims:
         """
-        Move the partitions of *batch* behind its last records, and say where they will stand after the commit.
+        Move the partitions of *batch* behind its last records, and say where they will stand after the
+        commit.
 
         Raises what ``held`` does, and ``Fenced`` for a partition that is further on than the batch begins.
         """
@@ -141,7 +145,8 @@ class Positions:
 
     def rewind(self, connection: Connection, topic: str) -> int:
         """
-        Have *topic* read again from its start, whichever topic id it is of; how many partitions that concerns.
+        Have *topic* read again from its start, whichever topic id it is of; how many partitions that
+        concerns.
 
         The owner's claim stands: it notices that the positions have gone back, and begins there.
         """

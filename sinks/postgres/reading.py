@@ -1,5 +1,6 @@
 """
-Questions people ask about what the sink stored, for the command line: the portfolio, an account, alerts, freshness.
+Questions people ask about what the sink stored, for the command line: the portfolio, an account, alerts,
+freshness.
 
 Only views and rows are read; nothing is computed that dashboards would compute otherwise.
 """
@@ -146,7 +147,10 @@ class HealthReader:
         }
 
     def last_heard(self, application: str) -> int:
-        """When a connection named *application* to this database last began or ended a request, ms UTC; 0 for never."""
+        """
+        When a connection named *application* to this database last began or ended a request, ms UTC; 0 for
+        never.
+        """
         [row] = self._rows(
             "SELECT max(state_change) AS heard FROM pg_stat_activity "
             "WHERE datname = current_database() AND application_name = :application",

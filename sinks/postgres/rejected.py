@@ -1,8 +1,9 @@
 """
-Records that could not be stored: quarantined as received, in the transaction that moves the position over them.
+Records that could not be stored: quarantined as received, in the transaction that moves the position over
+them.
 
-So none is lost and none is there twice, whatever dies. Many at once are no longer single records' fault: a worker
-writes rubbish, or the tables were changed, and then the sink stops where it stands.
+So none is lost and none is there twice, whatever dies. Many at once are no longer single records' fault: a
+worker writes rubbish, or the tables were changed, and then the sink stops where it stands.
 """
 
 import json
@@ -33,7 +34,8 @@ class RejectedRecords:
     ) -> None:
         """Keep *rejections*, those of a partition in order of offset; raises ``RejectedFlood``."""
         connection.execute(
-            # A topic that is read again brings them again: what is there stays, with the time it was seen first.
+            # A topic that is read again brings them again: what is there stays, with the time it was seen
+            # first.
             insert(sink_rejected).on_conflict_do_nothing(),
             [
                 {
@@ -62,7 +64,8 @@ class RejectedRecords:
                 self._refuse_flood(connection, last)
 
     def _refuse_flood(self, connection: Connection, newest: Rejection) -> None:
-        # Counted in the table, so that a sink which is started again and again does not begin at none each time.
+        # Counted in the table, so that a sink which is started again and again does not begin at none each
+        # time.
         partition, offset = newest.record.partition, newest.record.offset
         among = select(func.count()).where(
             sink_rejected.c.consumer_group == self._group,

@@ -1,5 +1,6 @@
 """
-What an operator does about the sink past its process: has a topic read again, sees what was quarantined, tries it again.
+What an operator does about the sink past its process: has a topic read again, sees what was quarantined,
+tries it again.
 
 All of it may be done while sinks run.
 """
@@ -54,7 +55,10 @@ class Retried(NamedTuple):
 
 @contextmanager
 def sink_repair(dsn: str, *, group: str) -> Iterator["SinkRepair"]:
-    """What can be done at *dsn* for the sink of consumer group *group*; ``SchemaOutdated`` if its tables are old."""
+    """
+    What can be done at *dsn* for the sink of consumer group *group*; ``SchemaOutdated`` if its tables are
+    old.
+    """
     engine = make_engine(dsn, application="telltale-sink-repair")
     try:
         run_in_transaction(engine, require_schema)
@@ -64,7 +68,9 @@ def sink_repair(dsn: str, *, group: str) -> Iterator["SinkRepair"]:
 
 
 class SinkRepair:
-    """The positions and rejected records of consumer group *group*; every method may raise ``DatabaseAway``."""
+    """
+    The positions and rejected records of consumer group *group*; every method may raise ``DatabaseAway``.
+    """
 
     def __init__(self, engine: Engine, *, group: str) -> None:
         self._engine = engine
@@ -102,9 +108,11 @@ class SinkRepair:
 
     def retry(self, rows: RowMaker) -> Retried:
         """
-        Store the rejected records that can be stored by now, each in a transaction that takes it off the list.
+        Store the rejected records that can be stored by now, each in a transaction that takes it off the
+        list.
 
-        In the order of their topics, though it does not matter: rows never go back. ``TargetAway`` if the registry is.
+        In the order of their topics, though it does not matter: rows never go back. ``TargetAway`` if the
+        registry is.
         """
         order = select(*_KEY).where(self._ours()).order_by(*_KEY)
         places = run_in_transaction(

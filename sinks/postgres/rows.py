@@ -1,9 +1,10 @@
 """
 Records of the three topics → rows of the tables. Pure: no database here, and no order between batches.
 
-Postgres cannot hold the character NUL, neither in text nor in JSON. The right place to refuse it is where text comes
-in; what is in the topics all the same must not lose its record. So a NUL is stored as U+FFFD, Unicode's sign for what
-could not be shown. What gives no row at all is a rejection among the rows, not an error.
+Postgres cannot hold the character NUL, neither in text nor in JSON. The right place to refuse it is where
+text comes in; what is in the topics all the same must not lose its record. So a NUL is stored as U+FFFD,
+Unicode's sign for what could not be shown. What gives no row at all is a rejection among the rows, not an
+error.
 """
 
 import json
@@ -27,7 +28,9 @@ Row: TypeAlias = dict[str, Any]
 """Column → value, as the driver takes it; JSON is text."""
 
 Code: TypeAlias = DecodeCode | Literal["sink_value", "sink_constraint"]
-"""Why a record is not stored: as for a dead letter, or a value no column can hold, or Postgres refuses its row."""
+"""
+Why a record is not stored: as for a dead letter, or a value no column can hold, or Postgres refuses its row.
+"""
 
 CODES: Final[tuple[Code, ...]] = (
     "too_large",
@@ -68,7 +71,8 @@ class Batch:
     """
     Rows of one batch: of accounts, snapshots and alerts the newest per key, of history all.
 
-    *erased* are accounts whose record in the compacted topic was null. *rejected* are records that gave no row.
+    *erased* are accounts whose record in the compacted topic was null. *rejected* are records that gave no
+    row.
     """
 
     erased: set[str] = field(default_factory=set)
@@ -157,7 +161,9 @@ class RowMaker:
 
 
 def _newest(rows: dict[str, Row], key: str, row: Row, rank: tuple[str, str]) -> None:
-    """Keep *row* under *key* unless the one there ranks as high: of equal rows the first stays, as in the table."""
+    """
+    Keep *row* under *key* unless the one there ranks as high: of equal rows the first stays, as in the table.
+    """
     held = rows.get(key)
     if held is None or (held[rank[0]], held[rank[1]]) < (row[rank[0]], row[rank[1]]):
         rows[key] = row

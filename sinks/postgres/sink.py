@@ -16,12 +16,15 @@ from sinks.postgres.statements import STORING
 from sinks.postgres.writer import PostgresTarget
 
 TRANSACTION_SECONDS: Final = 10
-"""Most the server lets a batch take: so long a sink that is frozen in a transaction keeps its partitions from others."""
+"""
+Most the server lets a batch take: so long a sink that is frozen in a transaction keeps its partitions from
+others.
+"""
 
 ANSWER_SECONDS: Final = 20
 """
-Most we wait for a transaction to end, then the server counts as away: longer than it lets one of ours take, and than a
-statement may wait for the lock of a frozen sink.
+Most we wait for a transaction to end, then the server counts as away: longer than it lets one of ours take,
+and than a statement may wait for the lock of a frozen sink.
 """
 
 
@@ -45,14 +48,14 @@ def run_postgres_sink(
     """
     Store health, changes and alerts in the Postgres at *dsn* until *stop* is set.
 
-    The topics, and the group ``GROUP``, carry the prefix of *contract*. *security* are librdkafka's settings for TLS
-    and SASL. Broker, registry and Postgres may be away, at the start too: the sink says so and waits. It raises
-    ``SinkStopped`` or ``SchemaOutdated`` for what waiting does not mend; a start after that repeats nothing. With
-    *accept_flood* it goes on however many records cannot be stored.
+    The topics, and the group ``GROUP``, carry the prefix of *contract*. *security* are librdkafka's settings
+    for TLS and SASL. Broker, registry and Postgres may be away, at the start too: the sink says so and waits.
+    It raises ``SinkStopped`` or ``SchemaOutdated`` for what waiting does not mend; a start after that repeats
+    nothing. With *accept_flood* it goes on however many records cannot be stored.
     """
     group = contract.prefix + GROUP
-    # The server does not count who is frozen in the middle of a COPY or of many inserts as idle, and whoever takes the
-    # partition over has to wait for the lock.
+    # The server does not count who is frozen in the middle of a COPY or of many inserts as idle, and whoever
+    # takes the partition over has to wait for the lock.
     engine = make_engine(dsn, application=group, transaction_seconds=TRANSACTION_SECONDS)
     metrics.seed(metrics.SINK_ROWS, table=[table.name for table in STORING], result=metrics.SINK_RESULTS)
     topics = [topic.name for topic in stored_topics(contract)]

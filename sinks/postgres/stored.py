@@ -1,8 +1,8 @@
 """
 Rows as they are stored, and as they would be made of a record: for holding the two together.
 
-Columns that tell wall-clock times (scored, produced, committed) are left out, since nothing else says what they
-should be. Nothing is judged here.
+Columns that tell wall-clock times (scored, produced, committed) are left out, since nothing else says what
+they should be. Nothing is judged here.
 """
 
 import json
@@ -51,8 +51,8 @@ class StoredRows:
     """
     Rows by table and key, and offsets by topic and partition up to which all records are stored.
 
-    The offsets are no further on than the rows. *quarantined* are topic, partition and offset of records that no row
-    could be made of. Of the accounts that are *erased* there may be no row.
+    The offsets are no further on than the rows. *quarantined* are topic, partition and offset of records that
+    no row could be made of. Of the accounts that are *erased* there may be no row.
     """
 
     next_offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
@@ -62,7 +62,9 @@ class StoredRows:
 
 
 class RowReader:
-    """Reads what the sink of consumer group *group* stored at *dsn*; every method may raise ``DatabaseAway``."""
+    """
+    Reads what the sink of consumer group *group* stored at *dsn*; every method may raise ``DatabaseAway``.
+    """
 
     def __init__(self, dsn: str, *, group: str) -> None:
         self._engine = make_engine(dsn, application="telltale-verify")

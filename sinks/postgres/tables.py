@@ -1,10 +1,10 @@
 """
 What is stored: accounts, their latest health, every change, alerts and their transitions.
 
-Beside them stand the sink's positions, the records that could not be stored, and the accounts that were erased.
-A column that bears the name of a field of the wire schema holds that field, and means what the schema says; text
-columns hold the symbols of enums, so that a new symbol needs no migration. Migrations say the same in steps, and a
-test holds the two together.
+Beside them stand the sink's positions, the records that could not be stored, and the accounts that were
+erased. A column that bears the name of a field of the wire schema holds that field, and means what the schema
+says; text columns hold the symbols of enums, so that a new symbol needs no migration. Migrations say the same
+in steps, and a test holds the two together.
 """
 
 from typing import Final
@@ -127,7 +127,9 @@ Index("ix_health_change_account_id_as_of", health_change.c.account_id, health_ch
 
 
 def _alert_columns() -> tuple[Column[object], ...]:
-    """What one transition says; the latest of each alert stands in ``alert``, all of them in ``alert_event``."""
+    """
+    What one transition says; the latest of each alert stands in ``alert``, all of them in ``alert_event``.
+    """
     return (
         Column("story_id", Text, nullable=False),
         Column("epoch", Integer, nullable=False),

@@ -54,9 +54,11 @@ def run_in_transaction(engine: Engine, work: Callable[[Connection], T], *, secon
 @contextmanager
 def transaction(engine: Engine, *, seconds: float = math.inf) -> Iterator[Connection]:
     """
-    One transaction; ``DatabaseAway`` if the server cannot be reached, goes away in it, or is not done in *seconds*.
+    One transaction; ``DatabaseAway`` if the server cannot be reached, goes away in it, or is not done in
+    *seconds*.
 
-    After that error nobody knows whether it was committed, unless the block had not ended yet: then it was not.
+    After that error nobody knows whether it was committed, unless the block had not ended yet: then it was
+    not.
     """
     try:
         with engine.connect() as connection, _deadline(connection, seconds), connection.begin():

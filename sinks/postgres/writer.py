@@ -1,9 +1,11 @@
 """
-The target of the Postgres sink: each batch one transaction, rows and positions together, as the owner or not at all.
+The target of the Postgres sink: each batch one transaction, rows and positions together, as the owner or not
+at all.
 
-What the database refuses for a reason of its own (restart, deadlock, disk full) is tried again. If it refuses a row,
-the batch is cut in halves until that row's record stands alone, and is quarantined. After a lost connection nobody knows
-whether the commit happened: the consumer asks ``positions`` and reads on from there, which is right in both cases.
+What the database refuses for a reason of its own (restart, deadlock, disk full) is tried again. If it refuses
+a row, the batch is cut in halves until that row's record stands alone, and is quarantined. After a lost
+connection nobody knows whether the commit happened: the consumer asks ``positions`` and reads on from there,
+which is right in both cases.
 """
 
 import math
@@ -32,7 +34,10 @@ from sinks.target import Partition, Record, TargetUnfit
 T = TypeVar("T")
 
 BACKFILL: Final = timedelta(hours=24)
-"""Stored this long after it happened, a change comes from a loaded history or an outage and says nothing of speed."""
+"""
+Stored this long after it happened, a change comes from a loaded history or an outage and says nothing of
+speed.
+"""
 
 _log = structlog.get_logger(__name__)
 
@@ -45,8 +50,8 @@ class PostgresTarget:
     """
     Stores records through *engine* under the positions of *group*; see ``sinks.target.Target``.
 
-    A transaction may take *transaction_seconds*, then the server counts as away. With *accept_flood* any number of
-    records may be quarantined.
+    A transaction may take *transaction_seconds*, then the server counts as away. With *accept_flood* any
+    number of records may be quarantined.
     """
 
     def __init__(
@@ -115,7 +120,10 @@ class PostgresTarget:
                 self._store_in_parts(batch[middle:])
 
     def _store(self, batch: Sequence[Record], rows: Batch) -> None:
-        """Store *rows*, quarantine what is rejected among them, and move the positions behind *batch*: all or nothing."""
+        """
+        Store *rows*, quarantine what is rejected among them, and move the positions behind *batch*: all or
+        nothing.
+        """
         began = time.perf_counter()
 
         def store(connection: Connection) -> tuple[Claims, Batch, dict[str, int]]:

@@ -1,4 +1,6 @@
-"""The examples in ``schemas/examples``: times and dates as ISO 8601, money as text, bytes as hexadecimal digits."""
+"""
+The examples in ``schemas/examples``: times and dates as ISO 8601, money as text, bytes as hexadecimal digits.
+"""
 
 import json
 from collections.abc import Callable
@@ -45,7 +47,10 @@ def as_native_value(schema: Schema, example: Any) -> Any:
 
 
 def as_example(schema: Schema, value: Any) -> Any:
-    """*value* of our codecs, unions without names, as the examples have it: in the schema's order, leaves as text."""
+    """
+    *value* of our codecs, unions without names, as the examples have it: in the schema's order, leaves as
+    text.
+    """
     return _convert(schema, value, _as_text)
 
 

@@ -1,8 +1,9 @@
 """
 The examples of the outputs: a story around the examples of the inputs, told to the intake and the fold.
 
-Acme Robotics uses the product on weekdays, reports a P1 that stays open beyond its SLA, answers a survey badly, pays late, goes
-dark and comes back. Globex has given notice and leaves. The examples are the first of each kind that the fold hands out.
+Acme Robotics uses the product on weekdays, reports a P1 that stays open beyond its SLA, answers a survey
+badly, pays late, goes dark and comes back. Globex has given notice and leaves. The examples are the first of
+each kind that the fold hands out.
 """
 
 import json
@@ -54,7 +55,9 @@ _SOURCES: dict[type, str] = {
 
 
 def outputs_of_the_story(folder: Path) -> dict[Topic, list[Line]]:
-    """Examples by topic, as their files have them, in the order of the log; *folder* takes the story as a file."""
+    """
+    Examples by topic, as their files have them, in the order of the log; *folder* takes the story as a file.
+    """
     registry = EmbeddedRegistry(CONTRACT)
     encoder, decoder = OutputEncoder(CONTRACT, registry), OutputDecoder(CONTRACT, registry)
     found: dict[Topic, dict[object, Line]] = {topic: {} for topic in CONTRACT.outputs}

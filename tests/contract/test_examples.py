@@ -78,7 +78,10 @@ def test_a_log_example_is_an_entry(example: dict[str, Any]) -> None:
 
 
 def test_the_examples_of_outputs_are_what_the_fold_makes(tmp_path: Path, *, update_golden: bool) -> None:
-    """A reader programs against them. `pytest tests/contract --update-golden` writes them again; the diff is behaviour."""
+    """
+    A reader programs against them. `pytest tests/contract --update-golden` writes them again; the diff is
+    behaviour.
+    """
     for topic, made in outputs_of_the_story(tmp_path).items():
         if update_golden:
             path = SCHEMAS / "examples" / f"{topic.schema}.json"

@@ -1,4 +1,7 @@
-"""Evidence has names from the closed list of ``schemas/facts.yaml``, and every name of the list is told by somebody."""
+"""
+Evidence has names from the closed list of ``schemas/facts.yaml``, and every name of the list is told by
+somebody.
+"""
 
 import re
 from functools import cache

@@ -12,8 +12,8 @@ from pipeline.wire.outputs import SCORED_AT
 
 DECLARED = yaml.safe_load((SCHEMAS / "topics.yaml").read_text())
 
-# What each id of the embedded registry names, as the fingerprint of the schema without its documentation. Records in
-# topics bear these ids: a line here is never changed, a new version of a schema is a new line.
+# What each id of the embedded registry names, as the fingerprint of the schema without its documentation.
+# Records in topics bear these ids: a line here is never changed, a new version of a schema is a new line.
 REGISTERED = {
     1: "729bcf29882754dc",  # login/v1.avsc
     2: "0cb6a3a8c728e657",  # support_ticket/v1.avsc

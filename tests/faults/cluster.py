@@ -1,7 +1,8 @@
 """
 Apache Kafka to be hurt: three brokers that copy each other, or one whose clients come through a proxy.
 
-Both are made of ``LocalKafka``, all on 127.0.0.1, and end with the test run. What is done to them is the tests'.
+Both are made of ``LocalKafka``, all on 127.0.0.1, and end with the test run. What is done to them is the
+tests'.
 """
 
 import signal
@@ -27,7 +28,8 @@ class Cluster:
     """
     Three brokers, each its own controller: three copies of everything, of which two must have an append.
 
-    A broker that is silent for six seconds counts as dead: three of them share two cores with what they serve.
+    A broker that is silent for six seconds counts as dead: three of them share two cores with what they
+    serve.
     """
 
     def __init__(self, directory: Path) -> None:

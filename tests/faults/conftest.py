@@ -39,7 +39,8 @@ class FaultTable:
     """
     Prints the table, of whatever process a test ran in.
 
-    A row comes with the report of the test's end, which pytest-xdist takes from its workers to the process that prints.
+    A row comes with the report of the test's end, which pytest-xdist takes from its workers to the process
+    that prints.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,6 @@
-"""Postgres against the topics, row by row: each change and transition stored once, the latest as the latest."""
+"""
+Postgres against the topics, row by row: each change and transition stored once, the latest as the latest.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime

@@ -1,8 +1,9 @@
 """
-What the pipeline left behind, read at rest: topics by fastavro and the schema files, states by the product's decoder.
+What the pipeline left behind, read at rest: topics by fastavro and the schema files, states by the product's
+decoder.
 
-Reading the product's states with its own codec is fair, for nothing is computed there; what they should hold is
-computed by ``naive``.
+Reading the product's states with its own codec is fair, for nothing is computed there; what they should hold
+is computed by ``naive``.
 """
 
 from collections import defaultdict
@@ -58,8 +59,9 @@ class Evidence:
     """
     Everything that can be read without asking a running worker.
 
-    *present* are the numbers of the ledger's sends that stand in the input topics. *entries* are by log partition.
-    *behind_the_intake* is every byte of values behind the intake, in which nothing personal may stand.
+    *present* are the numbers of the ledger's sends that stand in the input topics. *entries* are by log
+    partition. *behind_the_intake* is every byte of values behind the intake, in which nothing personal may
+    stand.
     """
 
     prefix: str = ""
@@ -72,7 +74,10 @@ class Evidence:
 
 
 def gather(brokers: str, *, prefix: str = "", **client: Any) -> Evidence:
-    """Read every topic under *prefix* to its present end; *client* are more of librdkafka's settings, such as a login."""
+    """
+    Read every topic under *prefix* to its present end; *client* are more of librdkafka's settings, such as a
+    login.
+    """
     settings = {"bootstrap.servers": brokers, "log_level": 0, **client}
     avro = OutsideAvro()
     found = Evidence(prefix=prefix)

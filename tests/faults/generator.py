@@ -1,10 +1,10 @@
 """
 Traffic by a seed, and what sends it: a hostile but honest customer base.
 
-Events repeat (the same event id again), arrive out of order and late; some name their account only by an external id
-or an e-mail's domain. Bounds of the product that would make the order of arrival matter are kept: at most
-``TICKETS`` tickets and ``INVOICES`` invoices an account, nothing older than ``OLDEST_DAYS``, and a repeat comes before
-the account has had another ``REPEAT_WITHIN`` events.
+Events repeat (the same event id again), arrive out of order and late; some name their account only by an
+external id or an e-mail's domain. Bounds of the product that would make the order of arrival matter are kept:
+at most ``TICKETS`` tickets and ``INVOICES`` invoices an account, nothing older than ``OLDEST_DAYS``, and a
+repeat comes before the account has had another ``REPEAT_WITHIN`` events.
 """
 
 import random
@@ -52,9 +52,9 @@ class Traffic:
     """
     Events of *accounts* accounts by *seed*; the same arguments give the same events.
 
-    *hot* is the share that goes to the first account, *duplicates* the share of events that is sent once more, *spread* the
-    share that happened at any time in the last ``OLDEST_DAYS`` days instead of in the hour before *now* (ms UTC). Events
-    come shuffled within blocks of *disorder*.
+    *hot* is the share that goes to the first account, *duplicates* the share of events that is sent once
+    more, *spread* the share that happened at any time in the last ``OLDEST_DAYS`` days instead of in the hour
+    before *now* (ms UTC). Events come shuffled within blocks of *disorder*.
     """
 
     def __init__(
@@ -77,7 +77,10 @@ class Traffic:
         self._numbers: defaultdict[str, int] = defaultdict(int)
 
     def facts(self) -> list[Event]:
-        """What the CRM says of every account; send and flush it before the events, which may need it to find theirs."""
+        """
+        What the CRM says of every account; send and flush it before the events, which may need it to find
+        theirs.
+        """
         return [self._facts(account_id) for account_id in self.account_ids]
 
     def events(self, count: int) -> Iterator[Event]:
@@ -205,8 +208,8 @@ class Feeder:
     """
     Sends records and enters every one into *ground_truth*, with the verdict of its delivery report.
 
-    *brokers* may be a proxy; *settings* are librdkafka's, over those here (``message.timeout.ms`` decides when a send whose
-    answer is lost becomes *unknown*). One thread at a time.
+    *brokers* may be a proxy; *settings* are librdkafka's, over those here (``message.timeout.ms`` decides
+    when a send whose answer is lost becomes *unknown*). One thread at a time.
     """
 
     def __init__(self, brokers: str, ground_truth: GroundTruth, *, prefix: str = "", **settings: Any) -> None:

@@ -1,8 +1,9 @@
 """
 The ledger: every record that was sent, what it said, and what the broker answered.
 
-It is the only truth the oracle has. A send is *ok* when its delivery was acknowledged, *fail* when it certainly never
-left, *unknown* when the answer was lost; ``settle`` decides the unknown by looking whether they are in their topic.
+It is the only truth the oracle has. A send is *ok* when its delivery was acknowledged, *fail* when it
+certainly never left, *unknown* when the answer was lost; ``settle`` decides the unknown by looking whether
+they are in their topic.
 """
 
 from collections import Counter
@@ -22,9 +23,10 @@ class Send:
     """
     One record handed to the producer.
 
-    *kind* is ``login``, ``ticket``, ``invoice``, ``survey``, ``account`` or ``junk``; *topic* has no prefix. *account_id* is
-    where the event belongs, even if the record itself names only a domain. *value* is the record as sent, None for junk.
-    *code* is the dead letter's code that is expected, None where the event is to be applied. Times are ms UTC.
+    *kind* is ``login``, ``ticket``, ``invoice``, ``survey``, ``account`` or ``junk``; *topic* has no prefix.
+    *account_id* is where the event belongs, even if the record itself names only a domain. *value* is the
+    record as sent, None for junk. *code* is the dead letter's code that is expected, None where the event is
+    to be applied. Times are ms UTC.
     """
 
     number: int
@@ -72,7 +74,8 @@ class GroundTruth:
         """
         Decide the unknown sends by the numbers that are *present* in the input topics.
 
-        Returns a line for each acknowledged send that is not there: the broker has lost it, and nothing can be proved.
+        Returns a line for each acknowledged send that is not there: the broker has lost it, and nothing can
+        be proved.
         """
         lost = []
         for send in self.sends:
@@ -83,7 +86,9 @@ class GroundTruth:
         return lost
 
     def accepted(self) -> Iterator[Send]:
-        """The first send of each event that must be applied, by kind, account and event id, in order of sending."""
+        """
+        The first send of each event that must be applied, by kind, account and event id, in order of sending.
+        """
         seen = set()
         for send in self.sends:
             identity = (send.kind, send.account_id, send.event_id)

@@ -1,11 +1,12 @@
 """
-``make faults-mutations``: switches each guard of the product off, one at a time, and sees the test that rests on it fail.
+``make faults-mutations``: switches each guard of the product off, one at a time, and sees the test that rests
+on it fail.
 
     python tests/faults/mutations.py [NAME ...]
 
-A test that passes with its guard off proves nothing. The guard goes off in a copy of the tree, by an exact replacement
-of text: where the text is no longer found, the run stops, so a guard cannot be rewritten without its mutant. Exit code 1
-if a test passed all the same, or failed for another reason.
+A test that passes with its guard off proves nothing. The guard goes off in a copy of the tree, by an exact
+replacement of text: where the text is no longer found, the run stops, so a guard cannot be rewritten without
+its mutant. Exit code 1 if a test passed all the same, or failed for another reason.
 """
 
 import os
@@ -32,8 +33,9 @@ class Mutant:
     """
     A guard, how it goes off, and the test that must fail then.
 
-    *edits* are (file, text that is there once, text instead); *test* is a pytest node id. *because* is a regular
-    expression for what the failure must say, so that a test that breaks for another reason proves nothing.
+    *edits* are (file, text that is there once, text instead); *test* is a pytest node id. *because* is a
+    regular expression for what the failure must say, so that a test that breaks for another reason proves
+    nothing.
     """
 
     guard: str
@@ -253,7 +255,10 @@ def switched_off(mutant: Mutant, tree: Path) -> dict[Path, str]:
 
 
 def run_test(tree: Path, mutant: Mutant) -> tuple[bool, str]:
-    """Whether the guard of *mutant*, off in *tree*, is in doubt: its test did not fail for the right reason; and what was said."""
+    """
+    Whether the guard of *mutant*, off in *tree*, is in doubt: its test did not fail for the right reason; and
+    what was said.
+    """
     options = ("-q", "-x", "-p", "no:cacheprovider", "-m", "", "--no-header")
     try:
         ended = subprocess.run(

@@ -1,8 +1,9 @@
 """
-One account recomputed the long way round: from a list of events, with dictionaries and sorting, knowing nothing of the core.
+One account recomputed the long way round: from a list of events, with dictionaries and sorting, knowing
+nothing of the core.
 
-What it says is independent of the order of the events. Where the order in the log does matter, which is which repeats
-are found and which not, ``count_in_log_order`` walks the log with the published rules alone.
+What it says is independent of the order of the events. Where the order in the log does matter, which is which
+repeats are found and which not, ``count_in_log_order`` walks the log with the published rules alone.
 """
 
 from collections import Counter, defaultdict
@@ -159,7 +160,10 @@ def days_since_1970(day: date) -> int:
 
 @dataclass(slots=True)
 class Counted:
-    """What a walk over one log partition counts; *applied* holds (account, kind, event id) as often as it counts."""
+    """
+    What a walk over one log partition counts; *applied* holds (account, kind, event id) as often as it
+    counts.
+    """
 
     events: int = 0
     repeats: int = 0
@@ -171,8 +175,8 @@ def count_in_log_order(entries: Iterable[tuple[str, str, str, tuple[str, int], i
     """
     Walk the entries of a log partition: account, kind, event id, source partition, source offset.
 
-    At or below the highest offset of its source partition: the intake has repeated it. Among the newest ids of its account:
-    the source has repeated it. Else it counts.
+    At or below the highest offset of its source partition: the intake has repeated it. Among the newest ids
+    of its account: the source has repeated it. Else it counts.
     """
     counted = Counted()
     highest: dict[tuple[str, int], int] = {}

@@ -1,4 +1,6 @@
-"""Avro in Confluent framing by the schema files and fastavro alone: what a stranger to this package would write."""
+"""
+Avro in Confluent framing by the schema files and fastavro alone: what a stranger to this package would write.
+"""
 
 import io
 import re
@@ -16,7 +18,9 @@ _FRAME = struct.Struct(">bI")
 
 
 class OutsideAvro:
-    """Encodes inputs and decodes whatever stands in a topic; *ids* are the schema ids by topic, without prefix."""
+    """
+    Encodes inputs and decodes whatever stands in a topic; *ids* are the schema ids by topic, without prefix.
+    """
 
     def __init__(self) -> None:
         self.ids: dict[str, int] = {}

@@ -1,8 +1,9 @@
 """
 A TCP line that can be made slow, thin, silent or dead, between clients and one server on this machine.
 
-Clients connect to ``port``; what the line does to their bytes is its ``line``, which may be changed at any time. Bytes
-are never lost or reordered within a connection, as in TCP: a silent line keeps them until it speaks again.
+Clients connect to ``port``; what the line does to their bytes is its ``line``, which may be changed at any
+time. Bytes are never lost or reordered within a connection, as in TCP: a silent line keeps them until it
+speaks again.
 """
 
 import asyncio
@@ -29,9 +30,9 @@ class Line:
     """
     How a line is; by default perfect.
 
-    *latency* is seconds each way, give or take *jitter*; *bandwidth* is bytes per second, of each direction of each
-    connection; *slices* is the most bytes handed over at a time. A line silent to one side passes on what that side
-    says and hears, but nothing reaches it.
+    *latency* is seconds each way, give or take *jitter*; *bandwidth* is bytes per second, of each direction
+    of each connection; *slices* is the most bytes handed over at a time. A line silent to one side passes on
+    what that side says and hears, but nothing reaches it.
     """
 
     latency: float = 0.0
@@ -86,7 +87,9 @@ class Proxy:
         self._do(self._hang_up()).result()
 
     def reset(self) -> None:
-        """Cut every connection, as a router that restarts does: both ends get a reset, in the middle of a word."""
+        """
+        Cut every connection, as a router that restarts does: both ends get a reset, in the middle of a word.
+        """
         self._do(self._cut()).result()
 
     def _do(self, work: Coroutine[Any, Any, None]) -> Future[None]:

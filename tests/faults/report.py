@@ -1,4 +1,7 @@
-"""What each fault test found, as one line; all lines together are the table that ``make faults`` prints at its end."""
+"""
+What each fault test found, as one line; all lines together are the table that ``make faults`` prints at its
+end.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,9 +15,10 @@ class FaultLine:
     """
     The line of one test, filled in by it.
 
-    *faults* are what was done to the pipeline, each as often as it was done. *violations* say what broke which promise;
-    ``check`` fails the test if there are any. *seconds_to_lag_0* is from the end of the last fault, or of the load, to the
-    moment when all that was sent had been processed; None where nothing has to catch up.
+    *faults* are what was done to the pipeline, each as often as it was done. *violations* say what broke
+    which promise; ``check`` fails the test if there are any. *seconds_to_lag_0* is from the end of the last
+    fault, or of the load, to the moment when all that was sent had been processed; None where nothing has to
+    catch up.
     """
 
     name: str

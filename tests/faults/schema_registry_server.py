@@ -1,4 +1,6 @@
-"""A schema registry of Confluent's API in this process, as much as a reader asks of it; it can fail on demand."""
+"""
+A schema registry of Confluent's API in this process, as much as a reader asks of it; it can fail on demand.
+"""
 
 import json
 import threading

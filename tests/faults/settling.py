@@ -30,9 +30,9 @@ def wait_for_lag_0(
     """
     Wait until what stands in the inputs now has been logged, folded and, with *database*, stored.
 
-    Returns the seconds since *since* (``time.monotonic``), or since the call. Ticks go on all the while, so each stage is
-    awaited up to where its input ended when the stage before it was done. Fails after *seconds*, or when *watch*, called all
-    the while, raises.
+    Returns the seconds since *since* (``time.monotonic``), or since the call. Ticks go on all the while, so
+    each stage is awaited up to where its input ended when the stage before it was done. Fails after
+    *seconds*, or when *watch*, called all the while, raises.
     """
     started = time.monotonic()
     settings = {"bootstrap.servers": brokers, "log_level": 0, "enable.auto.commit": False, **client}

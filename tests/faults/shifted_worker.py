@@ -1,8 +1,8 @@
 """
 A worker whose wall clock is wrong: `python shifted_worker.py SECONDS start|signal worker health`.
 
-The clock is off by so many seconds from the start on, or from SIGUSR1 on; the monotonic clock stays right, as where
-somebody has set a machine's time.
+The clock is off by so many seconds from the start on, or from SIGUSR1 on; the monotonic clock stays right, as
+where somebody has set a machine's time.
 """
 
 import functools

@@ -1,4 +1,7 @@
-"""The pipeline that fault tests break: intake, health and sink as processes of their own, started as in production."""
+"""
+The pipeline that fault tests break: intake, health and sink as processes of their own, started as in
+production.
+"""
 
 import signal
 import subprocess
@@ -30,7 +33,8 @@ class Stage:
     """
     Processes by name, in a with-block that leaves none behind, and the *feeder* that sends to them.
 
-    *log* is the file of all that they say. *database* None leaves the sink out. What happens goes into *line*.
+    *log* is the file of all that they say. *database* None leaves the sink out. What happens goes into
+    *line*.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""An account's state in the words of ``naive``: which fields of the product stand for which promise. Nothing is computed."""
+"""
+An account's state in the words of ``naive``: which fields of the product stand for which promise. Nothing is
+computed.
+"""
 
 from decimal import Decimal
 from typing import Any

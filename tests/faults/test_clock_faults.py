@@ -1,4 +1,7 @@
-"""L3: a worker's clock is wrong. The core has none, so nothing it writes shows it; the clock of the intake refuses."""
+"""
+L3: a worker's clock is wrong. The core has none, so nothing it writes shows it; the clock of the intake
+refuses.
+"""
 
 import signal
 import subprocess
@@ -39,7 +42,9 @@ def start_shifted(stage: Stage, name: str, seconds: int, since: str) -> None:
 def test_l3_health_with_a_wrong_clock_writes_what_any_other_writes(
     streams: Stage, seed: int, seconds: int
 ) -> None:
-    """Set in the middle of its work, and wrong from the start: bytes equal to a fold of the log in this process."""
+    """
+    Set in the middle of its work, and wrong from the start: bytes equal to a fold of the log in this process.
+    """
     traffic = Traffic(seed, accounts=20)
     streams.feeder.send_all(traffic.facts())
     streams.start("intake")
@@ -63,9 +68,11 @@ def test_l3_the_clock_refuses_to_tick_a_wrong_time(
     kafka: LocalKafka, tmp_path: Path, line: FaultLine, seed: int, eventually: Callable[..., None]
 ) -> None:
     """
-    An intake whose clock is set a month ahead stops telling time, for a tick that is in the log cannot be taken back.
+    An intake whose clock is set a month ahead stops telling time, for a tick that is in the log cannot be
+    taken back.
 
-        | ticks | clock set | refused: no time passes, events go on | another intake with a right clock | ticks |
+        #
+        | ticks | clock set | refused: no time passes, events go on | another intake, right clock | ticks |
     """
     prefix = "clock-"
     contract = Contract.load(prefix)

@@ -1,8 +1,9 @@
 """
 The health worker killed and stopped under load, and loads that are hard on it.
 
-The embedded broker keeps 5 MB of a partition and both a recovery and the oracle need all of it, so loads are small here and
-come in bursts: a poll of many events writes each account's state once. The same faults under large loads are in ``kafka``.
+The embedded broker keeps 5 MB of a partition and both a recovery and the oracle need all of it, so loads are
+small here and come in bursts: a poll of many events writes each account's state once. The same faults under
+large loads are in ``kafka``.
 """
 
 import random
@@ -40,7 +41,8 @@ def test_c1_health_killed_at_random_moments(stage: Stage, seed: int) -> None:
 @pytest.mark.parametrize("point", ["outputs", "states"])
 def test_c2_health_killed_between_its_writes(streams: Stage, seed: int, point: str) -> None:
     """
-    Killed four times when outputs stand and states do not, or when states stand and the offset is not committed.
+    Killed four times when outputs stand and states do not, or when states stand and the offset is not
+    committed.
 
         fold | outputs acknowledged | x | states acknowledged | x | offset committed
     """
@@ -58,7 +60,10 @@ def test_c2_health_killed_between_its_writes(streams: Stage, seed: int, point: s
 
 
 def test_c4_a_clean_stop_repeats_nothing(stage: Stage, seed: int) -> None:
-    """SIGTERM to each process in turn, in the middle of a burst: it ends within 20 s and nothing is written twice."""
+    """
+    SIGTERM to each process in turn, in the middle of a burst: it ends within 20 s and nothing is written
+    twice.
+    """
     traffic = Traffic(seed, accounts=24)
     stage.feeder.send_all(traffic.facts())
     stage.start()
@@ -107,7 +112,9 @@ def test_l1_a_storm_of_duplicates_counts_once(streams: Stage, seed: int) -> None
 
 
 def test_l1_beyond_the_horizon_a_duplicate_counts_again(streams: Stage, seed: int) -> None:
-    """Ids are remembered over 128 events of the account, no more: what comes back later counts twice, exactly."""
+    """
+    Ids are remembered over 128 events of the account, no more: what comes back later counts twice, exactly.
+    """
     traffic = Traffic(seed, accounts=2, duplicates=0.0)
     streams.feeder.send_all(traffic.facts())
     once = list(traffic.events(1_000))
@@ -124,7 +131,9 @@ def test_l1_beyond_the_horizon_a_duplicate_counts_again(streams: Stage, seed: in
 
 
 def test_l2_half_of_the_traffic_is_one_account(stage: Stage, seed: int) -> None:
-    """One account takes half of 4,000 events; its neighbours and it are exact, and its state stays below 64 KiB."""
+    """
+    One account takes half of 4,000 events; its neighbours and it are exact, and its state stays below 64 KiB.
+    """
     traffic = Traffic(seed, accounts=20, hot=0.5)
     stage.feeder.send_all(traffic.facts())
     stage.start("sink", "intake")

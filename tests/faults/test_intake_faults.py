@@ -1,4 +1,6 @@
-"""The intake killed between its appends and its commit, and at random moments: what it repeats counts once."""
+"""
+The intake killed between its appends and its commit, and at random moments: what it repeats counts once.
+"""
 
 import random
 import time
@@ -13,7 +15,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 def test_c2_intake_killed_behind_its_appends(streams: Stage, seed: int) -> None:
     """
-    Each life appends more than it commits, so the next repeats it: far more events apart than ids are remembered.
+    Each life appends more than it commits, so the next repeats it: far more events apart than ids are
+    remembered.
 
         appended 0 1 2 3 | x | 0 1 2 3 4 5 6 | x | 0 1 2 3 4 5 6 7 8 9        highest offset applied: 3, 6, 9
     """

@@ -1,4 +1,6 @@
-"""Records that cannot be used: each goes aside once, as received and with its code, and its neighbours count."""
+"""
+Records that cannot be used: each goes aside once, as received and with its code, and its neighbours count.
+"""
 
 import copy
 import random

@@ -1,4 +1,7 @@
-"""Postgres stopped, locked, cut off and restored under a pipeline that goes on: its rows end equal to the topics."""
+"""
+Postgres stopped, locked, cut off and restored under a pipeline that goes on: its rows end equal to the
+topics.
+"""
 
 import os
 import random
@@ -32,7 +35,8 @@ def test_p1_postgres_dies_and_stays_away(
     broker: str, kept_postgres: EmbeddedPostgres, tmp_path: Path, line: FaultLine, seed: int
 ) -> None:
     """
-    Killed twice under load, away 3 and 25 s: the sink waits, keeps running, and has every row within two minutes.
+    Killed twice under load, away 3 and 25 s: the sink waits, keeps running, and has every row within two
+    minutes.
 
         |-- load ------------------------------------|
              x  away 3 s  |        x  away 25 s  |        x: SIGQUIT, an immediate shutdown
@@ -76,7 +80,9 @@ CREATE TRIGGER lose AFTER UPDATE ON sink_offset FOR EACH STATEMENT EXECUTE FUNCT
 
 
 def test_p2_conflicts_and_a_lock_that_is_held(stage: Stage, postgres: str, seed: int) -> None:
-    """Three in ten transactions fail for others' sake, and a rival holds the tables for 20 s: all rows come."""
+    """
+    Three in ten transactions fail for others' sake, and a rival holds the tables for 20 s: all rows come.
+    """
     traffic = Traffic(seed, accounts=ACCOUNTS)
     execute(postgres, DEADLOCKS)
     stage.line.fault("3 in 10 transactions fail with 40001 or 40P01")
@@ -98,7 +104,10 @@ def test_p2_conflicts_and_a_lock_that_is_held(stage: Stage, postgres: str, seed:
 
 
 def test_p3_the_link_breaks_in_commits(stage: Stage, postgres: str, seed: int) -> None:
-    """Cut before the server hears of a commit, or after it is done: the stored position tells which, no row is lost."""
+    """
+    Cut before the server hears of a commit, or after it is done: the stored position tells which, no row is
+    lost.
+    """
     traffic, rng = Traffic(seed, accounts=ACCOUNTS), random.Random(seed)
     with CuttingProxy(postgres) as link:
         stage.feeder.send_all(traffic.facts())
@@ -176,7 +185,10 @@ CREATE TRIGGER fill BEFORE INSERT ON health_change FOR EACH ROW EXECUTE FUNCTION
 
 
 def test_p5_the_disk_is_full(stage: Stage, postgres: str, seed: int) -> None:
-    """Postgres answers and can store nothing for 15 s: the sink waits, sets no record aside, and has every row after."""
+    """
+    Postgres answers and can store nothing for 15 s: the sink waits, sets no record aside, and has every row
+    after.
+    """
     traffic = Traffic(seed, accounts=ACCOUNTS)
     stage.feeder.send_all(traffic.facts())
     stage.start()

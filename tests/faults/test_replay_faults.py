@@ -1,4 +1,6 @@
-"""R3: one log gives one outcome however it is cut, and what arrives in another order ends in the same state."""
+"""
+R3: one log gives one outcome however it is cut, and what arrives in another order ends in the same state.
+"""
 
 import random
 from collections.abc import Callable, Sequence
@@ -48,7 +50,10 @@ Outcome = tuple[list[bytes], dict[str, bytes]]
 
 
 def logged(facts: Sequence[Event], events: Sequence[Event]) -> Entries:
-    """The log that the intake makes of *events* as they arrive, between the scorecards and the tick of a day later."""
+    """
+    The log that the intake makes of *events* as they arrive, between the scorecards and the tick of a day
+    later.
+    """
     decoder = InputDecoder(CONTRACT, REGISTRY)
     intake = Intake(directory=AccountDirectory(), pseudonyms=Pseudonyms(b"0123456789abcdef"))
     log: Entries = [("", LogEntry(NOW - DAY, "", 0, 0, Scorecards(list(load_scorecards().documents))))]
@@ -111,7 +116,8 @@ def test_r3_the_order_of_arrival_does_not_show(line: FaultLine) -> None:
     @given(seed=st.integers(0, 10_000), order=st.randoms(use_true_random=False))
     def holds(seed: int, order: random.Random) -> None:
         traffic = Traffic(seed, accounts=3, now=NOW)
-        # Facts of an account come from one partition, in the order they were sent; the growth of its seats rests on that.
+        # Facts of an account come from one partition, in the order they were sent; the growth of its seats
+        # rests on that.
         facts, events = traffic.facts(), [event for event in traffic.events(300) if event.kind != "account"]
         arrival = {place: place + order.random() * 600_000 / APART for place in range(len(events))}
         shuffled = [events[place] for place in sorted(arrival, key=arrival.__getitem__)]

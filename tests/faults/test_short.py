@@ -1,4 +1,7 @@
-"""One crash, and whether the oracle would have seen its damage, in the seconds that `make test` has for the fault suite."""
+"""
+One crash, and whether the oracle would have seen its damage, in the seconds that `make test` has for the
+fault suite.
+"""
 
 import copy
 from collections.abc import Callable

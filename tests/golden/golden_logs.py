@@ -22,7 +22,9 @@ RELEASES = sorted(path.name for path in LOGS.iterdir())
 FOLD_VERSIONS = {"1e00a40": 2, "c55cabc": 1}
 """The arithmetic each release had; what it scored is only repeated by the same one."""
 SAME_SCORES = {2, FOLD_VERSION}
-"""Arithmetics that give the same scores, alerts and times; what they tell otherwise says ``told_otherwise``."""
+"""
+Arithmetics that give the same scores, alerts and times; what they tell otherwise says ``told_otherwise``.
+"""
 
 CONTRACT = Contract.load()
 REGISTRY = EmbeddedRegistry(CONTRACT)
@@ -46,7 +48,10 @@ class Written:
 
 
 def written(release: str, what: str) -> list[Written]:
-    """The records of a topic, partition by partition: ``log``, ``changelog``, ``change``, ``current`` or ``alert``."""
+    """
+    The records of a topic, partition by partition: ``log``, ``changelog``, ``change``, ``current`` or
+    ``alert``.
+    """
     with gzip.open(LOGS / release / f"{what}.ndjson.gz", "rt", encoding="utf-8") as file:
         rows = map(json.loads, file)
         return [
@@ -58,7 +63,10 @@ def written(release: str, what: str) -> list[Written]:
 
 
 def told_otherwise(release: str, row: dict[str, Any]) -> set[str]:
-    """Fields of an output *row* of *release* that this one tells otherwise: since fold version 3, what forced a band."""
+    """
+    Fields of an output *row* of *release* that this one tells otherwise: since fold version 3, what forced a
+    band.
+    """
     if FOLD_VERSIONS[release] == FOLD_VERSION:
         return set()
     return {"fold_version", "evidence"} if " forced by " in row.get("reason", "") else {"fold_version"}
@@ -82,7 +90,10 @@ def fold_on(fold: PartitionFold, entries: list[tuple[str, LogEntry]]) -> list[tu
 
 
 def folded(release: str) -> tuple[dict[int, PartitionFold], dict[str, list[dict[str, Any]]]]:
-    """The whole log folded: the folds, and what came out for each topic as readers see it, in order of partitions."""
+    """
+    The whole log folded: the folds, and what came out for each topic as readers see it, in order of
+    partitions.
+    """
     encode, decode = OutputEncoder(CONTRACT, REGISTRY).encode, OutputDecoder(CONTRACT, REGISTRY).decode
     names = {topic: what for what, topic in TOPICS.items()}
     folds, outputs = {}, defaultdict(list)

@@ -1,7 +1,9 @@
 """
-A sign, a component and an event type are added in a copy of this checkout: what that touches, and that older logs open there.
+A sign, a component and an event type are added in a copy of this checkout: what that touches, and that older
+logs open there.
 
-The files are in ``growth``, the places below are those that docs/scoring.md names. Each is the least of its kind.
+The files are in ``growth``, the places below are those that docs/scoring.md names. Each is the least of its
+kind.
 """
 
 import base64
@@ -89,7 +91,10 @@ class Voice:
 
 
 def add_event_type(copy: Path) -> None:
-    """Six places: the schemas, its module and its row in the intake, its class, what an account makes of it, its record in the log."""
+    """
+    Six places: the schemas, its module and its row in the intake, its class, what an account makes of it, its
+    record in the log.
+    """
     schemas = copy / "schemas"
     login = json.loads((schemas / "login/v1.avsc").read_text())
     wanted = {"event_id", "occurred_at", "source", "account_id", "external_id", "email"}
@@ -210,7 +215,9 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., "subprocess
 def test_older_logs_open_in_a_release_that_knows_more(
     grown: Callable[..., "subprocess.CompletedProcess[str]"],
 ) -> None:
-    """The tests of the golden logs and scenarios pass there as they are: same outputs, and states that go on."""
+    """
+    The tests of the golden logs and scenarios pass there as they are: same outputs, and states that go on.
+    """
     names = ("test_golden_logs.py", "test_golden_replays.py")
     result = grown(
         "-m",

@@ -1,8 +1,9 @@
 """
 Whatever a release wrote opens in this one: its log, its changelog, and what it told others.
 
-Each folder of ``logs`` is one release, run on the embedded broker: a history with every event type, scorecards of a user in the
-midst of it, live events, ticks. `c55cabc` had state version 1 and another arithmetic, `1e00a40` state version 2 and the present scores.
+Each folder of ``logs`` is one release, run on the embedded broker: a history with every event type,
+scorecards of a user in the midst of it, live events, ticks. `c55cabc` had state version 1 and another
+arithmetic, `1e00a40` state version 2 and the present scores.
 """
 
 from collections import Counter
@@ -105,7 +106,9 @@ def test_the_changelog_opens_and_the_fold_goes_on_from_it(release: str) -> None:
 
 @pytest.mark.parametrize("release", SCORED_ALIKE)
 def test_the_changelog_holds_what_the_log_gives(release: str) -> None:
-    """To the byte, once both are written by this release; it does not remember ids of events that it leaves out."""
+    """
+    To the byte, once both are written by this release; it does not remember ids of events that it leaves out.
+    """
     position = pack_position(Position(1, 0, 0))
     folds, _ = folded(release)
     for partition, fold in folds.items():

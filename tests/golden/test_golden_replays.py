@@ -1,9 +1,10 @@
 """
 Scenarios and what must become of them: `telltale replay` gives these scores and alerts, to the byte.
 
-`usage`, `relations` and `billing` are accounts of `telltale simulate` who live a story: went dark, lost their champion,
-stopped paying, are about to leave, or only look so. `edges` is by hand and in no order: retries, late events and
-tickets told backwards, accounts found by external id or domain, by two of them or none, actions, closed accounts.
+`usage`, `relations` and `billing` are accounts of `telltale simulate` who live a story: went dark, lost their
+champion, stopped paying, are about to leave, or only look so. `edges` is by hand and in no order: retries,
+late events and tickets told backwards, accounts found by external id or domain, by two of them or none,
+actions, closed accounts.
 """
 
 from pathlib import Path

@@ -1,8 +1,9 @@
 """
 Bytes of the state table, of every version there has been: each is still read, and means what it meant.
 
-`states/vN.ndjson` holds what version N made of the scenario `edges`: its accounts, the partition's record, and the
-scorecards. Those of older versions are never written again; beside each stands what this version makes of it.
+`states/vN.ndjson` holds what version N made of the scenario `edges`: its accounts, the partition's record,
+and the scorecards. Those of older versions are never written again; beside each stands what this version
+makes of it.
 """
 
 import base64

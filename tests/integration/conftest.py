@@ -1,4 +1,7 @@
-"""What the tests of the Postgres sink share: a database with empty tables, and a target that owns partition 0 of each topic."""
+"""
+What the tests of the Postgres sink share: a database with empty tables, and a target that owns partition 0 of
+each topic.
+"""
 
 from collections.abc import Iterator
 

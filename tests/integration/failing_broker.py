@@ -1,8 +1,8 @@
 """
 librdkafka's mock cluster, asked to answer requests with errors: what no broker can be made to do on purpose.
 
-``confluent_kafka`` has no door to that, so the library it brings along is called by its C names. The codes go over the
-wire, and the clients under test meet them as a broker's.
+``confluent_kafka`` has no door to that, so the library it brings along is called by its C names. The codes go
+over the wire, and the clients under test meet them as a broker's.
 """
 
 import ctypes

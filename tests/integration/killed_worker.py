@@ -1,8 +1,9 @@
 """
 An intake or health worker that kills itself at a moment a test chooses. Run as a script by the crash tests.
 
-`python killed_worker.py health BROKERS health.current.v1 3` dies by SIGKILL when its third append to that topic is
-acknowledged; with 0 it runs until a signal, and with `inside` it dies at the first step that ends within a tick.
+`python killed_worker.py health BROKERS health.current.v1 3` dies by SIGKILL when its third append to that
+topic is acknowledged; with 0 it runs until a signal, and with `inside` it dies at the first step that ends
+within a tick.
 """
 
 import os
@@ -27,7 +28,9 @@ INSIDE = "inside"
 
 
 def die_at(module: Any, topic: str, moment: str) -> None:
-    """Let *module* die at its append to *topic* of that number, ticks not counted, or at one `inside` a tick."""
+    """
+    Let *module* die at its append to *topic* of that number, ticks not counted, or at one `inside` a tick.
+    """
     append, left = module.append, 1 if moment == INSIDE else int(moment)
 
     async def appending(app: Any, to: str, partition: int, records: Any, **options: Any) -> Any:

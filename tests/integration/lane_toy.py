@@ -1,9 +1,10 @@
 """
-A worker on the lane with the smallest fold there is, a running total per key. Run as a script by the lane's tests.
+A worker on the lane with the smallest fold there is, a running total per key. Run as a script by the lane's
+tests.
 
-Each log entry adds its number to the total of its key and puts the total out. Outputs, states, the partition's record
-and the order of writes are as in the real workers. `python lane_toy.py BROKERS` runs it until a signal;
-`SLOW_SECONDS` pass between the outputs of a step and its state.
+Each log entry adds its number to the total of its key and puts the total out. Outputs, states, the
+partition's record and the order of writes are as in the real workers. `python lane_toy.py BROKERS` runs it
+until a signal; `SLOW_SECONDS` pass between the outputs of a step and its state.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""The sink in a thread or in a process that can be killed, topics to feed it, and a link to Postgres that can be cut."""
+"""
+The sink in a thread or in a process that can be killed, topics to feed it, and a link to Postgres that can be
+cut.
+"""
 
 import select
 import signal
@@ -62,10 +65,11 @@ def read(dsn: str) -> int:
 
 class CuttingProxy:
     """
-    A way to Postgres that breaks, once armed, in the next COMMIT: before the server hears of it, or after it is done.
+    A way to Postgres that breaks, once armed, in the next COMMIT: before the server hears of it, or after it
+    is done.
 
-    One connection at a time, as the sink has; a broken one is as if the cable was pulled: nobody says goodbye.
-    *cuts* counts, and each cut disarms.
+    One connection at a time, as the sink has; a broken one is as if the cable was pulled: nobody says
+    goodbye. *cuts* counts, and each cut disarms.
     """
 
     def __init__(self, dsn: str) -> None:

@@ -1,4 +1,7 @@
-"""An intake worker in this process with its dead letters and its log, as the tests of what comes back look at them."""
+"""
+An intake worker in this process with its dead letters and its log, as the tests of what comes back look at
+them.
+"""
 
 import asyncio
 import time

@@ -68,7 +68,9 @@ def running(pipeline: RunningPipeline) -> Iterator[RunningPipeline]:
 
 
 class Outsider:
-    """A client that knows the schema files and confluent-kafka's own Avro classes, and nothing of this package."""
+    """
+    A client that knows the schema files and confluent-kafka's own Avro classes, and nothing of this package.
+    """
 
     def __init__(self, brokers: str, prefix: str = "") -> None:
         self.brokers = brokers

@@ -1,4 +1,7 @@
-"""A sink's target in memory: what ``sinks.target.Target`` asks for and no more, held to the suite of all targets."""
+"""
+A sink's target in memory: what ``sinks.target.Target`` asks for and no more, held to the suite of all
+targets.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -54,7 +54,9 @@ def pace(telltale: Telltale, said: list[str]) -> Pace:
 def test_a_writer_waits_for_its_reader_and_nothing_unread_is_forgotten(
     telltale: Telltale, eventually: Callable[..., None]
 ) -> None:
-    """Without a reader it stops at 3 MB and says for whom it waits; with one it goes on, never further ahead."""
+    """
+    Without a reader it stops at 3 MB and says for whom it waits; with one it goes on, never further ahead.
+    """
     said: list[str] = []
     writing = Writing(telltale, pace(telltale, said))
     eventually(lambda: said)
@@ -74,7 +76,10 @@ def test_a_writer_waits_for_its_reader_and_nothing_unread_is_forgotten(
 def test_a_group_that_reads_what_follows_is_waited_for_too(
     telltale: Telltale, eventually: Callable[..., None]
 ) -> None:
-    """The log may be read and the sink behind: its rows would be what is forgotten. One that never came is not there."""
+    """
+    The log may be read and the sink behind: its rows would be what is forgotten. One that never came is not
+    there.
+    """
     commit(telltale.client, "telltale-health", {(LOG, 0): RECORDS})
     with Appender(telltale.client) as appender:
         for _ in range(UNREAD_RECORDS + 1):

@@ -1,7 +1,8 @@
 """
 Errors that a broker answers with: a reader waits out those that pass, and ends at the others.
 
-``KafkaError.retriable()`` tells the two apart for a producer's transactions only; of what a reader is handed, it is false.
+``KafkaError.retriable()`` tells the two apart for a producer's transactions only; of what a reader is handed,
+it is false.
 """
 
 import threading

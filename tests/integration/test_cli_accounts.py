@@ -68,7 +68,9 @@ def test_a_band_that_does_not_exist_is_wrong_usage(telltale: Telltale) -> None:
 
 
 def test_an_account_is_explained_by_its_rows(telltale: Telltale) -> None:
-    """Score, components, the event that moved it with its place in Kafka, and the open alert with its step."""
+    """
+    Score, components, the event that moved it with its place in Kafka, and the open alert with its step.
+    """
     told = telltale("explain", "alder").out
 
     assert told.startswith("Alder (alder) scores 55.3, watch, 75.0 a week ago\n")

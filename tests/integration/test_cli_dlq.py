@@ -98,7 +98,10 @@ def test_filters_narrow_together(telltale: Telltale) -> None:
 
 @pytest.mark.parametrize("command", ["stats", "ls", "show", "replay", "drop"])
 def test_every_command_takes_the_same_filters(telltale: Telltale, command: str) -> None:
-    """Whoever has found dead letters with one command can act on the same with another; times are ISO or so long ago."""
+    """
+    Whoever has found dead letters with one command can act on the same with another; times are ISO or so long
+    ago.
+    """
     dead_letter_event(telltale, LOGIN, b"x", code="unresolved_account")
     dead_letter_event(telltale, LOGIN, b"x", code="range")
     now = (datetime.now(UTC) + timedelta(minutes=1)).replace(tzinfo=None).isoformat()

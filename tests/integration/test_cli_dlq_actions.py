@@ -1,4 +1,7 @@
-"""``telltale dlq replay|drop``: told first, done with --yes; a dead letter is sent once, and its account counts it once."""
+"""
+``telltale dlq replay|drop``: told first, done with --yes; a dead letter is sent once, and its account counts
+it once.
+"""
 
 import time
 from collections.abc import Iterator
@@ -138,7 +141,10 @@ def test_a_dropped_dead_letter_is_never_sent(telltale: Telltale) -> None:
 
 @pytest.mark.parametrize("options", [[], ["--yes", "--why", "w"], ["--source", "login", "--yes"]])
 def test_dropping_needs_a_choice_and_a_reason(options: list[str]) -> None:
-    """Everything is dropped by nobody in earnest; and nobody knows a year later why a dead letter was. Exit code 2."""
+    """
+    Everything is dropped by nobody in earnest; and nobody knows a year later why a dead letter was. Exit code
+    2.
+    """
     assert Telltale(brokers="127.0.0.1:1")("dlq", "drop", *options).code == 2
 
 
@@ -157,7 +163,8 @@ def test_a_crash_repeats_no_more_than_an_account_remembers(
     telltale: Telltale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    A replay that dies at its first mark has sent what it repeats next time, and no more than that is unmarked.
+    A replay that dies at its first mark has sent what it repeats next time, and no more than that is
+    unmarked.
 
         sent 0..99, dies | sent 0..99 again, marked | sent 100..149, marked
     """

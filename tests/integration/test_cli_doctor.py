@@ -153,7 +153,9 @@ def test_a_dead_reader_that_has_read_all_is_not_called_well(telltale: Telltale) 
 
 
 def test_records_that_retention_took_before_they_were_read_fail(telltale: Telltale) -> None:
-    """The embedded broker keeps 5 MB of a partition: the group had read the first record, and nothing since."""
+    """
+    The embedded broker keeps 5 MB of a partition: the group had read the first record, and nothing since.
+    """
     topic = "customer.login.v1"
     commit(telltale.client, "telltale-intake", {(topic, 0): 1})
     with Appender(telltale.client) as appender:

@@ -78,7 +78,9 @@ def received(telltale: Telltale, source: str) -> list[Received]:
 
 
 def test_live_events_reach_their_topics_under_their_accounts(telltale: Telltale, tmp_path: Path) -> None:
-    """Each event in its own topic, keyed by account, with the time it tells; Kafka's is that of the sending."""
+    """
+    Each event in its own topic, keyed by account, with the time it tells; Kafka's is that of the sending.
+    """
     file = write(
         tmp_path / "events",
         account(NOON),

@@ -1,4 +1,7 @@
-"""``telltale replay`` of files: the rows, whatever the number of processes, and nothing where something is wrong."""
+"""
+``telltale replay`` of files: the rows, whatever the number of processes, and nothing where something is
+wrong.
+"""
 
 import csv
 import json

@@ -21,7 +21,9 @@ def test_topics_are_made_once_and_found_as_declared(broker: str) -> None:
 
 
 def test_another_partition_count_fails_with_the_hint(broker: str) -> None:
-    """With twelve in the settings and four on the broker, accounts would be looked for in the wrong places."""
+    """
+    With twelve in the settings and four on the broker, accounts would be looked for in the wrong places.
+    """
     answer = Telltale(brokers=broker)("topics", "apply", TELLTALE_PARTITIONS="12")
 
     assert answer.code == 1
@@ -44,7 +46,9 @@ def test_a_broker_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.kafka
 def test_a_real_broker_gets_every_setting_and_differences_are_named(kafka: LocalKafka) -> None:
-    """Partitions, retention and compaction arrive; what was made otherwise before is reported and left as it is."""
+    """
+    Partitions, retention and compaction arrive; what was made otherwise before is reported and left as it is.
+    """
     telltale = Telltale(brokers=kafka.bootstrap, prefix="differs.")
     login = "differs.customer.login.v1"
     own = TopicPlan(name=login, partitions=2, settings={"retention.ms": "1000"})

@@ -42,7 +42,8 @@ class Written:
     """
     A pipeline that has folded the history and stored it, and is stopped.
 
-    What `verify` said *meanwhile*, when all was stored (*afterwards*), and when the log had gone on (*behind*).
+    What `verify` said *meanwhile*, when all was stored (*afterwards*), and when the log had gone on
+    (*behind*).
     """
 
     log: AccountLog
@@ -117,7 +118,10 @@ def test_what_was_written_is_what_follows_from_the_log(written: Written) -> None
 
 
 def test_a_pipeline_that_runs_is_right_as_far_as_it_has_come(written: Written) -> None:
-    """Asked again and again from the first snapshot until all was stored: what is missing meanwhile is no difference."""
+    """
+    Asked again and again from the first snapshot until all was stored: what is missing meanwhile is no
+    difference.
+    """
     assert written.meanwhile
     for answer in written.meanwhile:
         assert (answer.code, answer.err.splitlines()[1]) == (0, "0 fields differ, of 0 accounts")

@@ -1,4 +1,7 @@
-"""`telltale worker intake` and `worker health` as they are started in production, and time that passes between them."""
+"""
+`telltale worker intake` and `worker health` as they are started in production, and time that passes between
+them.
+"""
 
 import json
 import signal
@@ -62,7 +65,8 @@ def test_an_account_goes_dark_within_a_tick_of_its_moment(
     broker: str, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
     """
-    Nothing happens but that time passes: the clock ticks, the health worker fires what is due, the alert is out.
+    Nothing happens but that time passes: the clock ticks, the health worker fires what is due, the alert is
+    out.
 
         last login |---- allowed silence ----| dark_at |-- at most a tick --| tick T >= dark_at: OPENED
     """

@@ -1,4 +1,6 @@
-"""`make demo ARGS=--once`, as the README has it: every story told, its alert in Postgres, nothing left behind."""
+"""
+`make demo ARGS=--once`, as the README has it: every story told, its alert in Postgres, nothing left behind.
+"""
 
 import os
 import subprocess

@@ -27,7 +27,9 @@ def test_what_is_produced_is_consumed_in_order(broker: str) -> None:
 
 
 def test_topics_exist_once_they_are_asked_for() -> None:
-    """A reader that comes before the writer finds the topic, with the number of partitions that is promised."""
+    """
+    A reader that comes before the writer finds the topic, with the number of partitions that is promised.
+    """
     with EmbeddedBroker() as broker:
         broker.create_topics(["first", "second"])
 

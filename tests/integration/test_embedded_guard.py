@@ -1,4 +1,6 @@
-"""A guarded process ends when it is told to and when its guard dies, and takes everything it started along."""
+"""
+A guarded process ends when it is told to and when its guard dies, and takes everything it started along.
+"""
 
 import os
 import pwd
@@ -57,7 +59,9 @@ def test_commands_run_one_after_another(tmp_path: Path) -> None:
 
 
 def test_a_failed_command_is_the_last_one(tmp_path: Path) -> None:
-    """No server is started on files that could not be prepared, and its exit code tells which way it failed."""
+    """
+    No server is started on files that could not be prepared, and its exit code tells which way it failed.
+    """
     file = tmp_path / "said"
 
     code = GuardedProcess(["sh", "-c", "exit 3"], ["touch", str(file)]).wait()

@@ -20,7 +20,8 @@ CHECKOUT = Path(__file__).parents[2]
 # 127.0.0.1 as the kernel prints it, and as it prints it for a socket of IPv6, as Java's are.
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 LISTENING = "0A"
-# What /proc says of a process, or one of its files, that has ended while it was looked at: Postgres has such helpers.
+# What /proc says of a process, or one of its files, that has ended while it was looked at: Postgres has such
+# helpers.
 ENDED = (FileNotFoundError, ProcessLookupError)
 
 # Each starts something and tells the ports it should be reached at.
@@ -159,7 +160,10 @@ def _sockets(pid: int) -> set[str]:
 
 
 def _connections() -> list[list[str]]:
-    """Return the rows of the kernel's tables: address and port, in hexadecimal, in [1], state in [3], inode in [9]."""
+    """
+    Return the rows of the kernel's tables: address and port, in hexadecimal, in [1], state in [3], inode in
+    [9].
+    """
     tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
     return [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
 

@@ -1,4 +1,7 @@
-"""The embedded PostgreSQL starts as root and as anybody, from wherever its programs lie, and keeps what it should."""
+"""
+The embedded PostgreSQL starts as root and as anybody, from wherever its programs lie, and keeps what it
+should.
+"""
 
 import os
 import pwd
@@ -76,7 +79,9 @@ def test_data_in_a_given_directory_is_found_again(open_directory: Path) -> None:
 
 
 def test_a_stop_does_not_wait_for_clients() -> None:
-    """An open transaction is rolled back, not waited for: its server is gone while the client still holds on."""
+    """
+    An open transaction is rolled back, not waited for: its server is gone while the client still holds on.
+    """
     server = EmbeddedPostgres()
     server.start()
     with psycopg.connect(server.url) as connection:

@@ -103,7 +103,9 @@ def test_processes_stop_in_reverse_each_before_the_next(
 def test_who_dies_because_another_stops_is_not_restarted(
     tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
-    """The process started first ends as soon as the other one is told to stop, which takes its time over it."""
+    """
+    The process started first ends as soon as the other one is told to stop, which takes its time over it.
+    """
     first, second = tmp_path / "first", tmp_path / "second"
     os.mkfifo(tmp_path / "news")
     with capture_logs() as logs, ProcessTree(back_off=AT_ONCE) as tree:
@@ -150,7 +152,9 @@ def test_output_without_a_file_is_passed_on_with_the_name_in_front() -> None:
 
 @pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("I/O operation on closed file")])
 def test_an_output_that_cannot_be_written_stops_nothing(error: Exception) -> None:
-    """`telltale run 2>&1 | head`: more than a pipe holds is taken from the process, and its death is noticed."""
+    """
+    `telltale run 2>&1 | head`: more than a pipe holds is taken from the process, and its death is noticed.
+    """
 
     class Closed(io.StringIO):
         def write(self, _: str) -> int:
@@ -177,7 +181,9 @@ def test_who_cannot_be_restarted_ends_the_tree(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_ours_and_what_the_command_adds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers find PATH and settings as we do, and what only we know, such as the embedded broker's address."""
+    """
+    Workers find PATH and settings as we do, and what only we know, such as the embedded broker's address.
+    """
     monkeypatch.setenv("FROM_US", "1")
     output = io.StringIO()
     command = Command(
@@ -206,7 +212,10 @@ with ProcessTree() as tree:
 
 
 def test_a_second_ctrl_c_leaves_nobody(eventually: Callable[..., None]) -> None:
-    """The first one asks, and these two do not listen; the second one ends them at once, with what they have started."""
+    """
+    The first one asks, and these two do not listen; the second one ends them at once, with what they have
+    started.
+    """
     program = subprocess.Popen(
         [sys.executable, "-c", STUBBORN], stderr=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -24,7 +24,9 @@ SCRIPT = Path(__file__).with_name("killed_worker.py")
 
 
 def history() -> list[tuple[str, LogEntry]]:
-    """Ten days of logins, then a tick long after: every account goes dark in it, and its days pass one by one."""
+    """
+    Ten days of logins, then a tick long after: every account goes dark in it, and its days pass one by one.
+    """
     log = [("", LogEntry(START, "", 0, 0, Scorecards(list(load_scorecards().documents))))]
     for day in range(10):
         at = START + day * DAY

@@ -1,4 +1,7 @@
-"""One history on both ways, through the log and the health worker or folded from the file, ends in the same health."""
+"""
+One history on both ways, through the log and the health worker or folded from the file, ends in the same
+health.
+"""
 
 import signal
 from collections import defaultdict

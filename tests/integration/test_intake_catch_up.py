@@ -68,7 +68,8 @@ def test_inputs_that_span_a_day_are_logged_aligned_in_time(
     broker: str, eventually: Callable[..., None]
 ) -> None:
     """
-    No entry is observed more than the lead before one that stands in front of it; fetched input by input it is most of a day.
+    No entry is observed more than the lead before one that stands in front of it; fetched input by input it
+    is most of a day.
 
         logins    |.:.:.:.:.:.:.:.:.:.:.:.:.:.:.:|
         surveys   | .   .   .   .   .   .   .   .|     one poll of them spans the whole day

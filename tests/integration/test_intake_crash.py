@@ -35,7 +35,8 @@ def test_what_an_intake_repeats_after_a_kill_counts_once(
     broker: str, eventually: Callable[..., None]
 ) -> None:
     """
-    Each log partition holds a prefix of each source partition, and then, after the crash, the same again and the rest.
+    Each log partition holds a prefix of each source partition, and then, after the crash, the same again and
+    the rest.
 
         0 1 2 3 4 5 | kill -9 | 0 1 2 3 4 5 6 7 8 9     highest offset applied: 5, so 0 to 5 are repeats
     """

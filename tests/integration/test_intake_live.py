@@ -1,5 +1,6 @@
 """
-An intake worker in this process, on the embedded broker: ticks among events, and what only a broker can refuse.
+An intake worker in this process, on the embedded broker: ticks among events, and what only a broker can
+refuse.
 
 One worker for all tests (5 s to start); each looks at what came into the topics after it began.
 """
@@ -158,7 +159,9 @@ async def test_a_tick_stands_behind_everything_that_was_in_the_inputs(
 
 @live
 async def test_an_intake_behind_does_not_tick(intake: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time stands still while an event waits, and goes on when it is in the log; both lags are told meanwhile."""
+    """
+    Time stands still while an event waits, and goes on when it is in the log; both lags are told meanwhile.
+    """
     slow = SlowLog(monkeypatch, 0)
     slow.gate.clear()
     await intake.send(LOGINS, login("waiting"))

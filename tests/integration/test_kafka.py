@@ -28,7 +28,10 @@ def plan(name: str, partitions: int | None = None, **settings: str) -> TopicPlan
 
 
 def test_the_embedded_broker_is_recognised(client: Configuration) -> None:
-    """Its limits (no admin requests, 5 MB a partition) are handled by asking this, so a new librdkafka must still say so."""
+    """
+    Its limits (no admin requests, 5 MB a partition) are handled by asking this, so a new librdkafka must
+    still say so.
+    """
     assert is_embedded(client)
 
 
@@ -46,7 +49,10 @@ def test_missing_topics_are_made_and_said_to_be(client: Configuration) -> None:
 
 
 def test_looking_for_topics_does_not_make_them(client: Configuration) -> None:
-    """Brokers make topics that are asked for by name; a check must not leave topics with the wrong partitions behind."""
+    """
+    Brokers make topics that are asked for by name; a check must not leave topics with the wrong partitions
+    behind.
+    """
     inspect_topics(client, [plan("a.v1")])
 
     assert inspect_topics(client, [plan("a.v1")])[0].state == "missing"

@@ -1,4 +1,6 @@
-"""Apache Kafka runs from Maven's jars, survives being killed, and says what is missing where it cannot run."""
+"""
+Apache Kafka runs from Maven's jars, survives being killed, and says what is missing where it cannot run.
+"""
 
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from pipeline.embedded.kafka_local import KafkaFailed, LocalKafka, kafka_unavail
 
 @pytest.mark.kafka
 def test_it_keeps_its_records_through_a_kill_and_a_stop(kafka: LocalKafka) -> None:
-    """What was acknowledged before kill -9 is read after it, at the same address; so after an orderly stop."""
+    """
+    What was acknowledged before kill -9 is read after it, at the same address; so after an orderly stop.
+    """
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     admin.create_topics([NewTopic("kept", num_partitions=1)])["kept"].result(timeout=20)
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "acks": "all"})

@@ -112,7 +112,10 @@ def test_a_poll_is_an_async_generator() -> None:
 
 @pytest.mark.asyncio
 async def test_faust_takes_a_timeout_in_recovery_for_a_shutdown() -> None:
-    """Why the group watch looks after the recovery task: it ends without an error, and the worker waits for ever."""
+    """
+    Why the group watch looks after the recovery task: it ends without an error, and the worker waits for
+    ever.
+    """
     app = make_app("toy", brokers="127.0.0.1:1", partitions=4)
     recovery = Recovery(app, app.tables)
 

@@ -1,7 +1,8 @@
 """
 Workers on the lane as processes, on the embedded broker, killed, frozen, written over: totals stay exact.
 
-The truth is what the test has sent. A start takes 5 s here, of which the broker waits 3 for further group members.
+The truth is what the test has sent. A start takes 5 s here, of which the broker waits 3 for further group
+members.
 """
 
 import os
@@ -139,10 +140,11 @@ def assert_exact(kafka: Kafka) -> None:
 
 def test_totals_are_exact_across_a_kill_and_a_late_writer(kafka: Kafka) -> None:
     """
-    A worker dies between outputs and state; its successor is written over by somebody who had lost the partition.
+    A worker dies between outputs and state; its successor is written over by somebody who had lost the
+    partition.
 
-    The kill repeats outputs and loses nothing. The late write is noticed at the next append, and the restart keeps
-    the higher positions and writes them again.
+    The kill repeats outputs and loses nothing. The late write is noticed at the next append, and the restart
+    keeps the higher positions and writes them again.
     """
     with worker(kafka, slow_seconds=0.2) as first:
         kafka.send(4_000)

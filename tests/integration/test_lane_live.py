@@ -117,7 +117,10 @@ async def test_a_whole_poll_reaches_the_agent_and_is_committed(toy: Toy) -> None
 
 @live
 async def test_an_append_is_whole_batches_in_order_with_their_headers(toy: Toy) -> None:
-    """The offset of a batch is that of its first record; an append that is too large for one batch makes several."""
+    """
+    The offset of a batch is that of its first record; an append that is too large for one batch makes
+    several.
+    """
     value = bytes(400_000)
     records = [(None, value), (b"k", value), (b"k", value, [("scored", b"now")])]
 

@@ -1,4 +1,6 @@
-"""An intake writes only what the health workers of its group can read; they say what that is where they commit."""
+"""
+An intake writes only what the health workers of its group can read; they say what that is where they commit.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

@@ -1,4 +1,6 @@
-"""An installation is upgraded: this release's commands on the topics of an older one, as that one left them."""
+"""
+An installation is upgraded: this release's commands on the topics of an older one, as that one left them.
+"""
 
 import os
 import subprocess
@@ -14,7 +16,10 @@ from worker_log import CONTRACT, PARTITIONS, AccountLog
 from pipeline.embedded.broker import EmbeddedBroker
 
 SAME_VERSIONS = 2
-"""From this fold version on, accounts have the same versions as today; what was scored by version 1 is found to differ."""
+"""
+From this fold version on, accounts have the same versions as today; what was scored by version 1 is found to
+differ.
+"""
 
 
 @pytest.fixture(params=RELEASES)
@@ -53,7 +58,10 @@ def run_health(log: AccountLog, tmp_path: Path, eventually: Callable[..., None])
 def test_every_command_opens_what_an_older_release_wrote(
     installation: tuple[str, AccountLog], tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
-    """The worker goes on from the old state; scorecards are known to be active; a rebuild and its check find nothing wrong."""
+    """
+    The worker goes on from the old state; scorecards are known to be active; a rebuild and its check find
+    nothing wrong.
+    """
     release, log = installation
     telltale = Telltale(brokers=log.client["bootstrap.servers"])
     same_versions = FOLD_VERSIONS[release] >= SAME_VERSIONS

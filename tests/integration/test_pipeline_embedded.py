@@ -116,7 +116,10 @@ def an_invoice(number: int, **changes: object) -> dict[str, object]:
 def test_an_outsider_feeds_and_reads_the_pipeline_by_the_schema_files_alone(
     broker: str, postgres: str, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
-    """Events placed by id, external id and domain reach one account; topics and Postgres say which of them did it."""
+    """
+    Events placed by id, external id and domain reach one account; topics and Postgres say which of them did
+    it.
+    """
     outsider = Outsider(broker)
     with running(RunningPipeline(broker, postgres, tmp_path / "log")) as pipeline:
         outsider.send("customer.account.v1", an_account("acc-1"), key="acc-1")
@@ -152,7 +155,9 @@ def test_an_outsider_feeds_and_reads_the_pipeline_by_the_schema_files_alone(
 def test_what_cannot_be_used_goes_aside_with_a_code_and_its_neighbours_are_processed(
     broker: str, postgres: str, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
-    """Garbage, an unknown schema id, an answer of 11, a far future, an unknown account: each once, as received."""
+    """
+    Garbage, an unknown schema id, an answer of 11, a far future, an unknown account: each once, as received.
+    """
     outsider = Outsider(broker)
     far_future = now_ms() + 3_600_000
     with running(RunningPipeline(broker, postgres, tmp_path / "log")) as pipeline:

@@ -1,4 +1,6 @@
-"""An erased account leaves no row in any table, and nothing that the topics still have of it brings one back."""
+"""
+An erased account leaves no row in any table, and nothing that the topics still have of it brings one back.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -112,7 +114,8 @@ def test_records_that_come_after_the_erasure_are_not_stored(
     sink: PostgresTarget, migrated: str, epoch: int, version: int, *, together: bool
 ) -> None:
     """
-    Topics are read side by side, so what was written before the null may be read behind it; and workers go on.
+    Topics are read side by side, so what was written before the null may be read behind it; and workers go
+    on.
 
     ``health.current   2.5  null        2.6``
     ``health.alert     1.4        2.5   2.6   3.1 (a rebuild)``
@@ -150,7 +153,9 @@ def test_an_unreadable_record_of_an_erased_account_is_not_quarantined(
 
 
 def test_a_retry_stores_nothing_of_an_erased_account(sink: PostgresTarget, migrated: str) -> None:
-    """The record was quarantined under a key that does not name its account, so the erasure did not find it."""
+    """
+    The record was quarantined under a key that does not name its account, so the erasure did not find it.
+    """
     unnamed = replace(record(snapshot("gone")), key=None)
     run_sql(migrated, "ALTER TABLE account ADD CONSTRAINT operators CHECK (name <> 'Gone')")
     sink.write([unnamed])

@@ -20,7 +20,9 @@ from sinks.postgres.writer import PostgresTarget
 def test_time_to_detect_counts_from_the_due_time_or_the_last_event(
     sink: PostgresTarget, migrated: str
 ) -> None:
-    """A silence is late from when it was due, an event from when it was observed; a loaded history is not live."""
+    """
+    A silence is late from when it was due, an event from when it was observed; a loaded history is not live.
+    """
     now = int(time.time() * 1000)
     sink.write(
         [

@@ -1,4 +1,7 @@
-"""The sink on Apache Kafka, for what the embedded broker cannot do: topic ids, and a group that gives up on a member."""
+"""
+The sink on Apache Kafka, for what the embedded broker cannot do: topic ids, and a group that gives up on a
+member.
+"""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -50,7 +53,10 @@ def delete(kafka: LocalKafka, topics: list[str]) -> None:
 def test_a_topic_recreated_is_noticed_by_its_id(
     kafka: LocalKafka, postgres: str, prefix: str, eventually: Eventually
 ) -> None:
-    """Its offsets are there, so only the id tells that they are others: the sink stops instead of leaving them out."""
+    """
+    Its offsets are there, so only the id tells that they are others: the sink stops instead of leaving them
+    out.
+    """
     migrations.upgrade(postgres)
     produce(kafka.bootstrap, [snapshot(version=version) for version in range(1, 4)], prefix=prefix)
     with sink_thread(kafka.bootstrap, postgres, prefix=prefix, session_seconds=LEAST_SESSION_SECONDS):
@@ -76,7 +82,10 @@ def test_a_topic_recreated_is_noticed_by_its_id(
 def test_a_backup_older_than_the_topic_is_told_and_mended_by_rewinding(
     kafka: LocalKafka, postgres: str, prefix: str, eventually: Eventually
 ) -> None:
-    """What the backup lacks was deleted from the topic: the sink stops rather than leave a hole, and says what to do."""
+    """
+    What the backup lacks was deleted from the topic: the sink stops rather than leave a hole, and says what
+    to do.
+    """
     migrations.upgrade(postgres)
     changes = [change(version=version) for version in range(1, 6)]
     produce(kafka.bootstrap, changes, prefix=prefix)
@@ -109,7 +118,8 @@ def test_a_sink_that_freezes_in_a_transaction_loses_it_to_its_heir(
     kafka: LocalKafka, postgres: str, eventually: Eventually
 ) -> None:
     """
-    Postgres ends the frozen transaction, the group gives the partitions away, and who wakes up stores nothing twice.
+    Postgres ends the frozen transaction, the group gives the partitions away, and who wakes up stores nothing
+    twice.
 
     ``frozen  |-- 1 --|-- 2 --           …            |- awake -|``
     ``heir                  |-- joins, claims --|-- 2 --|-- 3 --|``
@@ -143,7 +153,8 @@ def test_a_sink_that_freezes_in_a_transaction_loses_it_to_its_heir(
             frozen.send_signal(signal.SIGCONT)
             claims = "SELECT max(owner_epoch) FROM sink_offset"
             before = value(postgres, claims)
-            # It stops, fenced, or comes back to the group and gets a share: both need its old claim to be given up.
+            # It stops, fenced, or comes back to the group and gets a share: both need its old claim to be
+            # given up.
             eventually(lambda: frozen.poll() is not None or value(postgres, claims) > before, 60)
 
     assert value(postgres, everything) == len(outputs)

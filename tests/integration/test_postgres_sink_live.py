@@ -1,4 +1,7 @@
-"""The whole sink on a broker and a Postgres: killed, parted from either, and sharing its work, it stores each row once."""
+"""
+The whole sink on a broker and a Postgres: killed, parted from either, and sharing its work, it stores each
+row once.
+"""
 
 import signal
 from contextlib import ExitStack
@@ -18,7 +21,8 @@ VERSIONS = 50
 
 def test_a_sink_that_is_killed_stores_each_row_once(broker: str, postgres: str) -> None:
     """
-    Killed with -9 in the middle of the stream and of a transaction: nothing missing, nothing twice; SIGTERM ends it well.
+    Killed with -9 in the middle of the stream and of a transaction: nothing missing, nothing twice; SIGTERM
+    ends it well.
 
     The transactions are slowed down, so that the kill falls into one.
     ``transactions  |-- 1 --|-- 2 --x     |-- 2 --|-- 3 --|-- 4 --|-- 5 --|``
@@ -55,7 +59,9 @@ def test_a_sink_that_is_killed_stores_each_row_once(broker: str, postgres: str) 
 
 
 def test_sinks_share_the_work_and_take_it_over_from_each_other(broker: str, postgres: str) -> None:
-    """A second sink joins and gets its share, the first leaves and the second does all: each row is stored once."""
+    """
+    A second sink joins and gets its share, the first leaves and the second does all: each row is stored once.
+    """
     migrations.upgrade(postgres)
     owners = "SELECT owner, count(*) FROM sink_offset GROUP BY 1"
     parts = [history(range(n, n + 3)) for n in (1, 4, 7)]
@@ -120,7 +126,9 @@ def test_a_sink_without_a_broker_says_so_and_waits(postgres: str) -> None:
 
 
 def test_a_position_the_topic_does_not_have_stops_the_sink(broker: str, postgres: str) -> None:
-    """The topic was recreated, or retention was shorter than the sink's absence: no record is stepped over."""
+    """
+    The topic was recreated, or retention was shorter than the sink's absence: no record is stepped over.
+    """
     migrations.upgrade(postgres)
     produce(broker, history(range(1, 2)))
     run_sql(

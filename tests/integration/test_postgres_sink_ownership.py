@@ -21,7 +21,9 @@ CURRENT_0 = Partition(CURRENT, 0)
 
 
 def test_the_position_stands_behind_the_last_record_and_is_given_to_the_next_owner(migrated: str) -> None:
-    """Nothing is stored at first; a claim gives what the owner before has stored, gaps in the offsets included."""
+    """
+    Nothing is stored at first; a claim gives what the owner before has stored, gaps in the offsets included.
+    """
     with target(migrated) as first, target(migrated) as second:
         assert first.claim(PARTITIONS, {}) == dict.fromkeys(PARTITIONS, 0)
         first.write([record(snapshot(), offset=3), record(snapshot(version=2), offset=17)])

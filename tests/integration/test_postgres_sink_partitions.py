@@ -1,4 +1,7 @@
-"""A month that somebody detached, to archive it, does not stop the sink: it is attached again, or named with the hint."""
+"""
+A month that somebody detached, to archive it, does not stop the sink: it is attached again, or named with the
+hint.
+"""
 
 import pytest
 from postgres_sink_parts import CHANGE, change, record, rows, run_sql, target
@@ -15,7 +18,9 @@ STORED = f"SELECT version FROM health_change WHERE tableoid = '{MONTH}'::regclas
 
 
 def test_a_detached_month_is_attached_again(sink: PostgresTarget, migrated: str) -> None:
-    """Its rows are back, so that a change which is read again is no second row; the log says that it happened."""
+    """
+    Its rows are back, so that a change which is read again is no second row; the log says that it happened.
+    """
     sink.write([record(change(version=1))])
     run_sql(migrated, DETACH)
 

@@ -63,7 +63,9 @@ CUSTOMERS = {"a", "b", "c", "d", "e", "f", "g"}
 def test_revenue_at_risk_is_that_of_at_risk_and_critical_by_currency(
     sink: PostgresTarget, reader: HealthReader
 ) -> None:
-    """Worked out by hand: who has left counts nowhere, and an account without revenue counts as an account."""
+    """
+    Worked out by hand: who has left counts nowhere, and an account without revenue counts as an account.
+    """
     sink.write([record(each) for each in PORTFOLIO])
 
     reported = {
@@ -191,7 +193,10 @@ def test_an_explanation_has_health_the_last_changes_and_what_is_open(
 
 
 def test_a_story_is_all_that_happened_in_it(sink: PostgresTarget, reader: HealthReader) -> None:
-    """Its alerts' transitions in order of time; other stories are not in it, and open alerts can be had by story."""
+    """
+    Its alerts' transitions in order of time; other stories are not in it, and open alerts can be had by
+    story.
+    """
     later = alert().as_of + 1
     sink.write(
         [

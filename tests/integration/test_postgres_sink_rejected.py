@@ -1,4 +1,7 @@
-"""A record that cannot be stored is quarantined as received; the records around it are stored, each exactly once."""
+"""
+A record that cannot be stored is quarantined as received; the records around it are stored, each exactly
+once.
+"""
 
 import random
 from collections.abc import Callable, Collection, Iterator
@@ -81,7 +84,10 @@ BAD: dict[str, tuple[str, Callable[[], Record]]] = {
 def test_a_record_that_cannot_be_stored_is_quarantined_as_received(
     sink: PostgresTarget, migrated: str, code: str, bad: Callable[[], Record]
 ) -> None:
-    """Its neighbours are stored, the position stands behind all, and the record is kept byte for byte with the reason."""
+    """
+    Its neighbours are stored, the position stands behind all, and the record is kept byte for byte with the
+    reason.
+    """
     before = [record(snapshot("before")), record(alert("al-before")), record(change())]
     broken = bad()
 
@@ -97,7 +103,10 @@ def test_a_record_that_cannot_be_stored_is_quarantined_as_received(
 
 
 def test_a_refused_row_is_found_wherever_it_stands(sink: PostgresTarget, migrated: str) -> None:
-    """At the ends, side by side, far apart: exactly the refused ones are quarantined, and the others stored once."""
+    """
+    At the ends, side by side, far apart: exactly the refused ones are quarantined, and the others stored
+    once.
+    """
     bad = {0, 1, 77, 400, 599}
 
     with refusing(migrated):
@@ -121,7 +130,10 @@ def test_without_the_search_one_refused_row_stops_the_sink(
 
 
 def test_a_search_that_breaks_off_goes_on_where_it_was(sink: PostgresTarget, migrated: str) -> None:
-    """The connection is lost when the record is quarantined: the halves before are stored, and nothing is there twice."""
+    """
+    The connection is lost when the record is quarantined: the halves before are stored, and nothing is there
+    twice.
+    """
     run_sql(
         migrated,
         "CREATE SEQUENCE tries; CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -150,7 +162,10 @@ def small_flood(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def flooded(dsn: str, *, bad_every: int, **settings: bool) -> int:
-    """Write forty records of which one in *bad_every* is refused, with a restart where that stops; how far it came."""
+    """
+    Write forty records of which one in *bad_every* is refused, with a restart where that stops; how far it
+    came.
+    """
     batch = numbered(40, set(range(0, 40, bad_every)))
     with refusing(dsn), target(dsn, **settings) as sink, target(dsn, **settings) as restarted:
         for run in (sink, restarted):
@@ -163,7 +178,9 @@ def flooded(dsn: str, *, bad_every: int, **settings: bool) -> int:
 
 @pytest.mark.usefixtures("small_flood")
 def test_a_flood_of_refused_rows_stops_the_sink(migrated: str) -> None:
-    """If more than half of the last records are refused it stands, also when it is started again; half pass."""
+    """
+    If more than half of the last records are refused it stands, also when it is started again; half pass.
+    """
     assert flooded(migrated, bad_every=2) == 40
     empty_tables(migrated)
     assert flooded(migrated, bad_every=1) == 5
@@ -172,13 +189,18 @@ def test_a_flood_of_refused_rows_stops_the_sink(migrated: str) -> None:
 
 @pytest.mark.usefixtures("small_flood")
 def test_an_operator_may_have_a_flood_quarantined(migrated: str) -> None:
-    """Once it is known to be worthless. It is also what the sink does with the guard off: it drains the topic."""
+    """
+    Once it is known to be worthless. It is also what the sink does with the guard off: it drains the topic.
+    """
     assert flooded(migrated, bad_every=1, accept_flood=True) == 40
     assert value(migrated, "SELECT count(*) FROM sink_rejected") == 40
 
 
 def test_a_flood_of_what_cannot_be_read_sets_nothing_aside(sink: PostgresTarget, migrated: str) -> None:
-    """It comes in one batch, and is known for a flood before any of it is quarantined; the error says what to do."""
+    """
+    It comes in one batch, and is known for a flood before any of it is quarantined; the error says what to
+    do.
+    """
     rubbish = [replace(each, value=b"rubbish") for each in numbered(AMONG_OFFSETS)]
 
     with pytest.raises(RejectedFlood, match=r"up to offset 199 .* because") as stopped:
@@ -189,7 +211,9 @@ def test_a_flood_of_what_cannot_be_read_sets_nothing_aside(sink: PostgresTarget,
 
 
 def test_a_missing_month_is_made_again_and_no_records_fault(sink: PostgresTarget, migrated: str) -> None:
-    """Somebody detached the month, or the database was restored to before it: the row is not refused for good."""
+    """
+    Somebody detached the month, or the database was restored to before it: the row is not refused for good.
+    """
     sink.write([record(change(version=1))])
     run_sql(migrated, "DROP TABLE health_change_y2026m11")
 
@@ -222,7 +246,9 @@ def test_tables_that_fit_no_record_stop_the_sink(
 
 
 def test_the_log_and_the_metrics_tell_of_it_and_show_no_contents(sink: PostgresTarget, migrated: str) -> None:
-    """One line per record, with its place, the reason and the hint; what the row says stays in the database."""
+    """
+    One line per record, with its place, the reason and the hint; what the row says stays in the database.
+    """
     dead_letters = metrics.DEAD_LETTERS.labels(CURRENT, "sink_constraint")
     before = dead_letters._value.get()
 
@@ -238,7 +264,9 @@ def test_the_log_and_the_metrics_tell_of_it_and_show_no_contents(sink: PostgresT
 
 
 def test_what_was_quarantined_is_stored_when_its_cause_is_mended(sink: PostgresTarget, migrated: str) -> None:
-    """While the cause stands nothing changes; a newer version that was stored meanwhile is not overwritten."""
+    """
+    While the cause stands nothing changes; a newer version that was stored meanwhile is not overwritten.
+    """
     bad = {"account_name": "Bad"}
     scored = (("x", None), (SCORED_AT, b"1"), (SCORED_AT, b"1700000000000"))
     late = replace(record(change("late")), headers=scored)

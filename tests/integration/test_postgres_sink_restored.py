@@ -1,5 +1,6 @@
 """
-A database that is set back to an earlier state: the positions go back with the rows, and reading goes on from there.
+A database that is set back to an earlier state: the positions go back with the rows, and reading goes on from
+there.
 
 Positions that a sink kept to itself, or in Kafka, would leave a hole where the lost rows were.
 """
@@ -46,7 +47,8 @@ def test_a_sink_notices_that_the_database_went_back(
     sink: PostgresTarget, migrated: str, restore: str
 ) -> None:
     """
-    At its next write, its next look or its next return: it stores nothing, claims again, and is told where rows end.
+    At its next write, its next look or its next return: it stores nothing, claims again, and is told where
+    rows end.
 
     ``stored    0 1 2 3 4 5 6 7``
     ``restored  0 1 2``

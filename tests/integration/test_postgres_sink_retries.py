@@ -116,7 +116,9 @@ def test_a_server_in_trouble_counts_as_away_and_nothing_is_quarantined(
 
 
 def test_two_that_wait_for_each_other_both_get_through(sink: PostgresTarget, migrated: str) -> None:
-    """A real deadlock: another transaction holds what the sink wants second, and wants what the sink holds."""
+    """
+    A real deadlock: another transaction holds what the sink wants second, and wants what the sink holds.
+    """
     sink.write(two(1))
 
     with rival_session(migrated) as rival, capture_logs() as lines, writing(sink, two(2)) as written:
@@ -225,7 +227,8 @@ def frozen_in_a_transaction(sink: PostgresTarget, dsn: str) -> Iterator[tuple[li
 
 def test_a_server_that_freezes_in_a_transaction_counts_as_away(migrated: str) -> None:
     """
-    It keeps the connection and says nothing, so only our own clock ends the wait; what it did then, the position says.
+    It keeps the connection and says nothing, so only our own clock ends the wait; what it did then, the
+    position says.
 
     ``sink    |-- rows --|-- waits --x 0.5 s |-- position? --|-- rows --|``
     ``server  |---------- frozen ------------------|- awake, gives up -|``

@@ -1,4 +1,7 @@
-"""What batches leave in the tables: nothing twice, nothing backwards, every text as it was, a month for every time."""
+"""
+What batches leave in the tables: nothing twice, nothing backwards, every text as it was, a month for every
+time.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -41,7 +44,9 @@ def crowd() -> list[Record]:
 
 
 def test_outputs_become_rows_of_the_same_names(sink: PostgresTarget, migrated: str) -> None:
-    """Times are timestamps, dates dates, money numeric, and what has parts JSON whose times cast to timestamps."""
+    """
+    Times are timestamps, dates dates, money numeric, and what has parts JSON whose times cast to timestamps.
+    """
     sink.write([record(snapshot()), record(change()), record(alert())])
 
     [account] = rows(migrated, "SELECT name, cmrr, renewal_date, closed FROM account")
@@ -86,7 +91,9 @@ def test_a_repeat_changes_nothing(sink: PostgresTarget, migrated: str) -> None:
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "in two"])
 def test_versions_never_go_back(sink: PostgresTarget, migrated: str, *, together: bool) -> None:
-    """The epoch counts before the version, for alerts before the sequence; an older record changes nothing."""
+    """
+    The epoch counts before the version, for alerts before the sequence; an older record changes nothing.
+    """
     newer = [snapshot(epoch=2, version=1, score=20.0, owner="new"), alert(epoch=2, severity="CRITICAL")]
     older = [
         snapshot(epoch=1, version=9, score=90.0, owner="old"),
@@ -134,7 +141,10 @@ def test_the_way_of_many_rows_stores_what_the_way_of_few_does(sink: PostgresTarg
 
 @pytest.mark.parametrize("company", [0, COPY_FROM], ids=["few", "many"])
 def test_hostile_text_is_stored_as_it_is(sink: PostgresTarget, migrated: str, company: int) -> None:
-    """Quotes, COPY's own signs, placeholders, escapes: text is data. Only NUL, which Postgres has not, is replaced."""
+    """
+    Quotes, COPY's own signs, placeholders, escapes: text is data. Only NUL, which Postgres has not, is
+    replaced.
+    """
     usage = ComponentScore(name=HOSTILE, score=None, weight=1.0, points=0.0, reason="a\0b", fresh_until=None)
 
     sink.write([record(snapshot(HOSTILE, account_name="a\0b", components=(usage,))), *crowd()[: 3 * company]])
@@ -146,7 +156,9 @@ def test_hostile_text_is_stored_as_it_is(sink: PostgresTarget, migrated: str, co
 
 
 def test_each_change_goes_into_the_month_of_its_time(sink: PostgresTarget, migrated: str) -> None:
-    """Months are made when they are needed, in UTC, over the end of a year and while somebody reads the table."""
+    """
+    Months are made when they are needed, in UTC, over the end of a year and while somebody reads the table.
+    """
     new_year = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp() * 1000)
     engine = make_engine(migrated, application="reader")
 

@@ -25,7 +25,8 @@ from sinks.target import Fenced, Partition, Record, TargetAway
 CUTS = 50
 
 
-# Fires for every row that is offered, also for one that is there already: an offer that was committed twice is seen.
+# Fires for every row that is offered, also for one that is there already: an offer that was committed twice
+# is seen.
 COUNT_OFFERS = """
 CREATE TABLE IF NOT EXISTS offer (version bigint);
 TRUNCATE offer;
@@ -59,7 +60,10 @@ def batch_at(offset: int) -> list[Record]:
 
 
 def store_through_cuts(dsn: str, decide: Decide) -> int:
-    """Store a batch, and ``CUTS`` more over a link that breaks in each first commit, in turns before and after it."""
+    """
+    Store a batch, and ``CUTS`` more over a link that breaks in each first commit, in turns before and after
+    it.
+    """
     with CuttingProxy(dsn) as proxy, target(proxy.dsn) as sink:
         sink.write(batch_at(0))
         for offset in range(1, CUTS + 1):
@@ -74,7 +78,8 @@ def store_through_cuts(dsn: str, decide: Decide) -> int:
 
 def test_commits_nobody_heard_of_are_decided_by_the_position(counted: str) -> None:
     """
-    Fifty broken links, half of them before the commit and half after: each batch is stored, and committed once.
+    Fifty broken links, half of them before the commit and half after: each batch is stored, and committed
+    once.
 
     ``transaction   |-- rows --|-- position --|-- COMMIT --x``
     """

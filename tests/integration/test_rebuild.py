@@ -122,7 +122,10 @@ def test_a_running_worker_takes_the_new_epoch_over_and_goes_on_from_it(
 def test_a_state_that_a_worker_refuses_is_recreated(
     broker: str, tree: ProcessTree, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
-    """The worker names the command; what the rebuild does not know is of an older epoch, and no part of the state."""
+    """
+    The worker names the command; what the rebuild does not know is of an older epoch, and no part of the
+    state.
+    """
     log, telltale = AccountLog(broker), Telltale(brokers=broker)
     log.append([scorecards(), *days(0, 3)])
     log.send(CHANGELOG, encode_epoch_mark(1), b"acc-lost", 1)

@@ -1,8 +1,9 @@
 """
-What every sink's target promises (``sinks.target.Target``), asked of each there is: to add one is a row in ``STORES``.
+What every sink's target promises (``sinks.target.Target``), asked of each there is: to add one is a row in
+``STORES``.
 
-The records are changes of one account, at offset n with version n + 1. What a target makes of contents, and what it does
-about the faults of its own kind of store, is asked in tests of its own.
+The records are changes of one account, at offset n with version n + 1. What a target makes of contents, and
+what it does about the faults of its own kind of store, is asked in tests of its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -228,7 +229,9 @@ def test_positions_of_a_topic_that_was_recreated_are_refused(store: Store) -> No
 
 
 def test_a_store_that_is_away_is_told_apart_and_gone_on_with(store: Store, owner: Target) -> None:
-    """Each call says so; when it answers again the positions say where to read on, and the claim still stands."""
+    """
+    Each call says so; when it answers again the positions say where to read on, and the claim still stands.
+    """
     owner.write(changes(0, 2))
 
     with store.away():

@@ -71,7 +71,9 @@ async def beside(returns: DeadLetterReturns) -> AsyncIterator[DeadLetterReturns]
 
 @live
 async def test_events_come_back_when_their_account_becomes_known(intake: Live) -> None:
-    """From each input and partition, by external id and by domain; each is in the account's log exactly once."""
+    """
+    From each input and partition, by external id and by domain; each is in the account's log exactly once.
+    """
     before = returned()
     logins = [login(f"known-{number}", external_id="e-known") for number in range(6)]
     await intake.send(LOGINS, *logins)

@@ -1,4 +1,6 @@
-"""`telltale verify` holds the records and rows of one partition at a time, however many partitions there are."""
+"""
+`telltale verify` holds the records and rows of one partition at a time, however many partitions there are.
+"""
 
 import tracemalloc
 from collections.abc import Iterable

@@ -59,7 +59,8 @@ def test_the_stages_of_a_worker_add_up_to_the_time_it_has_run(
     broker: str, eventually: Callable[..., None]
 ) -> None:
     """
-    Never more than has gone by since it was started, and soon most of it: only its start, before there is an app, is missing.
+    Never more than has gone by since it was started, and soon most of it: only its start, before there is an
+    app, is missing.
 
     Both kinds of worker, with ticks that go through every stage.
     """

@@ -90,7 +90,10 @@ def partition_of(account_id: str) -> int:
 
 
 class Undisturbed:
-    """What folding one partition's entries at one go makes: outputs by topic, and states without their positions."""
+    """
+    What folding one partition's entries at one go makes: outputs by topic, and states without their
+    positions.
+    """
 
     def __init__(self, partition: int, entries: Iterable[tuple[str, LogEntry]]) -> None:
         encode = OutputEncoder(CONTRACT, REGISTRY).encode

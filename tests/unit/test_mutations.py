@@ -9,7 +9,10 @@ FAULTS = Path(__file__).parents[1] / "faults"
 
 
 def test_every_guard_is_found_exactly_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A guard that was rewritten takes its mutant along; found out here, and not in the next run of half an hour."""
+    """
+    A guard that was rewritten takes its mutant along; found out here, and not in the next run of half an
+    hour.
+    """
     monkeypatch.syspath_prepend(str(FAULTS))
     monkeypatch.delitem(sys.modules, "mutations", raising=False)
     import mutations

@@ -1,4 +1,7 @@
-"""What is installed where: the locks, the image and the compose file agree with pyproject.toml and with each other."""
+"""
+What is installed where: the locks, the image and the compose file agree with pyproject.toml and with each
+other.
+"""
 
 import re
 import tomllib
@@ -116,7 +119,9 @@ def test_every_image_is_pinned_to_a_release() -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_container_of_ours_can_do_little_and_write_to_disk_only_where_it_must(name: str) -> None:
-    """Nobody's user, a root that is read only, /tmp in memory, and /var/tmp, where a rebuild writes, on disk."""
+    """
+    Nobody's user, a root that is read only, /tmp in memory, and /var/tmp, where a rebuild writes, on disk.
+    """
     service = COMPOSE["services"][name]
 
     assert re.findall(r"^USER (.*)", DOCKERFILE, re.MULTILINE) == ["10001:10001"]

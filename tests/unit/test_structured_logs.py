@@ -113,7 +113,10 @@ def test_the_flood_of_a_lost_broker_is_thinned_out_by_the_configuration(stream: 
 
 
 def test_the_summary_tells_rates_levels_and_new_faults(stream: io.StringIO) -> None:
-    """Totals become events per second, faults what was added; faults that did not occur and work of others are left out."""
+    """
+    Totals become events per second, faults what was added; faults that did not occur and work of others are
+    left out.
+    """
     now, events, faults = 0.0, 100.0, {"late": 5.0}
     configure(stream=stream)
     summary = SummaryLog(

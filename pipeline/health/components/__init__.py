@@ -1,4 +1,7 @@
-"""The components of the score, in the order snapshots list them. To add one: a file, a line here, its numbers in the scorecards."""
+"""
+The components of the score, in the order snapshots list them. To add one: a file, a line here, its numbers in
+the scorecards.
+"""
 
 from typing import Final
 

@@ -13,9 +13,9 @@ class Assessment(NamedTuple):
     """
     One component's word on an account.
 
-    *score* is 0 to 100, None if unknown. *reason* is one sentence a CSM can act on. *fresh_until* is when the score stops
-    counting unless something new is heard, None if never. *look_again_at* is when it changes though nothing
-    happens, 0 if only the passing of days changes it.
+    *score* is 0 to 100, None if unknown. *reason* is one sentence a CSM can act on. *fresh_until* is when the
+    score stops counting unless something new is heard, None if never. *look_again_at* is when it changes
+    though nothing happens, 0 if only the passing of days changes it.
     """
 
     score: float | None
@@ -34,8 +34,8 @@ class Component:
     A part of the score.
 
     *looks_at* are the bits of ``dirty`` after which it is assessed again; it is assessed anyway on every new
-    day and at ``look_again_at``. *assess* takes the state, the time (``state.as_of``) and the scorecard. Deadlines have
-    passed when they are not after ``state.watermark``.
+    day and at ``look_again_at``. *assess* takes the state, the time (``state.as_of``) and the scorecard.
+    Deadlines have passed when they are not after ``state.watermark``.
     """
 
     name: str
@@ -51,7 +51,9 @@ def count(number: float, one: str, many: str | None = None) -> str:
 
 
 def duration(ms: int) -> str:
-    """A length of time as people say it: ``12 min``, ``5 h 10 min``, ``3 days``; ``0 min`` for one below 0."""
+    """
+    A length of time as people say it: ``12 min``, ``5 h 10 min``, ``3 days``; ``0 min`` for one below 0.
+    """
     minutes = max(0, ms // 60_000)
     if minutes < 60:
         return f"{minutes} min"

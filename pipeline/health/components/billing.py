@@ -1,8 +1,9 @@
 """
-Billing: money late beyond the account's own habit, disputed or failed payments, and a shrinking recurring amount.
+Billing: money late beyond the account's own habit, disputed or failed payments, and a shrinking recurring
+amount.
 
-The worst invoice decides, not the mean: otherwise one more late invoice could raise the score. Amounts are never added
-across currencies.
+The worst invoice decides, not the mean: otherwise one more late invoice could raise the score. Amounts are
+never added across currencies.
 """
 
 from decimal import Decimal
@@ -16,7 +17,10 @@ from pipeline.health.windows import DAY
 
 
 def score_billing(state: AccountState, now: int, scorecard: Scorecard) -> Assessment:
-    """Points of the days past due less disputes, failed payments and shrinkage; unknown without a recent invoice."""
+    """
+    Points of the days past due less disputes, failed payments and shrinkage; unknown without a recent
+    invoice.
+    """
     invoices, numbers = state.invoices, scorecard.billing
     if not invoices.last_step_at:
         return Assessment(None, "no invoice seen yet")

@@ -1,7 +1,8 @@
 """
 Sentiment: what people answer when asked, and whether they answer at all.
 
-Answers fade with their age and are drawn towards neutral while there are few, so one angry answer is one angry answer.
+Answers fade with their age and are drawn towards neutral while there are few, so one angry answer is one
+angry answer.
 """
 
 from functools import lru_cache
@@ -21,10 +22,11 @@ _CES = KINDS.index("CES")
 
 def score_sentiment(state: AccountState, now: int, scorecard: Scorecard) -> Assessment:
     """
-    Mean of the answers' points, weighted by respondent and age, together with a neutral answer of a fixed weight.
+    Mean of the answers' points, weighted by respondent and age, together with a neutral answer of a fixed
+    weight.
 
-    Surveys nobody answered count as poor answers of a small weight. Unknown without an answer within ``fresh_days``,
-    unless enough surveys went unanswered.
+    Surveys nobody answered count as poor answers of a small weight. Unknown without an answer within
+    ``fresh_days``, unless enough surveys went unanswered.
     """
     numbers = scorecard.sentiment
     day = now // DAY

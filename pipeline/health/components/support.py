@@ -1,9 +1,10 @@
 """
-Support: whether the load of tickets is usual for this account, and whether we keep our promises on what is open.
+Support: whether the load of tickets is usual for this account, and whether we keep our promises on what is
+open.
 
-Two-sided: a healthy customer calls with some regularity, so sudden silence is a watch. Points are taken off for tickets
-beyond their SLA, escalations, reopenings and old open ones; more tickets alone cost nothing up to twice the usual.
-The SLA clocks run without pause: no step says that the customer is awaited.
+Two-sided: a healthy customer calls with some regularity, so sudden silence is a watch. Points are taken off
+for tickets beyond their SLA, escalations, reopenings and old open ones; more tickets alone cost nothing up to
+twice the usual. The SLA clocks run without pause: no step says that the customer is awaited.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,10 @@ _Cost: TypeAlias = tuple[float, str]
 
 
 def score_support(state: AccountState, now: int, scorecard: Scorecard) -> Assessment:
-    """Points of the ticket volume less what broken promises cost; unknown until a ticket is seen and when the last is long ago."""
+    """
+    Points of the ticket volume less what broken promises cost; unknown until a ticket is seen and when the
+    last is long ago.
+    """
     tickets, numbers = state.tickets, scorecard.support
     if not tickets.last_step_at:
         return Assessment(None, "no ticket seen yet")
@@ -64,7 +68,8 @@ def _usual(state: AccountState, day: int, numbers: Support) -> float | None:
     """
     Tickets in 30 days over the weeks before these 30 days, more where more people came to log in since.
 
-    None while too few weeks are known. A roll-out brings tickets with the people, so growth of the logins raises the usual.
+    None while too few weeks are known. A roll-out brings tickets with the people, so growth of the logins
+    raises the usual.
     """
     last = week_of(day - _MONTH) - 1
     weeks = min(numbers.baseline_weeks, last - week_of(state.first_day))

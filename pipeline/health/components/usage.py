@@ -1,7 +1,9 @@
 """
-Usage: whether the people who could use the product do, as much as they used to, and the important ones among them.
+Usage: whether the people who could use the product do, as much as they used to, and the important ones among
+them.
 
-The blend of breadth, volume and key people is damped by the silence, measured against the account's own rhythm.
+The blend of breadth, volume and key people is damped by the silence, measured against the account's own
+rhythm.
 """
 
 from pipeline.health.account import AccountState, Volume
@@ -97,8 +99,9 @@ def _compare_weeks(state: AccountState, day: int, numbers: Usage) -> tuple[float
     """
     Logins of the last two weeks against the four weeks before them; whole weeks hold each weekday alike.
 
-    The better of the last week and of both counts: one quiet week, a holiday, costs little. Where the same weeks a year ago
-    were quiet too, they lower what is expected. Unknown while there is too little to compare with.
+    The better of the last week and of both counts: one quiet week, a holiday, costs little. Where the same
+    weeks a year ago were quiet too, they lower what is expected. Unknown while there is too little to compare
+    with.
     """
     logins = state.logins
     start = day - _TWO_WEEKS
@@ -127,7 +130,10 @@ def _compare_weeks(state: AccountState, day: int, numbers: Usage) -> tuple[float
 
 
 def _key_people(state: AccountState, numbers: Usage) -> tuple[float | None, str]:
-    """Champions, executives and power users still there; unknown while none is known. Refreshed with each new day."""
+    """
+    Champions, executives and power users still there; unknown while none is known. Refreshed with each new
+    day.
+    """
     people = state.key_people
     if not people.present + people.missing:
         return None, ""

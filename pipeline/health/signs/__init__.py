@@ -1,4 +1,7 @@
-"""The signs, in the order they are judged: one that explains points stands before those that ask. To add one: a file, a line."""
+"""
+The signs, in the order they are judged: one that explains points stands before those that ask. To add one: a
+file, a line.
+"""
 
 from typing import Final
 

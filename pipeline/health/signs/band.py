@@ -22,10 +22,11 @@ def find_bad_band(
     _explained: tuple[str, ...],
 ) -> Finding | None:
     """
-    Judged on the computed band. While a person's override is active nothing opens: somebody has already looked.
+    Judged on the computed band. While a person's override is active nothing opens: somebody has already
+    looked.
 
-    Not when UNKNOWN; but what is open stays open then, for too little known is no recovery. The evidence is what made the band:
-    the facts of the floor that forces it, and the score where that alone is as bad.
+    Not when UNKNOWN; but what is open stays open then, for too little known is no recovery. The evidence is
+    what made the band: the facts of the floor that forces it, and the score where that alone is as bad.
     """
     derived = state.derived
     band = forced(derived.band, derived.forced_by)

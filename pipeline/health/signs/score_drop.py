@@ -20,7 +20,8 @@ def find_drop(
     explained: tuple[str, ...],
 ) -> Finding | None:
     """
-    Opens at ``points`` or more lost since the best day's end within the window, in components no open sign explains.
+    Opens at ``points`` or more lost since the best day's end within the window, in components no open sign
+    explains.
 
     Stays open until the score is back to within ``points`` less the hysteresis of where it fell from.
     """

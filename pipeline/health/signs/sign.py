@@ -17,8 +17,8 @@ class Finding(NamedTuple):
     """
     A sign that shows. *severity* is before the step for a near renewal.
 
-    *due_at* is the moment a silence or a hold became due, None if an event caused it. *occurred_at* and *observed_at*
-    are those of the last event that contributed, None if there was none.
+    *due_at* is the moment a silence or a hold became due, None if an event caused it. *occurred_at* and
+    *observed_at* are those of the last event that contributed, None if there was none.
     """
 
     severity: Severity
@@ -40,13 +40,13 @@ class Sign(Generic[N]):
     """
     A detector over an account's state.
 
-    *numbers* takes the sign's table out of a scorecard, None where the scorecard has none: there the sign is off.
-    *explains* are the components whose loss of points this sign accounts for.
+    *numbers* takes the sign's table out of a scorecard, None where the scorecard has none: there the sign is
+    off. *explains* are the components whose loss of points this sign accounts for.
 
-    *detect* takes the state, the scorecard, the numbers, the open alert of this sign, None if there is none, and the components that
-    other open signs explain; it judges as of ``state.as_of``. What it finds opens the alert or keeps it open, None resolves it.
-    *recovered* says in a sentence why it resolved. *next_due* says when the sign may show though nothing happens, in ms UTC, 0 or a
-    time that has passed if never.
+    *detect* takes the state, the scorecard, the numbers, the open alert of this sign, None if there is none,
+    and the components that other open signs explain; it judges as of ``state.as_of``. What it finds opens the
+    alert or keeps it open, None resolves it. *recovered* says in a sentence why it resolved. *next_due* says
+    when the sign may show though nothing happens, in ms UTC, 0 or a time that has passed if never.
     """
 
     name: str

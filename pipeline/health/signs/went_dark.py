@@ -19,10 +19,11 @@ def find_silence(
     _explained: tuple[str, ...],
 ) -> Finding | None:
     """
-    Due ``allowed_silence`` after the last login, to the millisecond, by the clock: what has not been heard yet may be a login.
+    Due ``allowed_silence`` after the last login, to the millisecond, by the clock: what has not been heard
+    yet may be a login.
 
-    Nothing without a rhythm: an account that hardly ever logged in does not go dark, it never came. What is open ends with a login
-    alone, not with other seats that allow a longer silence.
+    Nothing without a rhythm: an account that hardly ever logged in does not go dark, it never came. What is
+    open ends with a login alone, not with other seats that allow a longer silence.
     """
     dark_at = state.dark_at
     if alert is not None and state.last_login_heard_at < alert.opened_at:

@@ -1,5 +1,6 @@
 """
-What ``telltale doctor`` looks at: a file a check, and a line in ``CHECKS``. A check looks and changes nothing.
+What ``telltale doctor`` looks at: a file a check, and a line in ``CHECKS``. A check looks and changes
+nothing.
 
 What it raises as an error for people is its finding too.
 """

@@ -29,7 +29,9 @@ class Finding:
 
 
 class Site:
-    """The place that is looked at, by its settings; what should move is watched for *watch_seconds* at most."""
+    """
+    The place that is looked at, by its settings; what should move is watched for *watch_seconds* at most.
+    """
 
     def __init__(self, settings: Settings, *, watch_seconds: float = WATCH_SECONDS) -> None:
         self.settings = settings

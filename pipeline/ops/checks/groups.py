@@ -18,10 +18,11 @@ _AGAIN_SECONDS: Final = 0.5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """
-    A group that should be alive: what it reads, the command that starts it, and what helps where it lost records.
+    A group that should be alive: what it reads, the command that starts it, and what helps where it lost
+    records.
 
-    *pulse* asks for a number that rises while a member lives, whether or not there is anything to read. It is asked
-    only where the broker names no members.
+    *pulse* asks for a number that rises while a member lives, whether or not there is anything to read. It is
+    asked only where the broker names no members.
     """
 
     group: str
@@ -110,7 +111,9 @@ def _failure(says: str, hint: str) -> Finding:
 
 
 def _is_settled(first: Look, last: Look) -> bool:
-    """Whether looking on would tell nothing new: it lives and has read all that was there, or nobody is there."""
+    """
+    Whether looking on would tell nothing new: it lives and has read all that was there, or nobody is there.
+    """
     if last.members == 0:
         return True
     return _has_caught_up(first, last) and (last.members is not None or _has_moved(first, last))

@@ -11,7 +11,8 @@ def check_scorecards(site: Site) -> Iterator[Finding]:
     cards = load_scorecards(site.settings.scorecards)
     names = ", ".join(f"{card.name} {card.version}" for card in cards.cards)
     in_force = site.log.end().scorecards
-    # Where none stands among the newest entries, others may stand further back: only a difference is known for sure.
+    # Where none stands among the newest entries, others may stand further back: only a difference is known
+    # for sure.
     if any(documents != cards.documents for documents in in_force.values()):
         yield Finding(
             check="scorecards",

@@ -1,4 +1,6 @@
-"""Whether the sink stores into the database that the settings name: its positions there against those in Kafka."""
+"""
+Whether the sink stores into the database that the settings name: its positions there against those in Kafka.
+"""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +17,8 @@ def check_stored(site: Site) -> Iterator[Finding]:
     """
     Compare what the sink's group has committed with how far the rows of this database go.
 
-    A sink commits to Kafka after its rows, so rows that stand behind are another database's, or one that was set back.
+    A sink commits to Kafka after its rows, so rows that stand behind are another database's, or one that was
+    set back.
     """
     group = site.contract.prefix + SINK_GROUP
     behind = _behind(site, group)
@@ -40,7 +43,9 @@ def check_stored(site: Site) -> Iterator[Finding]:
 
 
 def _behind(site: Site, group: str) -> dict[tuple[str, int], int]:
-    """Records by partition that are committed and not stored; the commits are read first, as rows only go on."""
+    """
+    Records by partition that are committed and not stored; the commits are read first, as rows only go on.
+    """
     lags = group_lag(site.client, group, [topic.name for topic in site.contract.outputs])
     with HealthReader(site.dsn) as reader:
         stored = reader.positions(group)

@@ -59,7 +59,9 @@ def unhappy_executive(life: Life, onset: int, rng: Random) -> Life:
 
 
 def shrinking(life: Life, onset: int, _rng: Random) -> Life:
-    """With the next invoice a third of the seats and of the money goes back, and a third of the people with it."""
+    """
+    With the next invoice a third of the seats and of the money goes back, and a third of the people with it.
+    """
     billed = to_date(onset)
     profile = replace(life.profile, billing_day=min(billed.day, 28), billing_month=billed.month)
     day = onset - billed.day + profile.billing_day

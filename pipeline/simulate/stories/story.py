@@ -12,10 +12,10 @@ class Story:
     """
     A turn in an account's life and what the pipeline owes it.
 
-    *tell* turns a usual life into this one from a local day on. Within *days* of it *component* must lose points, and one
-    of *signs* must open; a story that has neither is harmless, and nothing may open. A trouble that has a component
-    and no sign is one that shows in the score alone. Before it the account lives *warm_up* days as usual, so that
-    there is a usual to compare with. *share* of the accounts live it.
+    *tell* turns a usual life into this one from a local day on. Within *days* of it *component* must lose
+    points, and one of *signs* must open; a story that has neither is harmless, and nothing may open. A
+    trouble that has a component and no sign is one that shows in the score alone. Before it the account lives
+    *warm_up* days as usual, so that there is a usual to compare with. *share* of the accounts live it.
     """
 
     name: str

@@ -27,7 +27,10 @@ def went_dark(life: Life, onset: int, _rng: Random) -> Life:
 
 
 def stalled_onboarding(life: Life, onset: int, _rng: Random) -> Life:
-    """A new customer: a champion tries the product, an executive perhaps looks in, and after five days nobody comes."""
+    """
+    A new customer: a champion tries the product, an executive perhaps looks in, and after five days nobody
+    comes.
+    """
     profile = replace(life.profile, start_day=onset, renewal_day=onset + 365, stage="ONBOARDING")
     champion = people_with(profile, "CHAMPION")[0]
     trying = replace(life.phases[0].habits, people=champion + 1, tickets=0.1)

@@ -1,8 +1,8 @@
 """
 The way from one version of the tables to the next: Alembic, run from code, so that it works from a wheel.
 
-All steps of an upgrade are one transaction under an advisory lock: of processes that start together one migrates,
-and the others wait and find it done. A new migration is a file in ``versions/``, numbered on.
+All steps of an upgrade are one transaction under an advisory lock: of processes that start together one
+migrates, and the others wait and find it done. A new migration is a file in ``versions/``, numbered on.
 
     TelltaleError
     └── SchemaOutdated    the tables are not there, or older than this version of Telltale
@@ -44,7 +44,9 @@ def downgrade(dsn: str, revision: str = "base") -> None:
 
 
 def check(dsn: str) -> None:
-    """Compare the tables at *dsn* with ``tables``; ``alembic.util.CommandError`` says what a migration lacks."""
+    """
+    Compare the tables at *dsn* with ``tables``; ``alembic.util.CommandError`` says what a migration lacks.
+    """
     _run(dsn, command.check)
 
 

@@ -1,4 +1,6 @@
-"""What Alembic runs for every command: it uses the connection, and so the transaction and lock, of our caller."""
+"""
+What Alembic runs for every command: it uses the connection, and so the transaction and lock, of our caller.
+"""
 
 from alembic import context
 

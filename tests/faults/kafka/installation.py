@@ -1,5 +1,6 @@
 """
-One Telltale on a real Kafka: its topics under a prefix of its own, its tables, its processes, and what was sent to it.
+One Telltale on a real Kafka: its topics under a prefix of its own, its tables, its processes, and what was
+sent to it.
 
 Built anew for each test on a broker they share. Whether it kept its promises is the oracle's to say, at rest.
 """
@@ -77,7 +78,10 @@ class Installation:
 
     @contextmanager
     def running(self, *names: str) -> Iterator[None]:
-        """Prepare topics, tables and scorecards, send the accounts, start *names* (all), and stop whatever is left."""
+        """
+        Prepare topics, tables and scorecards, send the accounts, start *names* (all), and stop whatever is
+        left.
+        """
         for words in (("topics", "apply"), ("db", "upgrade"), ("scorecards", "apply")):
             answer = self.telltale(*words)
             assert answer.code == 0, answer.err
@@ -104,7 +108,9 @@ class Installation:
             self.supervisor.start(name, *_WORDS[name.partition("-")[0]])
 
     def stop(self, *names: str) -> None:
-        """SIGTERM to *names* and wait; an end that takes too long or has another code than 0 breaks a promise."""
+        """
+        SIGTERM to *names* and wait; an end that takes too long or has another code than 0 breaks a promise.
+        """
         known = len(self.supervisor.ends)
         for name, seconds in self.supervisor.stop(*names).items():
             if seconds > 20.0:
@@ -127,7 +133,10 @@ class Installation:
                 time.sleep(_LOOK_SECONDS)
 
     def lag_0(self, within: float, *, since: float | None = None) -> None:
-        """Wait until all that was sent stands in Postgres, and note the seconds since *since*, or since the call."""
+        """
+        Wait until all that was sent stands in Postgres, and note the seconds since *since*, or since the
+        call.
+        """
         self.line.seconds_to_lag_0 = self._settled(within, since)
 
     def _settled(self, within: float, since: float | None = None) -> float:
@@ -147,14 +156,18 @@ class Installation:
                 time.sleep(_LOOK_SECONDS)
 
     def no_stall_above(self, seconds: float) -> None:
-        """It breaks a promise if a partition with records stood still for longer since ``progress.forget``."""
+        """
+        It breaks a promise if a partition with records stood still for longer since ``progress.forget``.
+        """
         for group, (stood, place) in self.progress.longest_stall().items():
             print(f"{group}: the longest stall took {stood:.1f} s")  # noqa: T201 - `pytest -rP` shows it
             if stood > seconds:
                 self.line.violations.append(f"I6: {place} of {group} stood still for {stood:.0f} s")
 
     def refused(self, name: str, code: int, *words: str, within: float = 60.0) -> None:
-        """Wait until *name* ends by itself with *code*, having said *words*; anything else breaks a promise."""
+        """
+        Wait until *name* ends by itself with *code*, having said *words*; anything else breaks a promise.
+        """
         ended = self.supervisor.wait_for_end(name, within)
         last = (self.supervisor.said(name).strip().splitlines() or [""])[-1]
         if ended != code or not all(word in last for word in words):

@@ -1,4 +1,7 @@
-"""How far a pipeline's groups have come, asked of the broker all the time, and how long each partition stood still."""
+"""
+How far a pipeline's groups have come, asked of the broker all the time, and how long each partition stood
+still.
+"""
 
 import threading
 import time
@@ -48,8 +51,8 @@ class Progress:
     """
     Watches *views* while a with-block runs.
 
-    A partition stands still while it has records its group has not committed and no commit moves; how long the worst
-    one did is ``longest_stall``, since the last ``forget``.
+    A partition stands still while it has records its group has not committed and no commit moves; how long
+    the worst one did is ``longest_stall``, since the last ``forget``.
     """
 
     def __init__(self, views: Mapping[str, GroupView]) -> None:

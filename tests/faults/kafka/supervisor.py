@@ -1,7 +1,9 @@
 """
-The processes of one pipeline, each killed, frozen or stopped by its pid, and started again as a process manager does.
+The processes of one pipeline, each killed, frozen or stopped by its pid, and started again as a process
+manager does.
 
-What a process says goes to a file of its own; what it ended with is kept. Who is hurt when is the tests' business.
+What a process says goes to a file of its own; what it ended with is kept. Who is hurt when is the tests'
+business.
 """
 
 import os
@@ -40,7 +42,8 @@ class Supervisor:
     """
     Processes ``python -m pipeline.cli WORDS`` by their names, in *environment*, with their logs in *folder*.
 
-    One that ends without being told to is started again a second later, unless it is *left*. A with-block stops them all.
+    One that ends without being told to is started again a second later, unless it is *left*. A with-block
+    stops them all.
     """
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
@@ -132,7 +135,8 @@ class Supervisor:
 
     def wait_for_end(self, name: str, seconds: float) -> int | None:
         """
-        Wait until *name* ends by itself and return its exit code; it is not started again. None if it does not end.
+        Wait until *name* ends by itself and return its exit code; it is not started again. None if it does
+        not end.
 
         Where it has ended and was about to be started again, that end counts.
         """
@@ -158,7 +162,9 @@ class Supervisor:
         return file.read_text(errors="replace") if file.exists() else ""
 
     def is_ready(self, name: str) -> bool:
-        """Whether the process *name*, as it runs now, has partitions and processes them: what /readyz answers."""
+        """
+        Whether the process *name*, as it runs now, has partitions and processes them: what /readyz answers.
+        """
         with self._change:
             born = self._born.get(name)
         if born is None:

@@ -1,4 +1,6 @@
-"""What accidents and operators do to topics: delete them, cut them, make them anew, write into them by hand."""
+"""
+What accidents and operators do to topics: delete them, cut them, make them anew, write into them by hand.
+"""
 
 import time
 from collections.abc import Iterable
@@ -55,7 +57,9 @@ class Surgeon:
         self._admin.incremental_alter_configs([resource])[resource].result(_SECONDS)
 
     def cut_in_half(self, topic: str) -> int:
-        """Take away the older half of every partition, as a wrong retention would; returns how many records."""
+        """
+        Take away the older half of every partition, as a wrong retention would; returns how many records.
+        """
         cleanup = "cleanup.policy"
         # A topic that is only compacted takes no request to delete records.
         self.set(topic, cleanup, "compact,delete")

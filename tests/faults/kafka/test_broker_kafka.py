@@ -33,7 +33,8 @@ def test_b1_the_broker_restarted_and_killed_under_load(
         broker |-- load --|  |-- load --x    |-- load --|  |-- load --x    |-- lag 0 within a minute
     """
     telltale = install(wounded.bootstrap)
-    # A send is given up later than the broker comes back: this is about the pipeline's memory, not the generator's.
+    # A send is given up later than the broker comes back: this is about the pipeline's memory, not the
+    # generator's.
     with telltale.running(), Load(telltale.feeder, telltale.traffic.events(12_000), per_second=200) as load:
         for number in range(4):
             time.sleep(5)
@@ -86,7 +87,9 @@ def test_b1_workers_that_start_before_the_broker(
 
 
 def test_b2_between_workers_and_broker(wounded: ProxiedKafka, install: Install, line: FaultLine) -> None:
-    """A line that is slow, thin, cut into pieces, or passes nothing in one direction: late, and nothing else."""
+    """
+    A line that is slow, thin, cut into pieces, or passes nothing in one direction: late, and nothing else.
+    """
     telltale = install(wounded.bootstrap, entrance=wounded.proxied)
     with telltale.running():
         with Load(telltale.feeder, telltale.traffic.events(40_000), per_second=200):

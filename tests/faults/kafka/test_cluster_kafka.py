@@ -25,7 +25,8 @@ def test_b3_the_leader_of_a_changelog_frozen_and_the_workers_killed(
     cluster: Cluster, install: Install, line: FaultLine
 ) -> None:
     """
-    Outputs are out, states are not, and who knew of both is dead: nothing is lost, and no output comes out differently.
+    Outputs are out, states are not, and who knew of both is dead: nothing is lost, and no output comes out
+    differently.
 
         leader   |-- load --|zzzzzzzzzzzzzzzzzzzz|-- no longer the leader --
         health-1 |-- load ------x  |-- recovers from who leads now --

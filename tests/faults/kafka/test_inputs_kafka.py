@@ -27,7 +27,8 @@ def test_r5_an_input_deleted_and_recreated(
     wounded: ProxiedKafka, install: Install, line: FaultLine, workers: str
 ) -> None:
     """
-    Its offsets begin again, and what is sent from then on is new: workers that run stop, and started again read it all.
+    Its offsets begin again, and what is sent from then on is new: workers that run stop, and started again
+    read it all.
 
         customer.login |-- 0 1 2 … 2,000 --|  deleted, made  |-- 0 1 2 … 1,000 --| every one counts
     """
@@ -68,7 +69,10 @@ def _send_logins(telltale: Installation, count: int) -> None:
 def test_d5_a_deploy_that_writes_nothing_but_poison(
     wounded: ProxiedKafka, install: Install, line: FaultLine
 ) -> None:
-    """The intake stops, and stops again where it is started again, instead of emptying the topic into the dead letters."""
+    """
+    The intake stops, and stops again where it is started again, instead of emptying the topic into the dead
+    letters.
+    """
     telltale, surgeon = install(wounded.bootstrap), Surgeon(wounded.bootstrap)
     with telltale.running():
         for _ in range(20_000):

@@ -1,5 +1,6 @@
 """
-Everything at once, by dice: any process killed or frozen at any time, the broker and Postgres too, and then the sums.
+Everything at once, by dice: any process killed or frozen at any time, the broker and Postgres too, and then
+the sums.
 
 ``FAULT_EVENTS`` in the environment sets how many events (60,000), ``--fault-seed`` which dice.
 """
@@ -123,7 +124,8 @@ def test_everything_by_dice(
     wounded: ProxiedKafka, fragile_postgres: EmbeddedPostgres, tmp_path: Path, line: FaultLine, seed: int
 ) -> None:
     """
-    Zero lost, zero doubled, versions without gaps, state and Postgres equal; and back soon after the last blow.
+    Zero lost, zero doubled, versions without gaps, state and Postgres equal; and back soon after the last
+    blow.
 
         |-- load, duplicates, disorder, x zz x b p x zz x --| kill -9 one of each |-- 30 s --| lag 0
     """

@@ -1,4 +1,6 @@
-"""`telltale rebuild` while everything is at work: killed in the midst of it, and from a log that was recreated."""
+"""
+`telltale rebuild` while everything is at work: killed in the midst of it, and from a log that was recreated.
+"""
 
 import subprocess
 import sys
@@ -32,10 +34,12 @@ def test_rb1_workers_at_work_take_a_rebuilt_state_over(
     telltale: Installation, surgeon: Surgeon, line: FaultLine
 ) -> None:
     """
-    Killed when it has begun its epoch, and run again: no event is lost or counted twice, in topics or in Postgres.
+    Killed when it has begun its epoch, and run again: no event is lost or counted twice, in topics or in
+    Postgres.
 
         fed without a pause --------------------------------------------------------
-        rebuild: fold | marks | kill -9     workers refuse     rebuild: fold | marks | outputs, states | workers go on
+        #
+        rebuild: fold | marks | kill -9   workers refuse   rebuild: fold | marks | outputs, states | workers go on
     """
     changelog = telltale.prefix + CHANGELOG
     with ThreadPoolExecutor(1) as feeding:

@@ -1,4 +1,6 @@
-"""The state's changelog and the log it is folded from, as accidents, operators and newer releases leave them."""
+"""
+The state's changelog and the log it is folded from, as accidents, operators and newer releases leave them.
+"""
 
 import pytest
 from evidence import CHANGELOG, LOG
@@ -47,7 +49,9 @@ def test_c3_what_a_zombie_writes_late_does_not_win(
 def test_r4_a_changelog_that_was_lost(
     telltale: Installation, surgeon: Surgeon, line: FaultLine, loss: str
 ) -> None:
-    """Health refuses to start and says what helps; after `telltale rebuild` it is as if nothing had happened."""
+    """
+    Health refuses to start and says what helps; after `telltale rebuild` it is as if nothing had happened.
+    """
     changelog = telltale.prefix + CHANGELOG
     telltale.stop(*HEALTH)
     if loss == "all":

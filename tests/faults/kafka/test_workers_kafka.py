@@ -45,7 +45,8 @@ def test_r1_scaled_from_one_to_three_and_back_by_sigterm(
 
         |-- 1 --|-- 1, 2, 3 --|-- 3 --|    of both kinds of workers, half of all events for one account
     """
-    # A hot account has more events in a backlog than ids are remembered, so its sources do not repeat themselves here.
+    # A hot account has more events in a backlog than ids are remembered, so its sources do not repeat
+    # themselves here.
     telltale = install(wounded.bootstrap, hot=0.5, duplicates=0.0)
     with telltale.running("intake-1", "health-1", *SINKS):
         with Load(telltale.feeder, telltale.traffic.events(9_000), per_second=300) as load:
@@ -65,7 +66,9 @@ def test_r1_scaled_from_one_to_three_and_back_by_sigterm(
 def test_r2_killed_one_after_the_other_in_three_rounds(
     wounded: ProxiedKafka, install: Install, line: FaultLine
 ) -> None:
-    """With the session that is the default, every partition is processed again within 30 seconds of a kill -9."""
+    """
+    With the session that is the default, every partition is processed again within 30 seconds of a kill -9.
+    """
     telltale = install(wounded.bootstrap, session_seconds=20.0)
     with telltale.running():
         with Load(telltale.feeder, telltale.traffic.events(40_000), per_second=300) as load:

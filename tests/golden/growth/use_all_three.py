@@ -1,4 +1,7 @@
-"""Run in the scratch copy: the old log, then scorecards that turn the new sign and component on, then a new event."""
+"""
+Run in the scratch copy: the old log, then scorecards that turn the new sign and component on, then a new
+event.
+"""
 
 import base64
 import json

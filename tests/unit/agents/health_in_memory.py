@@ -47,7 +47,10 @@ class Health(Running):
         self.put(LOG, account_id.encode(), encode(LogEntry(at, source, 0, offset, body)))
 
     async def recover(self, changelog: Iterable[ConsumerRecord] = (), committed: int | None = None) -> None:
-        """Start from *changelog* and what the group has *committed*; the log is read on where the state wants it."""
+        """
+        Start from *changelog* and what the group has *committed*; the log is read on where the state wants
+        it.
+        """
         records = [
             ConsumerRecord(CHANGELOG.topic, 0, n, 0, 0, r.key, r.value, None, 0, 0, ())
             for n, r in enumerate(changelog)
@@ -103,7 +106,9 @@ async def folded(accounts: int = 3, **options: Any) -> Health:
 
 
 async def with_everything_due(accounts: int, **options: Any) -> Health:
-    """Accounts with a login on each of ten days are folded; the next entry is a tick long after, they went dark."""
+    """
+    Accounts with a login on each of ten days are folded; the next entry is a tick long after, they went dark.
+    """
     health = Health(**options)
     health.log(START, Scorecards(CARDS))
     for day in range(10):

@@ -1,8 +1,9 @@
 """
-A lane consumer without a broker: its thread keeps the records in lists, and the end of the process is an exception.
+A lane consumer without a broker: its thread keeps the records in lists, and the end of the process is an
+exception.
 
-The thread stands in for Kafka and aiokafka alone. What is polled, delivered, held, drained and committed is decided
-by the real `LaneConsumer`, under the real Faust.
+The thread stands in for Kafka and aiokafka alone. What is polled, delivered, held, drained and committed is
+decided by the real `LaneConsumer`, under the real Faust.
 """
 
 import asyncio

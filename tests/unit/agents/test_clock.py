@@ -27,7 +27,8 @@ class Kafka:
     """
     Inputs, the group's commits and the log.
 
-    *broker_ahead* is by how many seconds the broker's clock is ahead of ours, None for the embedded one, which has none.
+    *broker_ahead* is by how many seconds the broker's clock is ahead of ours, None for the embedded one,
+    which has none.
     """
 
     def __init__(self) -> None:

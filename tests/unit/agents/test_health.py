@@ -165,7 +165,9 @@ async def test_the_steps_of_a_long_tick_wait_for_the_changelog() -> None:
 
 
 async def test_within_a_long_poll_others_get_their_turn() -> None:
-    """Heartbeats and the writer do not wait for 5,000 entries: every thousand of them somebody else may go on."""
+    """
+    Heartbeats and the writer do not wait for 5,000 entries: every thousand of them somebody else may go on.
+    """
     short, long = [await turns_while_folding(entries) for entries in (500, 4_500)]
 
     assert long - short == 4

@@ -1,4 +1,6 @@
-"""What a health worker makes of its changelog when it starts: where it reads on, what it refuses, what it mends."""
+"""
+What a health worker makes of its changelog when it starts: where it reads on, what it refuses, what it mends.
+"""
 
 import pytest
 from aiokafka.structs import ConsumerRecord

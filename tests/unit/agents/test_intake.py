@@ -20,7 +20,9 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_all_events_of_an_account_go_into_one_partition_with_where_they_came_from() -> None:
-    """Whatever topic and partition they come from; the log's order of one source partition is the source's."""
+    """
+    Whatever topic and partition they come from; the log's order of one source partition is the source's.
+    """
     intake = Intake()
     for number in range(3):
         intake.put(TP(LOGINS, 3), b"any", login(number))

@@ -70,7 +70,8 @@ async def test_what_is_too_large_for_a_dead_letter_leaves_its_bytes_in_the_input
     topic: str, key: bytes, value: bytes, also: str
 ) -> None:
     """
-    The dead letter says where they are, and its value is not null: sent in again, that would close an account.
+    The dead letter says where they are, and its value is not null: sent in again, that would close an
+    account.
 
     The records around it are processed; an append that can never succeed would stop every restart.
     """
@@ -107,7 +108,9 @@ async def take_in_many(intake: Intake, values: Sequence[bytes], partition: int =
 
 
 async def test_a_run_of_unreadable_records_ends_the_process() -> None:
-    """Then it is rather we, or the registry, who are wrong; across polls, and broken by one that can be read."""
+    """
+    Then it is rather we, or the registry, who are wrong; across polls, and broken by one that can be read.
+    """
     intake = Intake()
     await take_in_many(intake, [b"garbage"] * (FLOOD_IN_A_ROW - 1))
     await take_in_many(intake, [login()])
@@ -129,7 +132,9 @@ async def test_a_tenth_of_the_records_unreadable_ends_the_process() -> None:
 
 
 async def test_each_partition_is_counted_by_itself() -> None:
-    """The good records of one must not hide the flood in another, nor the bad ones of many look like a flood."""
+    """
+    The good records of one must not hide the flood in another, nor the bad ones of many look like a flood.
+    """
     intake = Intake()
     for _ in range(3):
         for partition in (0, 3):

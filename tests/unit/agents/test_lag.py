@@ -25,7 +25,10 @@ def told(group: str) -> dict[str, float]:
 
 @pytest.mark.asyncio
 async def test_lag_is_what_is_not_committed_of_the_partitions_we_own() -> None:
-    """Delivered is not done; what was given away is somebody else's to tell; of what was never fetched nothing is known."""
+    """
+    Delivered is not done; what was given away is somebody else's to tell; of what was never fetched nothing
+    is known.
+    """
     lane = Lane(A, B, EMPTY)
     lane.thread.append(A, 5)
     lane.thread.append(B, 2)

@@ -18,7 +18,10 @@ Moves = list[tuple[TP, list[int]]]
 
 
 class Inputs:
-    """Partitions with records at these times, in seconds. A poll brings *at_a_time* of each, of *silent* ones none."""
+    """
+    Partitions with records at these times, in seconds. A poll brings *at_a_time* of each, of *silent* ones
+    none.
+    """
 
     def __init__(self, times: dict[TP, Sequence[int]], *, at_a_time: int = 5_000) -> None:
         self.alignment = TimeAlignment(max_drift_seconds=LEAD, patience_seconds=PATIENCE)
@@ -63,7 +66,9 @@ def test_what_is_ahead_waits_until_the_slowest_comes_near() -> None:
 
 
 def test_one_poll_of_days_goes_on_in_pieces_in_order_of_time() -> None:
-    """A sparse input brings weeks in one poll; it takes turns with the others, never more than the lead ahead."""
+    """
+    A sparse input brings weeks in one poll; it takes turns with the others, never more than the lead ahead.
+    """
     hours = [hour * 3600 for hour in range(40)]
     inputs = Inputs({A: hours, B: [at + 1800 for at in hours]})
 
@@ -84,7 +89,9 @@ def test_a_partition_that_waits_is_not_polled() -> None:
 
 
 def test_nothing_overtakes_a_partition_of_which_nothing_is_known() -> None:
-    """Right after an assignment, an input may not have been fetched when another one is; it may be days back."""
+    """
+    Right after an assignment, an input may not have been fetched when another one is; it may be days back.
+    """
     inputs = Inputs({A: [0], B: [500_000]})
     inputs.silent = {A}
 
@@ -103,7 +110,8 @@ def test_a_partition_at_its_end_holds_nobody_back() -> None:
 
 def test_a_partition_that_stays_away_holds_back_for_a_while_only() -> None:
     """
-    Its leader is away with records unread: after 60 s of polling the others go on, and it counts again when it is back.
+    Its leader is away with records unread: after 60 s of polling the others go on, and it counts again when
+    it is back.
 
         seconds polled in vain    0 - - 30 - - 60
     """
@@ -137,7 +145,9 @@ def test_a_timestamp_in_the_future_counts_as_the_present() -> None:
 
 
 def test_an_input_of_old_timestamps_only_does_not_starve_the_others() -> None:
-    """A mirrored topic keeps the times of its source; whenever all there is of it was read, the others go on."""
+    """
+    A mirrored topic keeps the times of its source; whenever all there is of it was read, the others go on.
+    """
     inputs = Inputs({A: [5], B: [NOW - 20, NOW - 10]})
 
     for number in range(3):
@@ -183,7 +193,10 @@ def test_a_poll_is_short_while_something_waits_for_the_end_of_another() -> None:
 def test_whatever_the_inputs_all_of_it_goes_on_and_no_further_apart_than_the_lead(
     times: list[list[int]], at_a_time: int
 ) -> None:
-    """In the order in which records go on, none is more than the lead behind one before it; each partition in order."""
+    """
+    In the order in which records go on, none is more than the lead behind one before it; each partition in
+    order.
+    """
     tps = [TP("input", number) for number in range(len(times))]
     inputs = Inputs(dict(zip(tps, times, strict=True)), at_a_time=at_a_time)
     moves: Moves = []

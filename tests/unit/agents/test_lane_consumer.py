@@ -218,7 +218,9 @@ async def test_nothing_is_delivered_from_a_revoke_to_the_resume() -> None:
 
 
 async def test_the_commit_of_a_drain_covers_what_was_done_while_another_commit_ran() -> None:
-    """Faust lets a commit do nothing while another one runs, whatever was acknowledged since that one began."""
+    """
+    Faust lets a commit do nothing while another one runs, whatever was acknowledged since that one began.
+    """
     lane = Lane(A)
     lane.thread.append(A, 1)
     [first] = await lane.poll()
@@ -280,7 +282,9 @@ async def test_gaps_inside_the_log_are_no_lost_batches() -> None:
 
 
 async def test_no_poll_starts_above_the_bound_of_records_in_flight() -> None:
-    """The bound counts records, since a batch may hold one or five thousand; an acknowledgement makes room."""
+    """
+    The bound counts records, since a batch may hold one or five thousand; an acknowledgement makes room.
+    """
     lane = Lane(A, options=LaneOptions(pause_seconds=0, max_records_in_flight=3))
     lane.thread.append(A, 3)
     [event] = await lane.poll()

@@ -1,4 +1,7 @@
-"""The lane's consumer when it keeps partitions aligned in time: what waits is not lost, not committed, not delivered twice."""
+"""
+The lane's consumer when it keeps partitions aligned in time: what waits is not lost, not committed, not
+delivered twice.
+"""
 
 import pytest
 from faust.types import TP
@@ -13,7 +16,9 @@ pytestmark = pytest.mark.asyncio
 
 
 def far_apart() -> Lane:
-    """Four invoices of the first day; two logins, of the first day and of the fifth. A poll brings two of each."""
+    """
+    Four invoices of the first day; two logins, of the first day and of the fifth. A poll brings two of each.
+    """
     lane = Lane(A, B)
     lane.app.lane.alignment = TimeAlignment(max_drift_seconds=120)
     lane.thread.poll_records = 2

@@ -76,7 +76,9 @@ def test_timers_fired_and_epoch_are_part_of_the_position() -> None:
 def test_the_highest_position_wins_however_the_changelog_is_cut_into_polls(
     written: list[tuple[bytes, int]], data: st.DataObject
 ) -> None:
-    """For each key the state with the highest position, and superseded exactly when a lower one lies over it."""
+    """
+    For each key the state with the highest position, and superseded exactly when a lower one lies over it.
+    """
     store, left, offset = make_store(), list(written), 0
     while left:
         size = data.draw(st.integers(1, len(left)))

@@ -67,7 +67,9 @@ def test_a_worker_that_has_not_started_is_not_ready() -> None:
 
 
 def test_the_topics_are_looked_at_more_often_than_people_would_notice() -> None:
-    """A leader that knew no topics, for the broker had just been started, shares them out when it next looks."""
+    """
+    A leader that knew no topics, for the broker had just been started, shares them out when it next looks.
+    """
     conf = make_app("app", brokers="a:1", partitions=4).conf
 
     assert conf.consumer_metadata_max_age_ms <= 10_000

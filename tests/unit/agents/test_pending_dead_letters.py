@@ -10,7 +10,9 @@ def place(offset: int) -> Place:
 
 
 def test_a_dead_letter_is_found_by_each_of_its_claims() -> None:
-    """An account may become known by its external id or by its domain; all claims of the dead letter are told."""
+    """
+    An account may become known by its external id or by its domain; all claims of the dead letter are told.
+    """
     waiting = PendingDeadLetters(10)
     waiting.add(place(1), (ID, DOMAIN))
     waiting.add(place(2), (DOMAIN,))

@@ -1,8 +1,8 @@
 """
 Intake and health without a broker: the lane in memory, and a producer whose topics are lists.
 
-Batches are aiokafka's own, taken apart again, so that sizes and headers are those of a broker. The workers, their
-writers and the fences are the real ones.
+Batches are aiokafka's own, taken apart again, so that sizes and headers are those of a broker. The workers,
+their writers and the fences are the real ones.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ class InMemoryProducer:
     """
     What `append` and `partition_count` need of aiokafka's producer.
 
-    *batches* has the records of each batch in the order in which they came. A topic in *failing* refuses; one in *held*
-    acknowledges when its event is set.
+    *batches* has the records of each batch in the order in which they came. A topic in *failing* refuses; one
+    in *held* acknowledges when its event is set.
     """
 
     def __init__(self) -> None:
@@ -116,7 +116,9 @@ class Running:
         )
 
     async def process(self, worker: Any) -> list[Event]:
-        """Hand one poll to the agent of *worker*, and return its events when the agent is through with them."""
+        """
+        Hand one poll to the agent of *worker*, and return its events when the agent is through with them.
+        """
         events = await self.lane.poll()
         for event in events:
             event.message.incref()

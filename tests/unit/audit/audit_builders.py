@@ -1,4 +1,6 @@
-"""A history of two accounts, and what a worker and a sink that were never disturbed leave of it, in memory."""
+"""
+A history of two accounts, and what a worker and a sink that were never disturbed leave of it, in memory.
+"""
 
 from copy import deepcopy
 from dataclasses import dataclass, field

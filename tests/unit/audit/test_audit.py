@@ -1,4 +1,7 @@
-"""One partition held against the fold of its log: what is compared where, what is missing, and what is only late."""
+"""
+One partition held against the fold of its log: what is compared where, what is missing, and what is only
+late.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""Rows held against what should stand there: which are missing, which are only late, which are of another epoch."""
+"""
+Rows held against what should stand there: which are missing, which are only late, which are of another epoch.
+"""
 
 import pytest
 from audit_builders import CONTRACT, TOPICS, Written
@@ -92,7 +94,9 @@ def test_a_latest_row_may_be_of_an_older_version_while_the_sink_is_behind(writte
 
 
 def test_rows_of_an_epoch_before_a_rebuild_are_not_compared(written: Written) -> None:
-    """History keeps what was written under it; the latest rows must be of the new one, once they are stored."""
+    """
+    History keeps what was written under it; the latest rows must be of the new one, once they are stored.
+    """
     rows = written.stored()
     for row in rows.tables["alert_event"].values():
         row |= {"epoch": 0, "reason": "as an older program put it"}

@@ -7,7 +7,10 @@ from pipeline.cli.demo_screen import own_command
 
 
 def test_a_second_demo_in_one_folder_has_names_of_its_own(tmp_path: Path) -> None:
-    """It would else remove the settings of the first one, which other terminals read; what is free again is used again."""
+    """
+    It would else remove the settings of the first one, which other terminals read; what is free again is used
+    again.
+    """
     with _own_name(tmp_path) as first, _own_name(tmp_path) as second:
         assert (first, second) == ("demo", "demo-2")
     with _own_name(tmp_path) as third:

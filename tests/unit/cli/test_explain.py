@@ -79,7 +79,10 @@ def lines(
 
 
 def test_everything_a_csm_needs_is_on_one_screen() -> None:
-    """Standing, points earned and missing, what moved it and by which events, the alert, the step, the freshness."""
+    """
+    Standing, points earned and missing, what moved it and by which events, the alert, the step, the
+    freshness.
+    """
     told = lines(account(), changes=(change(),), alerts=(alert(),))
 
     assert told == [

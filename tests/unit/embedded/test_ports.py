@@ -1,4 +1,7 @@
-"""Ports for servers: free when chosen, out of the way of outgoing connections, waited for as long as it makes sense."""
+"""
+Ports for servers: free when chosen, out of the way of outgoing connections, waited for as long as it makes
+sense.
+"""
 
 import socket
 import threading

@@ -1,4 +1,7 @@
-"""PostgreSQL's programs are looked for where the operator says, in wheels, on PATH and at Debian's, in this order."""
+"""
+PostgreSQL's programs are looked for where the operator says, in wheels, on PATH and at Debian's, in this
+order.
+"""
 
 from pathlib import Path
 

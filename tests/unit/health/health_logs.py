@@ -57,7 +57,9 @@ def random_event(rng: Random, at: int) -> Event:  # noqa: PLR0911 - one per kind
 
 
 def random_log(seed: int, entries: int = 100) -> Log:
-    """About four weeks of three accounts, with scorecards at the start and others later, a tick twice a day."""
+    """
+    About four weeks of three accounts, with scorecards at the start and others later, a tick twice a day.
+    """
     rng = Random(seed)
     log = [("", LogEntry(START, "", 0, 0, Scorecards(list(CARDS.documents))))]
     at = START
@@ -76,7 +78,9 @@ def random_log(seed: int, entries: int = 100) -> Log:
 
 @dataclass
 class Worker:
-    """A fold that writes its steps into a table, as the health agent does, and can be started again from it."""
+    """
+    A fold that writes its steps into a table, as the health agent does, and can be started again from it.
+    """
 
     table: dict[bytes, bytes] = field(default_factory=dict)
     outputs: Outputs = field(default_factory=list)

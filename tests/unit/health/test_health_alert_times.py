@@ -6,7 +6,9 @@ from pipeline.health.windows import HOUR
 
 
 def test_an_alert_an_event_caused_carries_that_events_times() -> None:
-    """Notice of cancellation forces the band; what moved the score days before is not what the alert is about."""
+    """
+    Notice of cancellation forces the band; what moved the score days before is not what the alert is about.
+    """
     partition = living_account()
     heard_at = partition.fold.watermark + 90 * MINUTE
     noticed = facts(heard_at - MINUTE, notice_day=heard_at // DAY)

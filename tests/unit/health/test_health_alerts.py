@@ -62,7 +62,10 @@ def test_a_weekend_is_no_silence() -> None:
 
 
 def test_nobody_goes_dark_while_time_stands_still() -> None:
-    """Other events may be observed after the deadline: as long as no tick says so, a login may still be on its way."""
+    """
+    Other events may be observed after the deadline: as long as no tick says so, a login may still be on its
+    way.
+    """
     partition = dark_account()
     late = LAST_LOGIN + 7 * DAY
 

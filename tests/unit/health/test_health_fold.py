@@ -157,7 +157,9 @@ def test_a_login_of_somebody_already_counted_today_costs_no_scoring() -> None:
 
 
 def test_the_newest_facts_hold_whatever_the_order() -> None:
-    """A late older state of the facts is left alone; one that shows in the snapshot is a version of its own."""
+    """
+    A late older state of the facts is left alone; one that shows in the snapshot is a version of its own.
+    """
     partition = Partition()
     partition.hear(facts(START + HOUR, owner="jo"))
     partition.hear(facts(START, owner="mara"))
@@ -283,7 +285,9 @@ def test_a_tick_with_nothing_due_is_done_at_once() -> None:
 
 
 def test_what_time_did_is_not_said_of_the_next_event() -> None:
-    """On a new day the windows move first, as a change of kind TIME without causes; then the event has its own."""
+    """
+    On a new day the windows move first, as a change of kind TIME without causes; then the event has its own.
+    """
     partition = living_account()
     now = partition.fold.watermark + 12 * DAY
     partition.changes.clear()
@@ -333,7 +337,10 @@ def test_two_systems_may_number_their_events_alike() -> None:
 
 
 def test_facts_behind_a_closing_open_the_account_again_however_old_they_are() -> None:
-    """A CRM that sends the record it had sent before says that the account is there; what was before it is forgotten."""
+    """
+    A CRM that sends the record it had sent before says that the account is there; what was before it is
+    forgotten.
+    """
     partition = living_account()
     known, now = partition.state().facts, partition.fold.watermark
     assert known is not None

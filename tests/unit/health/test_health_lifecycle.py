@@ -63,7 +63,10 @@ def test_of_two_steps_at_one_time_the_rank_and_then_the_event_id_decide() -> Non
 
 
 def test_a_step_that_may_belong_to_a_forgotten_ticket_is_left_out() -> None:
-    """After the published bound a late opening can no longer revive what was closed, because it is not taken at all."""
+    """
+    After the published bound a late opening can no longer revive what was closed, because it is not taken at
+    all.
+    """
     tickets = Tickets()
     tickets.apply(ticket(START, "CLOSED"))
     tickets.forget(day_of(START) + REMEMBER_CLOSED_DAYS + 1)
@@ -145,7 +148,10 @@ def test_surveys_are_the_same_whatever_the_order() -> None:
 
 
 def test_an_answer_that_is_forgotten_is_not_taken_again() -> None:
-    """A late answer older than the memory is left out, so that the outcome does not depend on when the day was scored."""
+    """
+    A late answer older than the memory is left out, so that the outcome does not depend on when the day was
+    scored.
+    """
     surveys = Surveys()
     day = day_of(START)
     surveys.forget(day)

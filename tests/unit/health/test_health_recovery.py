@@ -121,7 +121,9 @@ def test_redelivery_changes_nothing_and_alerts_nobody_twice(seed: int, start: in
 @few
 @given(seeds)
 def test_versions_points_and_alerts_hold_their_promises(seed: int) -> None:
-    """Versions rise by one; scores lie in 0 to 100; points sum up; of one sign one alert is open at a time."""
+    """
+    Versions rise by one; scores lie in 0 to 100; points sum up; of one sign one alert is open at a time.
+    """
     outputs = Worker().run(random_log(seed), WHOLE).outputs
 
     versions: dict[str, int] = {}

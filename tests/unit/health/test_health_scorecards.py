@@ -24,7 +24,9 @@ from pipeline.scorecards.reading import Document, InvalidScorecards, read_scorec
 
 
 def test_the_shipped_scorecards_carry_the_weights_and_edges_of_the_domain() -> None:
-    """Usage 40, support 25, sentiment 20, billing 15; bands from 75, 50 and 25, by 3 points and 10 minutes."""
+    """
+    Usage 40, support 25, sentiment 20, billing 15; bands from 75, 50 and 25, by 3 points and 10 minutes.
+    """
     card = CARDS.of("MID", "LIVE", None)
 
     assert card.weights == (40, 25, 20, 15)

@@ -58,7 +58,10 @@ def test_a_total_asked_beyond_the_ring_counts_what_the_ring_has() -> None:
 
 @given(st.lists(st.integers(1000, 1040), min_size=1, max_size=60))
 def test_whatever_the_order_of_arrival_a_ring_counts_the_newest_buckets(days: list[int]) -> None:
-    """Each bucket has what was counted in it since the ring last had to let it go; windows and patterns say the same."""
+    """
+    Each bucket has what was counted in it since the ring last had to let it go; windows and patterns say the
+    same.
+    """
     ring, counts = Ring(16), Counter[int]()
 
     for day in days:
@@ -76,7 +79,10 @@ def test_whatever_the_order_of_arrival_a_ring_counts_the_newest_buckets(days: li
 
 @given(st.lists(st.integers(1000, 1040), min_size=1, max_size=60), st.integers(1000, 1060))
 def test_a_restored_ring_goes_on_as_if_it_had_never_been_away(days: list[int], day: int) -> None:
-    """Its memory, without the zeros it opens with, is all there is to it; late counts and new ones find their places."""
+    """
+    Its memory, without the zeros it opens with, is all there is to it; late counts and new ones find their
+    places.
+    """
     ring, again = Ring(16, "H"), Ring(16, "H")
     for earlier in days:
         ring.add(earlier)

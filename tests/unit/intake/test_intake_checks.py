@@ -193,7 +193,9 @@ PASSED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("event", "changes", "code", "says"), REFUSED)
 def test_what_cannot_be_is_refused(event: str, changes: dict[str, Any], code: str, says: str) -> None:
-    """With the code that says what kind of fault it is, and a sentence that says what is wrong and no more."""
+    """
+    With the code that says what kind of fault it is, and a sentence that says what is wrong and no more.
+    """
     assert rejection(record(event, **changes)) == (code, says)
 
 

@@ -168,7 +168,9 @@ def test_the_directory_and_the_fold_agree_which_facts_hold(arrivals: list[int | 
 
 
 def test_a_change_tells_which_claims_it_touched() -> None:
-    """Gained and lost, and not those that stay: a CRM that publishes everything each night touches nothing."""
+    """
+    Gained and lost, and not those that stay: a CRM that publishes everything each night touches nothing.
+    """
     accounts = AccountDirectory()
 
     assert accounts.apply("acme", facts("acme.example", crm="1")) == {("crm", "1"), (None, "acme.example")}

@@ -1,4 +1,7 @@
-"""What two looks at a consumer group say: dead, lossy, stuck, falling behind, catching up, alive, or not to be told."""
+"""
+What two looks at a consumer group say: dead, lossy, stuck, falling behind, catching up, alive, or not to be
+told.
+"""
 
 import pytest
 

@@ -40,14 +40,18 @@ def test_every_input_has_a_dead_letter_topic(plans: dict[str, TopicPlan]) -> Non
 
 
 def test_timestamps_are_those_of_the_sending(plans: dict[str, TopicPlan]) -> None:
-    """Retention deletes by timestamp: a backfill that stamped its own times would be gone at the first check."""
+    """
+    Retention deletes by timestamp: a backfill that stamped its own times would be gone at the first check.
+    """
     topics = [plan for name, plan in plans.items() if not name.endswith("-changelog")]
 
     assert {plan.settings["message.timestamp.type"] for plan in topics} == {"LogAppendTime"}
 
 
 def test_the_changelog_keeps_old_and_new_for_an_hour(plans: dict[str, TopicPlan]) -> None:
-    """Compaction must not take the owner's state in favour of a straggler's before the owner has written again."""
+    """
+    Compaction must not take the owner's state in favour of a straggler's before the owner has written again.
+    """
     settings = plans["t.telltale-health-state-changelog"].settings
 
     assert settings == {

@@ -21,7 +21,9 @@ encode = LogCodec(CONTRACT, REGISTRY).encode
 
 
 def log(days: int) -> list[Record]:
-    """Scorecards, then each day a login of two accounts, and a tick in which the second goes dark at the end."""
+    """
+    Scorecards, then each day a login of two accounts, and a tick in which the second goes dark at the end.
+    """
     entries = [(b"", LogEntry(START, "", 0, 0, Scorecards(CARDS)))]
     for day in range(days):
         at = START + day * DAY
@@ -49,7 +51,10 @@ def rebuilt(records: Sequence[Record], *, park_at: int | None = None, skip_lost:
 
 
 def test_outputs_come_before_states_and_the_partitions_record_last() -> None:
-    """Changes and alerts as they came, then the newest snapshot of each account; all under the epoch of the rebuild."""
+    """
+    Changes and alerts as they came, then the newest snapshot of each account; all under the epoch of the
+    rebuild.
+    """
     kept = rebuilt(log(10))
 
     kinds = [record.kind for record in kept]

@@ -42,7 +42,9 @@ class CoreRun:
         self._advance(LogEntry(0, "", 0, 0, Scorecards(list(load_scorecards().documents))))
 
     def feed(self, lines: Iterable[dict[str, Any]], *, until: datetime, tick: timedelta) -> None:
-        """Take *lines* in, with a tick each *tick* and one at *until*; a line the intake rejects is an error."""
+        """
+        Take *lines* in, with a tick each *tick* and one at *until*; a line the intake rejects is an error.
+        """
         step = tick // timedelta(milliseconds=1)
         for text in ndjson(iter(lines)):
             received = self._reader.read(text.encode(), "file:test", self._offset)
@@ -66,7 +68,10 @@ class CoreRun:
         ]
 
     def lost_points(self, story: ToldStory) -> float:
-        """How far the story's component fell from what it was at the beginning, or from 100 if it was not known yet."""
+        """
+        How far the story's component fell from what it was at the beginning, or from 100 if it was not known
+        yet.
+        """
         before, lowest = 100.0, 100.0
         for snapshot in self.snapshots[story.account_id]:
             score = next(part.score for part in snapshot.components if part.name == story.component)
@@ -77,7 +82,9 @@ class CoreRun:
         return before - lowest
 
     def _pass_time(self, until: int, step: int) -> None:
-        """Tick at every full *step* (ms) since the last tick, up to *until*; time begins with the first event."""
+        """
+        Tick at every full *step* (ms) since the last tick, up to *until*; time begins with the first event.
+        """
         tick = (self._clock or until) // step * step + step
         while tick <= until:
             self._advance(LogEntry(tick, "", 0, 0, Tick()))

@@ -43,7 +43,8 @@ def test_harmless_turns_stay_quiet(told: Portfolio, run: CoreRun) -> None:
     """
     While a harmless story lasts no alert opens.
 
-    Left out is a firm's first closed week: until Monday it cannot be told from going dark, and only the year after is it known.
+    Left out is a firm's first closed week: until Monday it cannot be told from going dark, and only the year
+    after is it known.
     """
     cried = {
         story.story: run.alerts_of(story)

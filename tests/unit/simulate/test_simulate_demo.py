@@ -1,4 +1,7 @@
-"""The demo's plan: months of history up to now, and stories that show within two minutes of it, through the real core."""
+"""
+The demo's plan: months of history up to now, and stories that show within two minutes of it, through the real
+core.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,8 +15,8 @@ from pipeline.simulate.demo import HISTORY_DAYS, LIVE_SECONDS, DemoPlan, demo_po
 from pipeline.simulate.live import goes_dark
 from pipeline.simulate.portfolio import portfolio
 
-# A Tuesday morning, the turn of the year two minutes before midnight, and a moment at which the account drawn for one of
-# the stories is at risk already.
+# A Tuesday morning, the turn of the year two minutes before midnight, and a moment at which the account drawn
+# for one of the stories is at risk already.
 PLANS = (
     ("2026-11-24T09:30:11.222+00:00", 20),
     ("2026-12-31T23:58:30+00:00", 20),
@@ -50,7 +53,10 @@ def test_the_same_moment_and_seed_give_the_same_plan() -> None:
 
 
 def test_history_ends_now_and_the_live_part_begins_there(plan: DemoPlan) -> None:
-    """History is all observed before now; live events come in order within the two minutes, and not before they happen."""
+    """
+    History is all observed before now; live events come in order within the two minutes, and not before they
+    happen.
+    """
     observed = [datetime.fromisoformat(line["observed_at"]) for line in plan.history()]
     seconds = [event.seconds for event in plan.live]
 
@@ -65,7 +71,9 @@ def test_history_ends_now_and_the_live_part_begins_there(plan: DemoPlan) -> None
 
 
 def test_the_live_minutes_are_busy(plan: DemoPlan) -> None:
-    """Events of many accounts all through the two minutes, whatever the hour is, with no pause of five seconds."""
+    """
+    Events of many accounts all through the two minutes, whatever the hour is, with no pause of five seconds.
+    """
     logins = {
         event.line["account_id"] or event.line["email"]
         for event in plan.live
@@ -78,7 +86,10 @@ def test_the_live_minutes_are_busy(plan: DemoPlan) -> None:
 
 
 def test_every_story_shows_within_ten_seconds_of_its_moment(plan: DemoPlan, run: CoreRun) -> None:
-    """Each alerts with its own sign at its cause or when it is due, the first within ten seconds; the harmless one never."""
+    """
+    Each alerts with its own sign at its cause or when it is due, the first within ten seconds; the harmless
+    one never.
+    """
     for story in plan.stories:
         signs = {alert.sign for alert in run.alerts_of(story)}
 
@@ -111,7 +122,10 @@ def test_nobody_else_alerts_in_the_live_minutes(plan: DemoPlan, run: CoreRun) ->
 
 
 def test_a_life_whose_silence_cannot_be_laid_is_refused() -> None:
-    """If the core's word moves with every try, the plan says so instead of promising an alert that will not come."""
+    """
+    If the core's word moves with every try, the plan says so instead of promising an alert that will not
+    come.
+    """
     now = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
     life = portfolio(seed=3, accounts=1, start=now - timedelta(days=20), end=now).lives[0]
     always_a_minute_later = to_ms(now) + 60_000

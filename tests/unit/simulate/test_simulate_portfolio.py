@@ -1,4 +1,7 @@
-"""The stream of a portfolio: the same for the same arguments, in order, and like the real thing where it is untidy."""
+"""
+The stream of a portfolio: the same for the same arguments, in order, and like the real thing where it is
+untidy.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -57,7 +60,9 @@ def test_another_seed_gives_other_accounts_and_other_events() -> None:
 def test_accounts_come_first_and_then_everything_in_the_order_of_its_delivery(
     lines: list[dict[str, Any]],
 ) -> None:
-    """The accounts there are at the start are known before the first event; times of observation never fall."""
+    """
+    The accounts there are at the start are known before the first event; times of observation never fall.
+    """
     kinds = [line["type"] for line in lines]
     opening = kinds.index("login")
     observed = [line["observed_at"] for line in lines]
@@ -111,7 +116,10 @@ def test_some_events_are_late_by_hours_and_days_and_none_is_early(lines: list[di
 
 
 def test_weekends_and_holidays_are_quiet(lines: list[dict[str, Any]]) -> None:
-    """A weekend day has less than a fifth of a weekday's logins, and the first of May less than half in Germany and France."""
+    """
+    A weekend day has less than a fifth of a weekday's logins, and the first of May less than half in Germany
+    and France.
+    """
     per_day = Counter(moment(line, "occurred_at").date() for line in of_type(lines, "login"))
     weekend = [count for day, count in per_day.items() if day.weekday() >= 5]
     weekdays = [count for day, count in per_day.items() if day.weekday() < 5]
@@ -131,7 +139,10 @@ def test_weekends_and_holidays_are_quiet(lines: list[dict[str, Any]]) -> None:
 
 
 def test_every_event_names_its_account_in_one_of_the_three_ways(lines: list[dict[str, Any]]) -> None:
-    """By account_id, by an external id the account lists for that source, or by an address of the account's domain."""
+    """
+    By account_id, by an external id the account lists for that source, or by an address of the account's
+    domain.
+    """
     accounts = of_type(lines, "account")
     external = {(source, an_id) for line in accounts for source, an_id in line["external_ids"].items()}
     domains = {domain for line in accounts for domain in line["domains"]}
@@ -152,7 +163,9 @@ def test_every_event_names_its_account_in_one_of_the_three_ways(lines: list[dict
 
 
 def test_a_person_is_told_of_with_an_address_always_or_never(lines: list[dict[str, Any]]) -> None:
-    """The intake tells people apart by their address where there is one, so a source must not change its mind."""
+    """
+    The intake tells people apart by their address where there is one, so a source must not change its mind.
+    """
     told: dict[tuple[str, str], set[bool]] = {}
     for line in of_type(lines, "login"):
         told.setdefault((line["source"], line["user_id"]), set()).add(line["email"] is None)

@@ -35,7 +35,10 @@ def happened(line: dict[str, Any]) -> datetime:
 def after(
     lines: list[dict[str, Any]], type_: str, begin: int = 1, end: int = 70, **fields: Any
 ) -> list[dict[str, Any]]:
-    """Lines of that type with *fields* that happened from *begin* to *end* days after the onset; a negative day is before it."""
+    """
+    Lines of that type with *fields* that happened from *begin* to *end* days after the onset; a negative day
+    is before it.
+    """
     return [
         line
         for line in lines

@@ -43,7 +43,10 @@ CASES = {
 @pytest.mark.parametrize(("error", "meant"), CASES.values(), ids=CASES)
 @pytest.mark.parametrize("wrapped", [False, True], ids=["driver's", "wrapped"])
 def test_each_error_means_one_thing(error: psycopg.Error, meant: str, *, wrapped: bool) -> None:
-    """To wait for a bad row is to stand still for good, to quarantine what an outage refuses is to drain the topic."""
+    """
+    To wait for a bad row is to stand still for good, to quarantine what an outage refuses is to drain the
+    topic.
+    """
     found = DBAPIError("INSERT", {}, error) if wrapped else error
 
     verdicts = {"conflict": is_conflict(found), "away": is_away(found), "row": is_about_a_row(found)}

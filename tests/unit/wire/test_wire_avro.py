@@ -33,7 +33,10 @@ def outcome(decoder: Decoder, payload: bytes) -> str:
 
 
 def changed(schema: Schema, **types: Any) -> dict[str, Any]:
-    """*schema* with other types for some fields; a field it does not have is added, one of type ``None`` removed."""
+    """
+    *schema* with other types for some fields; a field it does not have is added, one of type ``None``
+    removed.
+    """
     new = copy.deepcopy(dict(schema))
     kept = [field | {"type": types.pop(field["name"], field["type"])} for field in new["fields"]]
     new["fields"] = [field for field in kept if field["type"] is not None]
@@ -42,7 +45,9 @@ def changed(schema: Schema, **types: Any) -> dict[str, Any]:
 
 
 def as_written_with(schema: Schema, value: dict[str, Any]) -> tuple[Decoder, bytes]:
-    """A decoder of logins and the bytes of *value* as a producer with another schema writes them, under id 50."""
+    """
+    A decoder of logins and the bytes of *value* as a producer with another schema writes them, under id 50.
+    """
     registry = RegistryOf(id_1=LOGIN_SCHEMA, id_50=schema)
     header = b"\0\0\0\0\x32"
     body = BytesIO()

@@ -82,7 +82,9 @@ def test_there_may_be_more_shares_than_accounts(tmp_path: Path) -> None:
 
 
 def test_a_line_that_a_glance_cannot_place_is_read(tmp_path: Path) -> None:
-    """Here a name stands twice and the first time with something else; the line keeps its time and its account."""
+    """
+    Here a name stands twice and the first time with something else; the line keeps its time and its account.
+    """
     twice = json.dumps(login(NINE + MINUTE, "b"))[:-1] + ', "account_id": "acme"}'
     path = file_of(tmp_path, login(NINE, "a"), twice.replace('"acme"', "17", 1), login(NINE, "c"))
 

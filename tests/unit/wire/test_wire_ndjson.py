@@ -52,7 +52,9 @@ def refusal(line: dict[str, Any] | bytes) -> tuple[str, str]:
 
 
 def test_a_short_line_is_enough() -> None:
-    """What has a default may be missing; the event was observed when it happened unless the line says more."""
+    """
+    What has a default may be missing; the event was observed when it happened unless the line says more.
+    """
     received = read(LOGIN_LINE)
 
     assert received.value == LOGIN | {

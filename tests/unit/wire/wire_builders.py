@@ -89,7 +89,8 @@ class RegistryOf:
         return self.id_for(topic)
 
 
-# The codec writes what the intake has checked: text without lone surrogates, times and days within Avro's types.
+# The codec writes what the intake has checked: text without lone surrogates, times and days within Avro's
+# types.
 texts = st.text(st.characters(codec="utf-8"), max_size=300)
 times = st.integers(NOW - 10**12, NOW + 10**12) | st.integers(-(2**63), 2**63 - 1)
 days = st.integers(-(2**31), 2**31 - 1)

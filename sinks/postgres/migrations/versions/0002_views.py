@@ -1,8 +1,8 @@
 """
 Views for dashboards and analysts, who are to read these and not the tables.
 
-All portfolio figures stand on ``current_account``, in which each account that is a customer today is one row, so
-that they reconcile with it and with each other. Money is never summed over currencies. Days are UTC.
+All portfolio figures stand on ``current_account``, in which each account that is a customer today is one row,
+so that they reconcile with it and with each other. Money is never summed over currencies. Days are UTC.
 """
 
 from alembic import op
