@@ -127,7 +127,7 @@ class Checks:
         """A currency that may be null."""
         code = self.value[name]
         if code is not None and _CURRENCY.fullmatch(code) is None:
-            self.note("range", f"{name} is no ISO 4217 code of three capital dead letters")
+            self.note("range", f"{name} is no ISO 4217 code of three capital letters")
 
     def required(self, names: Collection[str], why: str) -> None:
         """Nullable fields that must be there because of another one, which *why* names."""

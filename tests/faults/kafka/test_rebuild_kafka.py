@@ -39,7 +39,7 @@ def test_rb1_workers_at_work_take_a_rebuilt_state_over(
 
         fed without a pause --------------------------------------------------------
         #
-        rebuild: fold | marks | kill -9   workers refuse   rebuild: fold | marks | outputs, states | workers go on
+        rebuild: fold | marks | kill -9  workers refuse  rebuild: fold | marks | outputs, states | workers
     """
     changelog = telltale.prefix + CHANGELOG
     with ThreadPoolExecutor(1) as feeding:

@@ -63,7 +63,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("invoice", {"amount": Decimal("NaN")}, "range", "amount is no number"),
     ("invoice", {"amount": Decimal("Infinity")}, "range", "amount is no number"),
     ("invoice", {"recurring_amount": Decimal(-1)}, "range", "recurring_amount is negative: -1"),
-    ("invoice", {"currency": "eur"}, "range", "currency is no ISO 4217 code of three capital dead letters"),
+    ("invoice", {"currency": "eur"}, "range", "currency is no ISO 4217 code of three capital letters"),
     ("invoice", {"due_date": -1}, "range", "due_date is day -1, which is not between 1970 and 2100"),
     ("invoice", {"due_date": 400_000}, "range", "due_date is day 400000, which is not between 1970 and 2100"),
     (

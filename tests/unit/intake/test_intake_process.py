@@ -104,7 +104,7 @@ def test_every_fault_of_a_record_is_named() -> None:
 
     assert rejection(faulty) == (
         "range",
-        "step is UNKNOWN; amount is negative: -12.00; currency is no ISO 4217 code of three capital dead letters",
+        "step is UNKNOWN; amount is negative: -12.00; currency is no ISO 4217 code of three capital letters",
     )
 
 
