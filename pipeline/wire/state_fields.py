@@ -13,7 +13,6 @@ in ``state.py``.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -39,45 +38,53 @@ class Field:
 
 
 class FieldList(Generic[T]):
-    """The fields of one class, in the order of the wire; there are two at least."""
+    """
+    The fields of one class, in the order of the wire.
 
-    __slots__ = ("_defaults", "_fields", "_get", "_writes", "names")
+    Its functions are compiled from the declaration, as dataclasses' are: called field by field they took
+    twice as long, 2.5 s for a worker that restores 100,000 accounts.
+    """
+
+    __slots__ = ("_defaults", "fill", "names", "plain", "values")
+
+    plain: Callable[[T], list[Any]]
+    """The fields of a value as plain values."""
+    values: Callable[[Sequence[Any]], list[Any]]
+    """The attributes that plain values hold, in order: arguments of the class."""
+    fill: Callable[[T, Sequence[Any]], None]
+    """Set the attributes that plain values hold on an object."""
 
     def __init__(self, *fields: Field) -> None:
         self.names = tuple(field.name for field in fields)
-        self._fields = fields
-        self._get = attrgetter(*self.names)
-        self._writes = [(place, field.write) for place, field in enumerate(fields) if field.write is not None]
         self._defaults = [field.default for field in fields]
-
-    def plain(self, value: T) -> list[Any]:
-        """The fields of *value* as plain values."""
-        plain = list(self._get(value))
-        for place, write in self._writes:
-            plain[place] = write(plain[place])
-        return plain
-
-    def values(self, plain: Sequence[Any]) -> list[Any]:
-        """The attributes that *plain* holds, in order: arguments of the class."""
-        return [
-            value if field.read is None else field.read(value)
-            for field, value in zip(self._fields, self._whole(plain), strict=True)
-        ]
-
-    def fill(self, target: T, plain: Sequence[Any]) -> None:
-        """Set the attributes that *plain* holds on *target*."""
-        for field, value in zip(self._fields, self._whole(plain), strict=True):
-            owner, _, name = field.name.rpartition(".")
-            holder = getattr(target, owner) if owner else target
-            if field.fill is not None:
-                field.fill(getattr(holder, name), value)
-            else:
-                setattr(holder, name, value if field.read is None else field.read(value))
+        plain, values, assignments = [], [], []
+        functions: dict[str, Any] = {"whole": self._whole}
+        for place, field in enumerate(fields):
+            functions |= {f"w{place}": field.write, f"r{place}": field.read, f"f{place}": field.fill}
+            attribute, read = (
+                f"value.{field.name}",
+                f"x{place}" if field.read is None else f"r{place}(x{place})",
+            )
+            plain.append(attribute if field.write is None else f"w{place}({attribute})")
+            values.append(read)
+            assignments.append(
+                f"{attribute} = {read}" if field.fill is None else f"f{place}({attribute}, x{place})"
+            )
+        unpacked = f"{''.join(f'x{place},' for place in range(len(fields)))} = "
+        unpacked += f"plain if len(plain) == {len(fields)} else whole(plain)"
+        source = "\n".join(
+            [
+                f"def plain(value): return [{', '.join(plain)}]",
+                f"def values(plain):\n    {unpacked}\n    return [{', '.join(values)}]",
+                "\n    ".join(["def fill(value, plain):", unpacked, *assignments]),
+            ]
+        )
+        exec(source, functions)  # noqa: S102 - made of the names above, and of nothing that is read
+        self.plain, self.values, self.fill = functions["plain"], functions["values"], functions["fill"]
 
     def _whole(self, plain: Sequence[Any]) -> Sequence[Any]:
+        """*plain* with the defaults of the fields that it was written without."""
         missing = self._defaults[len(plain) :]
-        if not missing:
-            return plain
         assert _REQUIRED not in missing, (
             f"a state without {self.names[len(plain) :]}, which every version has"
         )
