@@ -182,7 +182,7 @@ def test_a_partition_of_the_log_whose_time_stands_fails(telltale: Telltale) -> N
 
 def test_a_server_that_is_too_old_fails(telltale: Telltale, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sink waits for ever at it."""
-    monkeypatch.setattr("pipeline.ops.checks.database.OLDEST_SERVER", 99)
+    monkeypatch.setattr("pipeline.ops.checks.check_database.OLDEST_SERVER", 99)
 
     answer = telltale("doctor", "--watch", "1", TELLTALE_TICK_SECONDS="1")
 

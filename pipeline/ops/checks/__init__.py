@@ -8,19 +8,19 @@ What it raises as an error for people is its finding too.
 from collections.abc import Sequence
 from typing import Final
 
-from pipeline.ops.checks.broker import check_broker
+from pipeline.ops.checks.check_broker import check_broker
 from pipeline.ops.checks.check import Check
-from pipeline.ops.checks.database import check_database
-from pipeline.ops.checks.dead_letters import check_dead_letters
-from pipeline.ops.checks.groups import check_groups
-from pipeline.ops.checks.packages import check_packages
-from pipeline.ops.checks.rejected import check_rejected
-from pipeline.ops.checks.rows import check_rows
-from pipeline.ops.checks.schemas import check_schemas
-from pipeline.ops.checks.scorecards import check_scorecards
-from pipeline.ops.checks.stored import check_stored
-from pipeline.ops.checks.topics import check_topics
-from pipeline.ops.checks.watermark import check_watermark
+from pipeline.ops.checks.check_database import check_database
+from pipeline.ops.checks.check_dead_letters import check_dead_letters
+from pipeline.ops.checks.check_groups import check_groups
+from pipeline.ops.checks.check_packages import check_packages
+from pipeline.ops.checks.check_rejected import check_rejected
+from pipeline.ops.checks.check_rows import check_rows
+from pipeline.ops.checks.check_schemas import check_schemas
+from pipeline.ops.checks.check_scorecards import check_scorecards
+from pipeline.ops.checks.check_stored import check_stored
+from pipeline.ops.checks.check_topics import check_topics
+from pipeline.ops.checks.check_watermark import check_watermark
 
 CHECKS: Final[Sequence[Check]] = (
     Check("packages", check_packages),

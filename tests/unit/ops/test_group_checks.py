@@ -6,7 +6,7 @@ told.
 import pytest
 
 from pipeline.kafka.records import PartitionLag
-from pipeline.ops.checks.groups import Look, Reader, judge
+from pipeline.ops.checks.check_groups import Look, Reader, judge
 
 READER = Reader(group="readers", topics=("a",), command="telltale worker a", if_lost="Send them again.")
 
