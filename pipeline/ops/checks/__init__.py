@@ -8,8 +8,8 @@ What it raises as an error for people is its finding too.
 from collections.abc import Sequence
 from typing import Final
 
-from pipeline.ops.checks.check_broker import check_broker
 from pipeline.ops.checks.check import Check
+from pipeline.ops.checks.check_broker import check_broker
 from pipeline.ops.checks.check_database import check_database
 from pipeline.ops.checks.check_dead_letters import check_dead_letters
 from pipeline.ops.checks.check_groups import check_groups

@@ -52,5 +52,5 @@ def test_a_field_that_is_missing_takes_its_default() -> None:
 
 def test_a_field_that_every_version_has_must_be_there() -> None:
     """Anything else than an appended field needs a state version and an upcaster."""
-    with pytest.raises(AssertionError, match="inner.number"):
+    with pytest.raises(AssertionError, match=r"inner\.number"):
         OUTER.values(["a", [], [3]])

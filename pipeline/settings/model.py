@@ -1,21 +1,13 @@
 """
-What an operator decides: where broker, registry and database are, who we are there, how often the clock
-ticks.
-
-Each process reads it once, at its start, and hands plain values on. How accounts are scored is no setting:
-that stands in the scorecards, which are named, versioned and part of the log.
+The settings as a model: what each means and what it may be.
 
 Errors: ``TelltaleError`` > ``InvalidSettings``.
 """
 
-import json
 import os
-import re
 import tomllib
-from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -24,17 +16,14 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
-    create_model,
     model_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from pipeline.errors import TelltaleError
@@ -43,16 +32,8 @@ PREFIX = "TELLTALE_"
 FILE_VARIABLE = "TELLTALE_CONFIG"
 """Environment variable with the path of a TOML file; what the environment says wins over the file."""
 
-_SERVICE_HOST: Final = re.compile(r"(TELLTALE(?:_[A-Z0-9_]+)?)_SERVICE_HOST")
-"""
-Kubernetes tells every container of the services beside it: one named telltale makes TELLTALE_SERVICE_HOST,
-TELLTALE_PORT, …
-"""
-
 Need = Literal["brokers", "database_url", "pseudonym_key"]
 """Settings that have no default and that only some processes need."""
-
-_HINT = f"Set it in the environment, or in the TOML file that {FILE_VARIABLE} names (lower case, without {PREFIX})."
 
 
 class InvalidSettings(TelltaleError):  # noqa: N818 - reads as what happened
@@ -103,13 +84,8 @@ def _usable_key(key: SecretStr) -> SecretStr:
     return key
 
 
-_PseudonymKey = Annotated[SecretStr, AfterValidator(_usable_key)]
-_DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgres_address)]
-_REQUIRED: dict[Need, Any] = {
-    "brokers": Annotated[str, Field(min_length=1)],
-    "database_url": Annotated[_DatabaseUrl, Field(min_length=1)],
-    "pseudonym_key": Annotated[_PseudonymKey, Field(min_length=1)],
-}
+PseudonymKey = Annotated[SecretStr, AfterValidator(_usable_key)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgres_address)]
 
 
 class Security(BaseModel):
@@ -156,10 +132,10 @@ class Settings(BaseSettings):
         description="Schema registry with the Confluent API, user:password@ included if it asks for one; "
         "not set: the ids of schemas/registry.yaml, without a server.",
     )
-    database_url: _DatabaseUrl = Field(
+    database_url: DatabaseUrl = Field(
         SecretStr(""), description="PostgreSQL, postgresql://user:password@host:port/database."
     )
-    pseudonym_key: _PseudonymKey = Field(
+    pseudonym_key: PseudonymKey = Field(
         SecretStr(""),
         description="Key of the hash that stands for a person, made by `openssl rand -hex 32`; "
         "changing it makes all people new.",
@@ -219,105 +195,12 @@ class Settings(BaseSettings):
         silence.
         """
         path = os.environ.get(FILE_VARIABLE)
-        file = InitSettingsSource(settings_cls, init_kwargs=_read_file(Path(path)) if path else {})
+        file = InitSettingsSource(settings_cls, init_kwargs=read_file(Path(path)) if path else {})
         return init_settings, env_settings, file
 
 
-def load_settings(*needs: Need) -> Settings:
-    """
-    Read environment and file; the settings in *needs* must be there.
-
-    Raises InvalidSettings with all faults at once, before anything is connected.
-    """
-    # Pydantic reports a missing field together with all other faults if the field is required, so make it so.
-    required: dict[str, Any] = {name: (_REQUIRED[name], ...) for name in needs}
-    model = create_model("Settings", __base__=Settings, **required)
-    faults = [f"  {name}: no such setting{_meant(name)}" for name in _unknown_variables()]
-    try:
-        settings = model()
-    except ValidationError as error:
-        faults += [_fault(detail) for detail in error.errors(include_url=False, include_input=False)]
-    except SettingsError as error:  # A value that should be JSON; the cause would print the value.
-        faults.append(f"  {error}")
-    else:
-        if not faults:
-            return settings
-    raise InvalidSettings(
-        "settings are missing or wrong:\n" + "\n".join(sorted(faults)), hint=_HINT
-    ) from None
-
-
-class Described(NamedTuple):
-    """
-    One setting: its variable, what it means, its value as text (a secret masked), and where that comes from.
-    """
-
-    name: str
-    meaning: str
-    value: str
-    source: Literal["environment", "file", "default"]
-
-
-def described_settings() -> list[Described]:
-    """Every setting as ``load_settings()`` finds it. Raises InvalidSettings."""
-    settings = load_settings()
-    path = os.environ.get(FILE_VARIABLE)
-    return list(_described(Settings, settings, PREFIX, _read_file(Path(path)) if path else {}))
-
-
-def _described(
-    model: type[BaseModel],
-    values: BaseModel,
-    prefix: str,
-    file: dict[str, Any],
-    environment: Collection[str] = (),
-) -> Iterator[Described]:
-    """*environment* are the keys that a variable for the whole table, as JSON, says."""
-    for key, field in model.model_fields.items():
-        value, name = getattr(values, key), f"{prefix}{key.upper()}"
-        if isinstance(value, BaseModel):
-            together = json.loads(os.environ.get(name) or "{}")
-            yield from _described(type(value), value, f"{name}__", file.get(key, {}), together)
-            continue
-        source: Literal["environment", "file", "default"] = "file" if key in file else "default"
-        if os.environ.get(name) or key in environment:
-            source = "environment"
-        if isinstance(value, SecretStr):
-            value = "********" if value.get_secret_value() else ""
-        yield Described(name, field.description or "", "" if value is None else str(value), source)
-
-
-def _known_variables(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterator[str]:
-    for key, field in model.model_fields.items():
-        name = f"{prefix}{key.upper()}"
-        yield name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _known_variables(field.annotation, f"{name}__")
-
-
-def _unknown_variables() -> list[str]:
-    """
-    Variables with our prefix that are no setting, and none that Kubernetes sets for a service named like us.
-    """
-    known = {FILE_VARIABLE, *_known_variables()}
-    services = {match[1] for name in os.environ if (match := _SERVICE_HOST.fullmatch(name))}
-    return [
-        name
-        for name in os.environ
-        # What is below a setting that is a table is checked with the table, and named by its fault.
-        if name.startswith(PREFIX) and name not in known and not name.startswith(f"{PREFIX}SECURITY__")
-        if not any(name.startswith((f"{service}_SERVICE_", f"{service}_PORT")) for service in services)
-    ]
-
-
-def _meant(name: str) -> str:
-    """The setting whose name is nearest, if one is near."""
-    known = [known.removeprefix(PREFIX) for known in (FILE_VARIABLE, *_known_variables())]
-    near = get_close_matches(name.removeprefix(PREFIX), known, n=1)
-    return f", did you mean {PREFIX}{near[0]}?" if near else "; `telltale settings` lists all"
-
-
-def _read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> dict[str, Any]:
+    """The keys of the TOML file at *path*. Raises InvalidSettings."""
     try:
         return tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:  # Both decoding errors are ValueErrors.
@@ -325,18 +208,3 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise InvalidSettings(
             f"{FILE_VARIABLE}={path}: {reason}", hint="Correct the file or its path."
         ) from error
-
-
-def _fault(detail: ErrorDetails) -> str:
-    """One line: the variable's name, what is wrong, what the setting means."""
-    name = PREFIX + "__".join(str(part) for part in detail["loc"]).upper()
-    match detail["type"]:
-        case (
-            "missing" | "too_short"
-        ):  # Too short is the empty string; the lengths that matter have validators.
-            wrong = "not set"
-        case "extra_forbidden":
-            return f"  {name}: no such setting{_meant(name)}"
-        case _:
-            wrong = detail["msg"].replace("Input should", "should")
-    return f"  {name}: {wrong}. {Settings.model_fields[str(detail['loc'][0])].description}"
