@@ -38,8 +38,8 @@ STUCK_SECONDS = 30.0
 """
 A worker whose event loop has not turned for as long is taken for stuck.
 
-Well above what it may take: the states of a partition are decoded in one go at some 40 µs an account
-(docs/performance.md), 10 s for 250,000 accounts; and a stop, which blocks the loop too, takes
+Well above what it may take: the states of a partition are decoded in one go (10 s for
+250,000 accounts, docs/performance.md); and a stop, which blocks the loop too, takes
 ``agents.worker.STOP_SECONDS`` at most.
 """
 

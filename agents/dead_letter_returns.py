@@ -49,7 +49,7 @@ _FOR_AN_ACCOUNT: Final[frozenset[Code]] = frozenset({"unresolved_account", "ambi
 _BY, _WHY = "intake", "its account is known now"
 _OWNER_POLL_SECONDS = 1.0
 _RETRY_SECONDS = 10.0
-"""A mark that cannot be written makes its dead letters be sent again and again, so not at once."""
+"""A marker that cannot be written makes its dead letters be sent again and again, so not at once."""
 _LOOK_SECONDS = 10.0
 
 
@@ -103,8 +103,8 @@ class DeadLetterReturns:
 
     async def run(self) -> None:
         """
-        Return dead letters until cancelled. A broker that is away delays them; then it starts over, for marks
-        are kept.
+        Return dead letters until cancelled. A broker that is away delays them; then it starts over, for
+        markers are kept.
         """
         while True:
             if not self._owns():
@@ -144,11 +144,11 @@ class DeadLetterReturns:
                 await self._take(await reader.poll(), waiting)
 
     async def _take(self, polled: Polled, waiting: PendingDeadLetters) -> None:
-        """Take in dead letters and marks."""
+        """Take in dead letters and markers."""
         full = waiting.forgotten
         for tp, records in polled.items():
             said = [(record, read(record.headers)) for record in records]
-            done = {mark.offset for _, mark in said if isinstance(mark, ReplayMarker)}
+            done = {marker.offset for _, marker in said if isinstance(marker, ReplayMarker)}
             dead_letters = [
                 record
                 for record, dead_letter in said
@@ -208,12 +208,10 @@ class DeadLetterReturns:
         partition = tp.partition % await self._app.partition_count(to)
         again = [(record.key, record.value, headers_again(record.headers)) for record in records]
         await append(self._app, to, partition, again)
-        source_offsets = [
+        markers = [
             ReplayMarker(offset=record.offset, done="replayed", by=_BY, why=_WHY) for record in records
         ]
-        await append(
-            self._app, tp.topic, tp.partition, [(None, b"", mark.headers()) for mark in source_offsets]
-        )
+        await append(self._app, tp.topic, tp.partition, [(None, b"", marker.headers()) for marker in markers])
         for offset in offsets:
             waiting.remove(Place(tp.topic, tp.partition, offset))
         metrics.DEAD_LETTERS_RETURNED.labels(topic=to).inc(len(records))

@@ -43,8 +43,8 @@ STEP_BYTES = 2 * 1024 * 1024
 """
 Most bytes of states in one step: well below ``STATE_BATCH_BYTES``, so a step is one record batch.
 
-An account that several events of a step are about is written once: at 2 MB a worker that catches up writes
-0.31 states an event and takes 69 µs, at 512 KB 0.51 and 82 (400,000 events of 20,000 accounts).
+An account that several events of a step are about is written once, so larger steps write fewer states
+(docs/performance.md).
 """
 
 TABLE = "state"
@@ -289,8 +289,8 @@ def _collector_off() -> Iterator[None]:
     """
     Make many objects that live long, without the garbage collector walking over all of them again and again.
 
-    It takes half of the time of decoding states (117 µs an account with it, 54 without); what was made is
-    then left out of later collections, too.
+    It would take half of the time of decoding states; what was made is then left out of later collections,
+    too.
     """
     gc.disable()
     try:

@@ -64,7 +64,7 @@ def newest_of(
 
 def dead_letter_row(dead_letter: DeadLetter) -> dict[str, Any]:
     """What is known of a dead letter but for the record's own text."""
-    says, mark, record = dead_letter.says, dead_letter.mark, dead_letter.record
+    says, marker, record = dead_letter.says, dead_letter.marker, dead_letter.record
     return {
         "dead_letter": dead_letter.name,
         "state": dead_letter.state,
@@ -74,8 +74,8 @@ def dead_letter_row(dead_letter: DeadLetter) -> dict[str, Any]:
         "detail": _harmless(says.detail),
         "replays": says.replays,
         "value_bytes": len(record.value or b""),
-        "by": _harmless(mark.by) if mark else None,
-        "why": _harmless(mark.why) if mark else None,
+        "by": _harmless(marker.by) if marker else None,
+        "why": _harmless(marker.why) if marker else None,
     }
 
 

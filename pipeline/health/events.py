@@ -6,8 +6,8 @@ of an event says under which *input* its ids are remembered (two inputs may numb
 kind of *change* it makes, and whom or what it is about: of one input an id belongs to its *subject*, for two
 systems may number theirs alike, too.
 
-The classes are not frozen: a frozen one sets each field through ``object.__setattr__``, which costs a login
-0.9 µs more (1.37 against 0.46), a tenth of its whole fold. Nobody changes an event all the same.
+The classes are not frozen: a frozen one sets each field through ``object.__setattr__``, which would cost a
+login a tenth of its whole fold (docs/performance.md). Nobody changes an event all the same.
 """
 
 from dataclasses import dataclass

@@ -98,7 +98,7 @@ class PartitionFold:
     def record(self) -> PartitionRecord:
         """
         The position and all else that belongs to no account; encode it before the fold goes on, it shares the
-        marks.
+        source offsets.
         """
         return PartitionRecord(
             epoch=self.epoch,
@@ -126,7 +126,7 @@ class PartitionFold:
         """
         Take in an event.
 
-        One at or below its source's mark is a repeat of the intake, one whose id was seen is a duplicate of
+        One at or below its source's offset is a repeat of the intake, one whose id was seen is a duplicate of
         its source: both change no account.
         """
         self.next_offset = offset + 1

@@ -72,7 +72,7 @@ class ScoreHistory:
         scores = self.scores
         first, last = max(first, self.newest - SCORE_DAYS + 1), min(last, self.newest)
         start, end = first % SCORE_DAYS, last % SCORE_DAYS
-        # Slices, for every account is asked every day: 0.8 µs, day by day 2.5.
+        # Slices, for every account is asked every day.
         in_order = scores[start : end + 1] if start <= end else scores[start:] + scores[: end + 1]
         best = max(in_order) if first <= last else UNKNOWN
         if best == UNKNOWN:

@@ -92,11 +92,11 @@ class Assessed(NamedTuple):
 
 class Invoices:
     """
-    The book of invoices.
+    The lifecycles of an account's invoices.
 
-    Each day asks what recurs and the book seldom changes, so three things are kept until it does: the spans
-    of its bills by currency with the days they begin and end on, *shrinkage*, what the component made of
-    them, and *assessed*, what it made of the whole. Most days that is 1.4 instead of 20 µs.
+    Each day asks what recurs, and invoices seldom change, so three things are kept until they do: the spans
+    of the bills by currency with the days they begin and end on, *shrinkage*, what the component made of
+    them, and *assessed*, what it made of the whole.
     """
 
     __slots__ = ("_edges", "_spans", "assessed", "last_step_at", "lifecycle", "shrinkage")

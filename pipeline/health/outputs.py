@@ -3,8 +3,8 @@ What the fold hands out: snapshots, changes and alert events, with event and log
 
 Field names, meanings and units are those of ``schemas/health_snapshot``, ``health_change`` and
 ``alert_event``; ``pipeline/wire`` turns them into bytes. Days are days since 1970-01-01, times ms UTC. The
-classes are not frozen, for the same reason as those of ``events``: of a version it would cost 15 µs, a
-quarter. Nobody changes an output all the same.
+classes are not frozen, for the same reason as those of ``events``: it would cost a quarter of a version.
+Nobody changes an output all the same.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ class Counters:
     """
     What the fold has met since the log began.
 
-    *repeats* were at or below their source's mark, *duplicates* had an event id seen before; both changed
+    *repeats* were at or below their source's offset, *duplicates* had an event id seen before; both changed
     nothing. *late* are events of an earlier day than their account had reached; *left_out* are older than
     what is remembered, of an unknown kind, or for a closed account. *evicted* are people forgotten because
     their account had too many.

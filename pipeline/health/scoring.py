@@ -96,8 +96,8 @@ def _rhythm_holds(state: AccountState, cards: ScorecardSet) -> bool:
     Whether the day's first login changes nothing: the rhythm is what it was, and the silence before it cost
     no points.
 
-    True for nearly all of them, 27,209 of 27,228 in 103 days of 400 accounts, at 12 µs instead of 47. The
-    next deadline may then stand where an earlier login had put it.
+    True for nearly all of them, 27,209 of 27,228 in 103 days of 400 accounts, so it saves most of a first
+    login's cost. The next deadline may then stand where an earlier login had put it.
     """
     derived, allowed = state.derived, state.allowed_silence
     if derived.scored_day != state.as_of // DAY:

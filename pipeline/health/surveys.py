@@ -49,7 +49,7 @@ class Surveys:
     Rows of ``Answers``, sorted: sums, so that the order of arrival cannot show.
 
     Days are dropped by ``forget``. Every day asks what the answers are worth and they seldom change, so the
-    component keeps *valued* until they do, with the numbers it valued them by: 3 µs a day less.
+    component keeps *valued* until they do, with the numbers it valued them by.
     """
 
     __slots__ = ("forgotten_day", "rows", "valued")

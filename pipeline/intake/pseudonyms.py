@@ -10,9 +10,7 @@ from pipeline.intake.mail import normalise
 
 PERSON_BYTES: Final = 8
 _REMEMBERED: Final = 20_000
-"""
-People whose hash is at hand: most events are by people seen before, and those take 0.2 µs instead of 1.1.
-"""
+"""People whose hash is at hand: most events are by people seen before."""
 
 
 class Pseudonyms:

@@ -1,8 +1,8 @@
 """
 The dead letters of the dead-letter topics as ``telltale dlq`` sees them.
 
-Two passes over a topic: marks stand behind the dead letters that they are about, and only marks are kept in
-memory. What headers say is read in ``pipeline.wire.dead_letters``; sending and marking is in
+Two passes over a topic: markers stand behind the dead letters that they are about, and only markers are kept
+in memory. What headers say is read in ``pipeline.wire.dead_letters``; sending and marking is in
 ``dead_letter_replay``.
 """
 
@@ -36,13 +36,13 @@ class NoSuchDeadLetter(TelltaleError):  # noqa: N818 - reads as what happened
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """
-    One dead letter of *input*: what it *says*, the mark of who was done with it if anybody was, and its
+    One dead letter of *input*: what it *says*, the marker of who was done with it if anybody was, and its
     record.
     """
 
     input: Topic
     says: DeadLetterHeaders
-    mark: ReplayMarker | None
+    marker: ReplayMarker | None
     record: Record
 
     @property
@@ -53,8 +53,8 @@ class DeadLetter:
     @property
     def state(self) -> State:
         """Where it stands."""
-        if self.mark is not None:
-            return self.mark.done
+        if self.marker is not None:
+            return self.marker.done
         return "exhausted" if self.says.replays >= MOST_REPLAYS else "pending"
 
     @property
@@ -121,7 +121,7 @@ def read_dead_letters(
 
 def _dead_letters_of(client: Configuration, contract: Contract, topic: Topic) -> Iterator[DeadLetter]:
     name = contract.dead_letter(topic).name
-    source_offsets: dict[tuple[int, int], ReplayMarker] = {}
+    markers: dict[tuple[int, int], ReplayMarker] = {}
     told: dict[
         ReplayMarker, ReplayMarker
     ] = {}  # Thousands say the same but for their offset: what they say is kept once.
@@ -129,9 +129,9 @@ def _dead_letters_of(client: Configuration, contract: Contract, topic: Topic) ->
         says = read(record.headers)
         if isinstance(says, ReplayMarker):
             same = replace(says, offset=-1)
-            source_offsets[record.partition, says.offset] = told.setdefault(same, same)
+            markers[record.partition, says.offset] = told.setdefault(same, same)
     for record in read_topic(client, name):
         says = read(record.headers)
         if isinstance(says, DeadLetterHeaders):
-            mark = source_offsets.get((record.partition, record.offset))
-            yield DeadLetter(input=topic, says=says, mark=mark, record=record)
+            marker = markers.get((record.partition, record.offset))
+            yield DeadLetter(input=topic, says=says, marker=marker, record=record)

@@ -1,8 +1,8 @@
 """
 What ``telltale dlq`` does to dead letters: send them to their inputs again, or drop them, and mark them.
 
-A mark is appended when the brokers have what it says, so a crash in between can only repeat: the record bears
-the same event id, and its account counts it once.
+A marker is appended when the brokers have what it says, so a crash in between can only repeat: the record
+bears the same event id, and its account counts it once.
 """
 
 import getpass
@@ -75,8 +75,8 @@ def _mark(appender: Appender, dead_letters: Iterable[DeadLetter], done: Done, wh
     by = f"{_user()}@{socket.gethostname()}"
     for dead_letter in dead_letters:
         record = dead_letter.record
-        mark = ReplayMarker(offset=record.offset, done=done, by=by, why=why)
-        appender.append(record.topic, None, b"", partition=record.partition, headers=mark.headers())
+        marker = ReplayMarker(offset=record.offset, done=done, by=by, why=why)
+        appender.append(record.topic, None, b"", partition=record.partition, headers=marker.headers())
 
 
 def _user() -> str:

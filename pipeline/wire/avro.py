@@ -2,8 +2,8 @@
 Values of one topic ⇄ Avro in Confluent framing: a zero byte, the schema's id in four bytes, the value.
 
 The one user of fastavro. Times and dates stay integers and money is converted here, since fastavro's logical
-types cost 1.5 to 3 µs a field; the bytes are the same. What the values mean is known to ``inputs.py``,
-``log.py`` and ``outputs.py``::
+types cost more than the rest of a field; the bytes are the same. What the values mean is known to
+``inputs.py``, ``log.py`` and ``outputs.py``::
 
     encoder = Encoder(contract.input("login"), contract, registry)      # asks the registry for the id, once
     encoder.encode({"event_id": …})                                     # bytes; Unencodable

@@ -1,11 +1,11 @@
 """
-What a record of a dead-letter topic says: a dead letter, or a mark that a dead letter is done with.
+What a record of a dead-letter topic says: a dead letter, or a marker that a dead letter is done with.
 
 A dead letter is an input record as received, with where it came from and why it is here in its headers. A
-mark follows it in the same partition and says that it was sent to its input again, or dropped. Nothing is
-ever taken out of the topic but by its retention, so a dead letter waits as long as no mark names its offset.
-Who writes dead letters is ``agents``, who writes marks is ``agents`` and ``telltale dlq``; both write a mark
-only when what it says has been acknowledged.
+marker follows it in the same partition and says that it was sent to its input again, or dropped. Nothing is
+ever taken out of the topic but by its retention, so a dead letter waits as long as no marker names its
+offset. Who writes dead letters is ``agents``, who writes markers is ``agents`` and ``telltale dlq``; both
+write a marker only when what it says has been acknowledged.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ MOST_REPLAYS: Final = 3
 
 MOST_UNMARKED: Final = 100
 """
-Dead letters sent again before their marks are written: a crash in between repeats them, and an account knows
-its last ids.
+Dead letters sent again before their markers are written: a crash in between repeats them, and an account
+knows its last ids.
 """
 assert MOST_UNMARKED < SEEN_IDS
 
@@ -55,7 +55,7 @@ class DeadLetterHeaders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayMarker:
-    """The dead letter at *offset* of the mark's own partition is *done* with: who says so, and why."""
+    """The dead letter at *offset* of the marker's own partition is *done* with: who says so, and why."""
 
     offset: int
     done: Done
@@ -63,7 +63,7 @@ class ReplayMarker:
     why: str
 
     def headers(self) -> list[tuple[str, bytes]]:
-        """The mark as a record's headers; its key is null and its value empty."""
+        """The marker as a record's headers; its key is null and its value empty."""
         says = {_DONE: self.done, _OFFSET: str(self.offset), _BY: self.by, _WHY: self.why}
         return [(name, text.encode()) for name, text in says.items()]
 
@@ -74,9 +74,9 @@ def read(headers: Headers) -> DeadLetterHeaders | ReplayMarker:
     without a code.
 
     A sender can put what it likes into the headers of its record. Ours stand behind them and are the ones
-    that count, and what bears a code is a dead letter: no input record can pass for a mark. The replays alone
-    are counted by the record, which carries them from its last dead letter: a sender that makes a number up
-    keeps its own record from being sent again.
+    that count, and what bears a code is a dead letter: no input record can pass for a marker. The replays
+    alone are counted by the record, which carries them from its last dead letter: a sender that makes a
+    number up keeps its own record from being sent again.
     """
     ours = {name: (value or b"").decode(errors="replace") for name, value in headers}
     if _DONE in ours and _CODE not in ours:
@@ -109,7 +109,7 @@ def headers_again(headers: Headers) -> list[tuple[str, bytes | None]]:
     sent so.
     """
     dead_letter = read(headers)
-    assert isinstance(dead_letter, DeadLetterHeaders), "marks are not sent anywhere"
+    assert isinstance(dead_letter, DeadLetterHeaders), "markers are not sent anywhere"
     senders = [header for header in headers if not header[0].startswith(_NOT_THE_SENDERS)]
     return [*senders, (_REPLAYS, str(dead_letter.replays + 1).encode())]
 

@@ -4,8 +4,7 @@ Entries of the account log, read by hand: fastavro takes twice as long.
     read = EntryReader(contract.newest(contract.log), RECORDS, money).read
     read(value)          # LogEntry; one of NOT_READ if fastavro has to look at it
 
-Measured: a login, which most entries are, takes 3.5 µs instead of 7.1, any other event 5 to 9 instead of 13
-to 20. The bytes are Avro's, as a test proves; ``log.py`` reads with fastavro whatever does not have the usual
+The bytes are Avro's, as a test proves; ``log.py`` reads with fastavro whatever does not have the usual
 form. Places are offsets into the value.
 """
 
@@ -72,7 +71,7 @@ class EntryReader:
         offset, at = _long_at(value, at)
         index = value[at]
         body: Any
-        if index == self._login_index:  # in one piece: 3.5 µs, with a function a field 6
+        if index == self._login_index:  # in one piece, for most entries are logins
             event_id, at = _text_at(value, at + 1)
             occurred_at, at = _time_at(value, at)
             length, at = _long_at(value, at)

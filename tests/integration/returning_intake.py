@@ -102,12 +102,12 @@ class Live:
 
     def drop(self, offset: int) -> None:
         """Mark a dead letter of partition 1 as dropped."""
-        mark = ReplayMarker(offset=offset, done="dropped", by="ana@desk", why="a test account")
+        marker = ReplayMarker(offset=offset, done="dropped", by="ana@desk", why="a test account")
         with Appender(self.log.client) as to:
-            to.append(f"{LOGINS}.dlq", None, b"", partition=1, headers=mark.headers())
+            to.append(f"{LOGINS}.dlq", None, b"", partition=1, headers=marker.headers())
 
     def waiting(self, topic: str = LOGINS) -> set[tuple[int, int]]:
-        """Partition and offset of the dead letters of *topic* that no mark is about."""
+        """Partition and offset of the dead letters of *topic* that no marker is about."""
         dead_letters, done = set(), set()
         for record in self.log.read(f"{topic}.dlq"):
             match read(record.headers):

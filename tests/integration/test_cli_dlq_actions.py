@@ -42,9 +42,9 @@ def test_a_replayed_dead_letter_is_the_record_as_received(telltale: Telltale) ->
     assert (record.partition, record.key, record.value) == (PARTITION, b"key", b"\x00\x01value")
     assert dict(record.headers) == {"traceparent": b"00-ab-cd-01", "telltale-dlq-replays": b"1"}
     (dead_letter,) = dead_letters(telltale)
-    assert dead_letter.mark is not None
-    assert (dead_letter.state, dead_letter.mark.why) == ("replayed", "the CRM knows it now")
-    assert "@" in dead_letter.mark.by
+    assert dead_letter.marker is not None
+    assert (dead_letter.state, dead_letter.marker.why) == ("replayed", "the CRM knows it now")
+    assert "@" in dead_letter.marker.by
 
 
 @pytest.mark.parametrize("command", [["replay"], ["drop", "--source", "login"]])
@@ -75,7 +75,7 @@ def test_no_dead_letter_is_sent_twice(telltale: Telltale) -> None:
 
 
 def test_single_dead_letters_are_sent_and_those_between_still_wait(telltale: Telltale) -> None:
-    """A mark is about one dead letter, so a choice leaves no trace in what was not chosen."""
+    """A marker is about one dead letter, so a choice leaves no trace in what was not chosen."""
     dead_letter_event(telltale, LOGIN, *(b"%d" % number for number in range(3)), code="range")
 
     telltale("dlq", "replay", "--dead-letter", "login:2:0", "--dead-letter", "login:2:2", "--yes")
@@ -131,8 +131,8 @@ def test_a_dropped_dead_letter_is_never_sent(telltale: Telltale) -> None:
     assert answer.out == "1 dead letter (1 unresolved_account) dropped\n"
     assert values(telltale, LOGIN) == []
     (dead_letter,) = dead_letters(telltale)
-    assert dead_letter.mark is not None
-    assert (dead_letter.state, dead_letter.mark.why, dead_letter.record.value) == (
+    assert dead_letter.marker is not None
+    assert (dead_letter.state, dead_letter.marker.why, dead_letter.record.value) == (
         "dropped",
         "a test account",
         b"x",
@@ -163,7 +163,7 @@ def test_a_crash_repeats_no_more_than_an_account_remembers(
     telltale: Telltale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    A replay that dies at its first mark has sent what it repeats next time, and no more than that is
+    A replay that dies at its first marker has sent what it repeats next time, and no more than that is
     unmarked.
 
         sent 0..99, dies | sent 0..99 again, marked | sent 100..149, marked
@@ -192,13 +192,13 @@ def test_a_crash_repeats_no_more_than_an_account_remembers(
 
 
 def test_the_doctor_warns_of_dead_letters_that_wait_for_somebody(telltale: Telltale) -> None:
-    """Not of those that are done with, nor of the marks that say so."""
+    """Not of those that are done with, nor of the markers that say so."""
 
     def finding() -> list[str]:
         return [
             r["state"]
             for r in telltale("doctor", "--json", "--watch", "1", TELLTALE_TICK_SECONDS="1").rows
-            if r["check"] == "dead_letters"
+            if r["check"] == "dlq"
         ]
 
     dead_letter_event(telltale, LOGIN, b"x", code="range")

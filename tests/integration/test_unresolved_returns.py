@@ -145,7 +145,7 @@ async def test_a_crash_before_the_mark_repeats_what_the_account_drops(
     intake: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    The event is sent, the mark is not written; whoever starts next sends it again, and it counts once.
+    The event is sent, the marker is not written; whoever starts next sends it again, and it counts once.
 
         sent | dies | sent again | marked
     """

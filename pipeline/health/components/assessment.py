@@ -43,7 +43,7 @@ class Component:
     assess: Callable[[AccountState, int, Scorecard], Assessment]
 
 
-@lru_cache(4096)  # a day of an account asks for five, nearly always known ones: 0.1 instead of 0.4 µs each
+@lru_cache(4096)  # a day of an account asks for five, nearly always known ones
 def count(number: float, one: str, many: str | None = None) -> str:
     """A number with its noun: ``1 ticket``, ``2.5 days``, ``1,234,567 seats``."""
     digits = f"{number:g}" if number < 1_000_000 else f"{number:,.0f}"

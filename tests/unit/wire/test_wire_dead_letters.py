@@ -1,4 +1,4 @@
-"""Headers of dead letters and marks."""
+"""Headers of dead letters and markers."""
 
 import pytest
 
@@ -37,9 +37,9 @@ def test_a_record_keeps_its_senders_headers_and_counts_its_rounds() -> None:
 
 def test_a_mark_says_which_dead_letter_is_done_with_by_whom_and_why() -> None:
     """In any language; nothing of it is the record's."""
-    mark = ReplayMarker(offset=17, done="dropped", by="ana@desk", why="gehört niemandem")
+    marker = ReplayMarker(offset=17, done="dropped", by="ana@desk", why="gehört niemandem")
 
-    assert read(mark.headers()) == mark
+    assert read(marker.headers()) == marker
 
 
 def test_no_input_record_can_pass_for_a_mark() -> None:
