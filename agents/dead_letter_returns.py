@@ -172,24 +172,28 @@ class DeadLetterReturns:
             log.warning("dead_letters.too_many", most=self._most_waiting, hint=hint)
 
     async def _return_placed(self, reader: DeadLetterFeed, waiting: PendingDeadLetters) -> None:
-        """Return the dead letters that a touched claim places now."""
-        dirty, self._touched = self._touched, set()
-        if not self._placed(waiting, dirty):
+        """Return the dead letters that a changed claim places now."""
+        affected, self._touched = self._touched, set()
+        if not self._placed(waiting, affected):
             return
         # Somebody may have sent or dropped one of them a moment ago.
         await reader.catch_up(lambda polled: self._take(polled, waiting))
         await reader.look()
-        for tp, offsets in self._placed(waiting, dirty).items():
+        for tp, offsets in self._placed(waiting, affected).items():
             for first in range(0, len(offsets), MOST_UNMARKED):
                 if not self._owns():
-                    self._touched |= dirty
+                    self._touched |= affected
                     return
                 await self._return(reader, waiting, tp, offsets[first : first + MOST_UNMARKED])
 
-    def _placed(self, waiting: PendingDeadLetters, dirty: Iterable[Claim]) -> dict[TopicPartition, list[int]]:
-        """Offsets of the dead letters that wait for any of the *dirty* claims and have an account, rising."""
+    def _placed(
+        self, waiting: PendingDeadLetters, affected: Iterable[Claim]
+    ) -> dict[TopicPartition, list[int]]:
+        """
+        Offsets of the dead letters that wait for any of the *affected* claims and have an account, rising.
+        """
         placed: dict[TopicPartition, list[int]] = defaultdict(list)
-        for place, claims in waiting.waiting_for(dirty).items():
+        for place, claims in waiting.waiting_for(affected).items():
             if self._directory.places(claims):
                 placed[TopicPartition(place.topic, place.partition)].append(place.offset)
         return {tp: sorted(offsets) for tp, offsets in placed.items()}

@@ -20,7 +20,7 @@ from faust.types import TP
 from agents.app import LaneApp
 from agents.health_metrics import HealthMetrics
 from agents.health_steps import EncodedStep, StepEncoder
-from agents.lag import tell_lag
+from agents.lag import report_lag
 from agents.lane.fences import Exit, stop
 from agents.lane.store import StateTable
 from agents.lane.writer import Record, Writer, append
@@ -93,7 +93,7 @@ class HealthWorker:
         app.lane.state_offsets = self._state_offsets
         app.lane.commit_metadata = reads_up_to(log_version(contract))
         app.agent(app.batches_of(self._log_topic), name="health")(self._process)
-        for task in (self._report_metrics, self._tell_lag):
+        for task in (self._report_metrics, self._report_lag):
             app.task(task)
 
     @asynccontextmanager
@@ -269,15 +269,15 @@ class HealthWorker:
             if step.is_cut:
                 self._cuts.release()
 
-    # -- figures
+    # -- metrics
 
     async def _report_metrics(self) -> None:
         while True:
             self._metrics.tell(self._table.store.folds)
             await asyncio.sleep(_TELL_SECONDS)
 
-    async def _tell_lag(self) -> None:
-        await tell_lag(self.app)
+    async def _report_lag(self) -> None:
+        await report_lag(self.app)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,5 @@
 """
-What the health worker tells Prometheus of its folds: what they met, how accounts stand, how large states are.
+What the health worker reports of its folds: what they met, how accounts stand, how large states are.
 
 Kept along with the fold, since to count a million accounts anew takes longer than a poll. Nothing here
 changes a fold.
@@ -27,7 +27,7 @@ BANDS: Final[tuple[Band, ...]] = get_args(Band)
 
 class HealthMetrics:
     """
-    The figures of all folds of one worker.
+    The metrics of all folds of one worker.
 
     An account's state from *large_bytes* on is named in the log, once.
     """
@@ -43,7 +43,9 @@ class HealthMetrics:
         metrics.seed(metrics.ACCOUNTS, band=BANDS)
 
     def restored(self, fold: PartitionFold) -> None:
-        """A fold was built; what it met before was told by whoever met it."""
+        """
+        Begin to count for *fold*, which was restored; what it met before, its earlier owners have counted.
+        """
         self._counted[fold.partition] = copy(fold.counters)
         self._bands[fold.partition] = Counter(
             state.derived.shown.band for state in fold.states.values() if state.derived.version
@@ -52,7 +54,7 @@ class HealthMetrics:
             self.state_written(account_id, state.size)
 
     def folded(self, fold: PartitionFold, entries: int) -> None:
-        """*entries* were applied; the fold's own counters run since the log began."""
+        """Count what applying *entries* has added to the fold's counters, which run since the log began."""
         now, before = fold.counters, self._counted[fold.partition]
         metrics.ENTRIES_FOLDED.inc(entries)
         metrics.DUPLICATES.labels(of="position").inc(now.repeats - before.repeats)
@@ -63,7 +65,7 @@ class HealthMetrics:
         self._counted[fold.partition] = copy(now)
 
     def put_out(self, partition: int, output: Output) -> None:
-        """*output* of an account in *partition* goes to its topic."""
+        """Count an *output* that goes to its topic, of an account in *partition*."""
         match output:
             case AlertEvent():
                 metrics.ALERTS.labels(sign=output.sign, transition=output.transition).inc()
@@ -75,7 +77,7 @@ class HealthMetrics:
                 bands[output.band_after] += 1
 
     def state_written(self, account_id: str, size: int) -> None:
-        """A state takes *size* bytes in the changelog."""
+        """Note that a state takes *size* bytes in the changelog."""
         if size > self._largest:
             self._largest = size
             metrics.STATE_BYTES_MAX.set(size)
@@ -84,7 +86,7 @@ class HealthMetrics:
             log.warning("account.large", account_id=account_id, bytes=size, large_from=self._large_bytes)
 
     def tell(self, folds: Mapping[int, PartitionFold]) -> None:
-        """Tell how the *folds* of the partitions we own stand; those of others are forgotten."""
+        """Report how the *folds* of the partitions we own stand, and forget those of others."""
         owned = [self._bands[partition] for partition in folds]
         for band in BANDS:
             metrics.ACCOUNTS.labels(band=band).set(sum(bands[band] for bands in owned))

@@ -44,11 +44,11 @@ class EncodedStep:
 
 
 class StepEncoder:
-    """Encodes what a fold did, and tells *reported* of it."""
+    """Encodes what a fold did, and counts it in *health_metrics*."""
 
-    def __init__(self, contract: Contract, registry: Registry, reported: HealthMetrics) -> None:
+    def __init__(self, contract: Contract, registry: Registry, health_metrics: HealthMetrics) -> None:
         self._encode = OutputEncoder(contract, registry).encode
-        self._metrics = reported
+        self._metrics = health_metrics
 
     def end_step(self, fold: PartitionFold, **rest: Any) -> EncodedStep:
         """End the step of *fold* and encode it; *rest* are further fields of the EncodedStep."""

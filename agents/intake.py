@@ -23,7 +23,7 @@ from agents.dead_letter_records import FloodGauge, make_dead_letter
 from agents.dead_letter_returns import DeadLetterReturns
 from agents.directory_feed import DirectoryFeed, directory_feed
 from agents.input_progress import InputProgress
-from agents.lag import tell_lag
+from agents.lag import report_lag
 from agents.lane.alignment import TimeAlignment
 from agents.lane.fences import Exit
 from agents.lane.stages import StageClock
@@ -124,7 +124,7 @@ class IntakeWorker:
         self._generation = 0
         app.lane.alignment = TimeAlignment(max_drift_seconds=_MAX_DRIFT_SECONDS)
         app.agent(app.batches_of(*self._inputs), name="intake")(self._process)
-        for task in (self._follow_accounts, self._tick, self._tell_lag, self._return_dead_letters):
+        for task in (self._follow_accounts, self._tick, self._report_lag, self._return_dead_letters):
             app.task(task)
         metrics.seed(metrics.EVENTS_CONSUMED, source=[topic.source or "" for topic in contract.inputs])
         metrics.seed(metrics.DEAD_LETTERS, topic=self._inputs, code=CODES)
@@ -283,5 +283,5 @@ class IntakeWorker:
     async def _return_dead_letters(self) -> None:
         await self._returns.run()
 
-    async def _tell_lag(self) -> None:
-        await tell_lag(self.app)
+    async def _report_lag(self) -> None:
+        await report_lag(self.app)

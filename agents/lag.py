@@ -2,7 +2,7 @@
 The lag of a worker's group, for Prometheus: what it owns and has not committed, once a second.
 
 It costs no request: ends come with every fetch, and what was committed we have committed ourselves. While no
-broker answers nobody knows the ends, so nothing is told: the last figure would go on saying that all is read.
+broker answers nobody knows the ends, so nothing is told: the last value would go on saying that all is read.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from agents.app import LaneApp
 from pipeline import metrics
 
 
-async def tell_lag(app: LaneApp, *, every_seconds: float = 1.0) -> None:
+async def report_lag(app: LaneApp, *, every_seconds: float = 1.0) -> None:
     """
-    Keep the lag of *app*'s partitions told, until cancelled.
+    Report the lag of *app*'s partitions until cancelled.
 
     What it has given away is forgotten, and so is everything while no broker answers.
     """

@@ -1,5 +1,5 @@
 """
-Every figure a process tells Prometheus, declared once, and the small server that tells it.
+Every metric, declared once, and the small server that Prometheus reads them from.
 
 Base units, labels from closed sets, never an account id. A process calls ``seed`` for the labels it will use,
 so that a rate over a code that has not occurred yet is 0 and not absent. Dashboards and alert rules name

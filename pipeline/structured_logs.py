@@ -145,7 +145,7 @@ class RateLimit(logging.Filter):
         return count < self._lines
 
 
-Figures: TypeAlias = Mapping[str, float]
+Totals: TypeAlias = Mapping[str, float]
 
 
 class SummaryLog:
@@ -160,9 +160,9 @@ class SummaryLog:
     def __init__(
         self,
         *,
-        rates: Callable[[], Figures],
-        levels: Callable[[], Figures],
-        faults: Callable[[], Figures],
+        rates: Callable[[], Totals],
+        levels: Callable[[], Totals],
+        faults: Callable[[], Totals],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rates = rates

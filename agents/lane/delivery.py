@@ -89,7 +89,7 @@ class Deliveries:
         """Records delivered and not yet acknowledged, over all partitions."""
 
     def deliver(self, batch: RecordBatch) -> None:
-        """Book *batch* as handed over to Faust, and tell it which offset was delivered before it."""
+        """Note *batch* as handed over to Faust, and tell it which offset was delivered before it."""
         batch.previous = self._delivered.get(batch.tp)
         self._delivered[batch.tp] = batch.last_offset
         self._in_flight.setdefault(batch.tp, deque()).append(batch)
@@ -98,7 +98,7 @@ class Deliveries:
 
     def accept(self, batch: RecordBatch) -> int | None:
         """
-        Book *batch* as arrived at the agent.
+        Note *batch* as arrived at the agent.
 
         Returns the offset the agent has seen instead of ``batch.previous`` when a batch in between was lost
         on its way, -1 if it has seen none; None if all is well.

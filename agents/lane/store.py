@@ -51,7 +51,7 @@ class StateStore(Store[bytes, bytes]):
 
     def appended(self, tp: TP, base_offset: int, count: int) -> None:
         """
-        Book a batch of *count* records that the changelog partition *tp* has taken at *base_offset*.
+        Note a batch of *count* records that the changelog partition *tp* has taken at *base_offset*.
 
         Ends the process if it does not follow our last one: then another worker writes to this partition.
         """
@@ -109,7 +109,7 @@ class StateStore(Store[bytes, bytes]):
         return self._last_offsets.get(tp, -1)
 
     def set_persisted_offset(self, tp: TP, offset: int) -> None:
-        """Do nothing: offsets are booked by ``apply`` and ``appended``."""
+        """Do nothing: offsets are noted by ``apply`` and ``appended``."""
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002 - no standbys
         """

@@ -18,7 +18,7 @@ _NAMES: Final[dict[str | None, str]] = {
     "health_change": "changes",
     "alert_event": "alert events",
 }
-"""What the records of a schema are called in figures."""
+"""What the records of a schema are called in metrics."""
 
 
 class Expected(NamedTuple):

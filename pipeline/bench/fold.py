@@ -108,7 +108,7 @@ def append_log(stage: Stage, contract: Contract, entries: Sequence[tuple[bytes, 
 def measure_fold(
     stage: Stage, measure: str, *, accounts: int, events: int, skew: float, rounds: int
 ) -> list[Result]:
-    """Run all rounds; the figures' measure is called *measure*."""
+    """Run all rounds; the results' measure is called *measure*."""
     stage.say(f"{measure}: making a log of {events:,} events about {accounts:,} accounts")
     log = make_log(accounts, events, skew=skew)
     gc.freeze()  # A million tuples, which no collection need look at again.

@@ -1,5 +1,5 @@
 """
-What the machine and one process on it use, from Linux's /proc; on other systems these figures are missing.
+What the machine and one process on it use, from Linux's /proc; on other systems these results are missing.
 
 Sampled from outside while a process runs, so that what is measured need not know of it.
 """

@@ -13,7 +13,7 @@ from pipeline.wire.contract import Contract
 
 _EVENTS_AN_ACCOUNT = 3
 _SESSION_SECONDS = 6
-"""The least that settings allow: how long the broker waits for a dead worker is no part of the figure."""
+"""The least that settings allow: how long the broker waits for a dead worker is no part of the result."""
 
 
 def measure_restore(stage: Stage, *, accounts: int, rounds: int) -> list[Result]:

@@ -1,4 +1,4 @@
-"""A benchmark's figures: one or more values of one thing, told as least, median and most."""
+"""A benchmark's results: one or more values of one thing, told as least, median and most."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Result:
 
 
 def result(measure: str, name: str, unit: str, values: Iterable[float | None]) -> Result:
-    """A figure of those *values* that there are."""
+    """A result of those *values* that there are."""
     known = tuple(value for value in values if value is not None)
     return Result(measure=measure, name=name, unit=unit, values=known)
 
@@ -30,7 +30,7 @@ def ratio(part: float | None, whole: float | None) -> float | None:
 
 
 def result_row(one: Result) -> Mapping[str, Any]:
-    """A figure for a program, with the single values too."""
+    """A result for a program, with the single values too."""
     values = one.values
     spread = {"min": min(values), "median": median(values), "max": max(values)} if values else {}
     return {"measure": one.measure, "result": one.name, "unit": one.unit, **spread, "values": values}

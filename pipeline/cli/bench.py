@@ -83,7 +83,7 @@ def bench(*, only: str | None, events: int, accounts: int, rounds: int, brokers:
 
 
 def _print_results(reported: Iterable[Result], *, as_json: bool) -> None:
-    """One line a figure: a table, or NDJSON with the single values too."""
+    """One line a result: a table, or NDJSON with the single values too."""
     if as_json:
         print_json(map(result_row, reported))
         return

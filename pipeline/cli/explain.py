@@ -1,7 +1,7 @@
 """
 ``telltale explain ACCOUNT``: why an account has its score, from the rows in Postgres.
 
-Every figure is one the pipeline wrote; only what is missing to full points is taken from weight and points
+Every number is one the pipeline wrote; only what is missing to full points is taken from weight and points
 here.
 """
 

@@ -81,7 +81,7 @@ class Shrinkage(NamedTuple):
 
 
 class Assessed(NamedTuple):
-    """What the billing component made of the book by *numbers*; it holds until the day *until*."""
+    """What the billing component made of the invoices by *numbers*; it holds until the day *until*."""
 
     numbers: Billing
     until: int
@@ -166,7 +166,8 @@ class Invoices:
 
     def recurring_until(self, day: int) -> int:
         """
-        The first day after *day* on which ``monthly_recurring`` may be another though the book is the same.
+        The first day after *day* on which ``monthly_recurring`` may be another though the invoices are the
+        same.
         """
         self._spans_of_bills()
         edges = self._edges

@@ -84,7 +84,7 @@ class Usual(NamedTuple):
 
 
 class SolvedLate(NamedTuple):
-    """What ``Tickets.solved_late`` found by *limits*; it holds until the book changes."""
+    """What ``Tickets.solved_late`` found by *limits*; it holds until a ticket changes."""
 
     limits: Sequence[int]
     tickets: list[tuple[int, int]]
@@ -92,7 +92,7 @@ class SolvedLate(NamedTuple):
 
 class Tickets:
     """
-    The book of tickets and the counts per day and week of what happened to them.
+    The lifecycles of an account's tickets, and the counts per day and week of what happened to them.
 
     Not stored are *usual*, what the support component last made of whole weeks, and what ``solved_late`` last
     found.

@@ -31,8 +31,8 @@ _TRACE = 1e-9  # what floats lose on the way; 0.60 - 0.55 counts as five points
 
 class Verdict(NamedTuple):
     """
-    Whom a version is about and what was decided besides the standing: the bands active and computed, and by
-    which card.
+    Which account a version is about, and what was decided besides its derived state: the band that is shown,
+    the computed one, and by which scorecard.
     """
 
     account_id: str

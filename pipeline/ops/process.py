@@ -1,5 +1,5 @@
 """
-What every long-running process does first: settings, logs, its figures on /metrics, a summary each minute.
+What every long-running process does first: settings, logs, its metrics on /metrics, a summary each minute.
 
 Errors: ``TelltaleError`` > ``MetricsUnserved``.
 """
@@ -16,7 +16,7 @@ from pipeline.structured_logs import SummaryLog, configure
 
 
 class MetricsUnserved(TelltaleError):  # noqa: N818 - reads as what happened
-    """The figures cannot be served where the settings want them."""
+    """The metrics cannot be served where the settings want them."""
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def observed(
     alive: Callable[[], metrics.State] = metrics.answering,
 ) -> Iterator[None]:
     """
-    Serve the figures of process *name* while the block runs, and log a summary every minute.
+    Serve the metrics of process *name* while the block runs, and log a summary every minute.
 
     *ready* answers /readyz and *alive* /livez, in threads of the server. Without *alive*, /livez tells only
     that the process answers: so the sink's does, which has no event loop, and whose one thread may wait for

@@ -28,20 +28,20 @@ def gauges() -> Iterator[None]:
 
 
 class Told:
-    """A fold, and figures that are told of it as the worker tells them."""
+    """A fold, and metrics that are told of it as the worker tells them."""
 
     def __init__(self, partition: int = 0) -> None:
         self.fold = PartitionFold(partition, read_documents)
-        self.reported = HealthMetrics(large_bytes=50_000)
-        self.reported.restored(self.fold)
+        self.metrics = HealthMetrics(large_bytes=50_000)
+        self.metrics.restored(self.fold)
 
     def take(self, at: int, body: Any, account_id: str = "") -> None:
         offset = self.fold.next_offset
         entry = LogEntry(at, "login" if account_id else "", 0, offset, body)
         self.fold.take(account_id, entry, offset)
         for _, output in self.fold.take_step().outputs:
-            self.reported.put_out(self.fold.partition, output)
-        self.reported.folded(self.fold, 1)
+            self.metrics.put_out(self.fold.partition, output)
+        self.metrics.folded(self.fold, 1)
 
     def live_a_little(self) -> None:
         """Accounts that stand differently, one of them closed, another dark."""
@@ -74,7 +74,7 @@ def test_accounts_by_band_are_kept_along_with_the_fold() -> None:
     """To count them anew would take longer than a poll; the count is exact all the same."""
     told = Told()
     told.live_a_little()
-    told.reported.tell({0: told.fold})
+    told.metrics.tell({0: told.fold})
 
     assert accounts() == shown(told.fold)
     assert len(accounts()) > 1
@@ -84,11 +84,11 @@ def test_accounts_by_band_are_right_after_a_recovery_and_from_there_on() -> None
     """They are counted once, when the fold is built."""
     told = Told()
     told.live_a_little()
-    told.reported = HealthMetrics(large_bytes=50_000)
-    told.reported.restored(told.fold)
+    told.metrics = HealthMetrics(large_bytes=50_000)
+    told.metrics.restored(told.fold)
     told.take(START + 41 * DAY, Login("back", START + 41 * DAY, b"12345678", "USER", "WEB"), "acc-0")
     told.take(START + 41 * DAY, Login("new", START + 41 * DAY, b"12345678", "USER", "WEB"), "acc-9")
-    told.reported.tell({0: told.fold})
+    told.metrics.tell({0: told.fold})
 
     assert accounts() == shown(told.fold)
 
@@ -96,13 +96,13 @@ def test_accounts_by_band_are_right_after_a_recovery_and_from_there_on() -> None
 def test_a_partition_that_was_given_away_is_no_longer_told() -> None:
     """Its clock would stand still here for ever, and look like a pipeline that does."""
     told, other = Told(0), PartitionFold(7, read_documents)
-    told.reported.restored(other)
+    told.metrics.restored(other)
     told.take(START, Tick())
     other.advance(LogEntry(START, "", 0, 0, Tick()), 0, 1)
-    told.reported.tell({0: told.fold, 7: other})
+    told.metrics.tell({0: told.fold, 7: other})
     assert {labels["partition"] for labels, _ in series(metrics.PARTITION_CLOCK)} == {"0", "7"}
 
-    told.reported.tell({7: other})
+    told.metrics.tell({7: other})
 
     assert series(metrics.PARTITION_CLOCK) == [({"partition": "7"}, START / 1000)]
     assert accounts() == {}
@@ -111,7 +111,7 @@ def test_a_partition_that_was_given_away_is_no_longer_told() -> None:
 def test_a_partition_without_a_tick_has_no_clock_yet() -> None:
     """1970 would be told as an age of half a century."""
     told = Told()
-    told.reported.tell({0: told.fold})
+    told.metrics.tell({0: told.fold})
 
     assert series(metrics.PARTITION_CLOCK) == []
 
@@ -125,8 +125,8 @@ def test_what_a_fold_has_met_is_told_from_its_restoration_on() -> None:
     told.take(START, login, "acc-1")
     assert series_of_duplicates()["event_id"] - before["event_id"] == 1
 
-    told.reported.restored(told.fold)
-    told.reported.folded(told.fold, 0)
+    told.metrics.restored(told.fold)
+    told.metrics.folded(told.fold, 0)
 
     assert series_of_duplicates()["event_id"] - before["event_id"] == 1
 

@@ -7,7 +7,7 @@ from faust.types import TP
 from lane_in_memory import Lane
 from workers_in_memory import until
 
-from agents.lag import tell_lag
+from agents.lag import report_lag
 from pipeline import metrics
 
 A, B, EMPTY = TP("log", 0), TP("log", 1), TP("log", 2)
@@ -34,7 +34,7 @@ async def test_lag_is_what_is_not_committed_of_the_partitions_we_own() -> None:
     lane.thread.append(B, 2)
     [event, _] = await lane.poll()
     group = lane.app.conf.id
-    telling = asyncio.create_task(tell_lag(lane.app, every_seconds=0.001))
+    telling = asyncio.create_task(report_lag(lane.app, every_seconds=0.001))
     await until(lambda: told(group) == {"0": 5, "1": 2})
 
     lane.ack(event)

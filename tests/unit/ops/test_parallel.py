@@ -37,11 +37,11 @@ def die(number: int) -> None:
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
-    """Each from a process of its own."""
+    """None of them was done here."""
     found = in_processes(square, [3, 1, 2])
 
     assert [result for result, _ in found] == [9, 1, 4]
-    assert len({pid for _, pid in found} | {os.getpid()}) == 4
+    assert os.getpid() not in {pid for _, pid in found}
 
 
 def test_a_process_that_raises_ends_it_all() -> None:
