@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from agents.input_progress import partitions_of
@@ -60,29 +61,37 @@ async def wait_for_readers(
 ) -> None:
     """
     Return when *group*, that of the health workers, can read what this release writes, or has never read
-    anything.
+    anything. A broker that cannot tell, because it has just started, is asked again.
 
-    Raises ``HealthIsOlder`` after *seconds*, in which an upgraded worker may start and say so, and aiokafka's
-    errors.
+    Raises ``HealthIsOlder`` after *seconds*, in which an upgraded worker may start and say so.
     """
     version, deadline = log_version(contract), time.monotonic() + seconds
-    admin = AIOKafkaAdminClient(**connection)
-    await admin.start()
-    try:
-        partitions = await partitions_of(admin, [contract.log.name])
-        while True:
-            oldest = oldest_reader(await admin.list_consumer_group_offsets(group, partitions=partitions))
+    while True:
+        try:
+            oldest = oldest_reader(await _commits(contract.log.name, group, connection))
+        except (KafkaError, OSError) as exc:
+            log.warning("readers.unknown", group=group, reason=repr(exc), hint="asks again by itself")
+        else:
             if oldest is None or oldest >= version:
                 return
             if time.monotonic() > deadline:
                 raise HealthIsOlder(
-                    f"the health workers of group {group} read the account log up to version {oldest}, this intake"
-                    f" writes version {version}",
+                    f"the health workers of group {group} read the account log up to version {oldest}, this"
+                    f" intake writes version {version}",
                     hint="Upgrade and start the health workers first, then the intake: docs/upgrade.md.",
                 )
             log.warning(
                 "health.older", group=group, reads=oldest, writes=version, hint="waits for its upgrade"
             )
-            await asyncio.sleep(_ASK_AGAIN_SECONDS)
+        await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+
+async def _commits(topic: str, group: str, connection: Mapping[str, Any]) -> Mapping[Any, OffsetAndMetadata]:
+    """What *group* has committed of *topic*."""
+    admin = AIOKafkaAdminClient(**connection)
+    await admin.start()
+    try:
+        partitions = await partitions_of(admin, [topic])
+        return dict(await admin.list_consumer_group_offsets(group, partitions=partitions))
     finally:
         await admin.close()

@@ -2,6 +2,7 @@
 An intake writes only what the health workers of its group can read; they say what that is where they commit.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -100,3 +101,16 @@ async def test_a_health_worker_says_what_it_reads_before_there_is_an_entry(broke
 
     assert len(committed) == PARTITIONS
     assert oldest_reader(committed) == log_version(CONTRACT)
+
+
+async def test_a_broker_that_cannot_tell_is_asked_again() -> None:
+    """The coordinator of a group that is new on a new cluster is away for some seconds."""
+    with EmbeddedBroker() as broker:
+        address = broker.bootstrap
+    asking = asyncio.create_task(
+        wait_for_readers(CONTRACT, "nobody", {"bootstrap_servers": address}, seconds=0)
+    )
+    done, _ = await asyncio.wait({asking}, timeout=2)
+    asking.cancel()
+
+    assert not done
