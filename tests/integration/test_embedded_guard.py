@@ -167,7 +167,7 @@ def test_the_terminal_cannot_reach_it(shell: Callable[..., Started]) -> None:
 
 
 @needs_linux
-@pytest.mark.parametrize("user", ["ours", pytest.param("nobody", source_offsets=needs_root)])
+@pytest.mark.parametrize("user", ["ours", pytest.param("nobody", marks=needs_root)])
 def test_it_ends_when_its_guard_is_killed(
     user: str, shell: Callable[..., Started], eventually: Callable[..., None]
 ) -> None:

@@ -116,7 +116,7 @@ def parent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Parent]:
 
 
 @pytest.mark.parametrize(
-    "parent", [*LIGHT, pytest.param("kafka", source_offsets=pytest.mark.kafka)], indirect=True
+    "parent", [*LIGHT, pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True
 )
 def test_servers_listen_on_this_machine_only(parent: Parent) -> None:
     """No port is open to the network, not even one that nobody was told about."""
@@ -131,7 +131,7 @@ def test_servers_listen_on_this_machine_only(parent: Parent) -> None:
     ("parent", "end"),
     [
         *product(LIGHT, ("SIGKILL", "SIGTERM", "SIGINT")),
-        pytest.param("kafka", "SIGKILL", source_offsets=pytest.mark.kafka),
+        pytest.param("kafka", "SIGKILL", marks=pytest.mark.kafka),
     ],
     indirect=["parent"],
 )
