@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from contract_examples import CONTRACT, as_example, examples
-
 from pipeline.health.events import (
     AccountFacts,
     Action,
@@ -35,6 +33,7 @@ from pipeline.wire.contract import Topic
 from pipeline.wire.history import open_history
 from pipeline.wire.outputs import OutputDecoder, OutputEncoder
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.contract.contract_examples import CONTRACT, as_example, examples
 
 Line = dict[str, Any]
 

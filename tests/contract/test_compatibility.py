@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_examples import CONTRACT, SCHEMAS
 
 from pipeline.wire.compatibility import incompatibilities
 from pipeline.wire.contract import Contract
+from tests.contract.contract_examples import CONTRACT, SCHEMAS
 
 Change = Callable[[dict[str, Any]], None]
 

@@ -7,11 +7,11 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
-from contract_examples import CONTRACT, as_codec_value, as_native_value, name_of, pairs
 
 from pipeline.wire.avro import Decoder, Encoder
 from pipeline.wire.contract import Topic
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.contract.contract_examples import CONTRACT, as_codec_value, as_native_value, name_of, pairs
 
 REGISTRY = EmbeddedRegistry(CONTRACT)
 

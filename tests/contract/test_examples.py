@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_examples import CONTRACT, SCHEMAS, TOPICS, as_codec_value, examples, name_of, pairs
-from example_outputs import outputs_of_the_story
 
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.event_types import BY_SOURCE
@@ -18,6 +16,16 @@ from pipeline.wire.contract import Topic
 from pipeline.wire.log import LogCodec
 from pipeline.wire.ndjson import EventLines
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.contract.contract_examples import (
+    CONTRACT,
+    SCHEMAS,
+    TOPICS,
+    as_codec_value,
+    examples,
+    name_of,
+    pairs,
+)
+from tests.contract.example_outputs import outputs_of_the_story
 
 REGISTRY = EmbeddedRegistry(CONTRACT)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from contract_examples import CONTRACT, SCHEMAS
 
 from pipeline.health.components import COMPONENT_NAMES
 from pipeline.health.outputs import AlertEvent, Evidence
@@ -18,6 +17,7 @@ from pipeline.health.signs import SIGNS
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.scorecards import load_scorecards, read_documents
 from pipeline.wire.history import open_history
+from tests.contract.contract_examples import CONTRACT, SCHEMAS
 
 FACTS = yaml.safe_load((SCHEMAS / "facts.yaml").read_text())
 SCENARIOS = sorted((SCHEMAS.parent / "tests" / "golden" / "scenarios").glob("*.ndjson"))

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from contract_examples import CONTRACT
 
 from pipeline.wire.contract import Schema
+from tests.contract.contract_examples import CONTRACT
 
 SCHEMAS = [
     pytest.param(schema, id=f"{folder}-v{number}")

@@ -1,7 +1,6 @@
 """Topics, event types and the embedded registry say the same thing."""
 
 import yaml
-from contract_examples import CONTRACT, SCHEMAS, TOPICS
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
 from pipeline.intake.event_types import EVENT_TYPES
@@ -9,6 +8,7 @@ from pipeline.intake.received import CODES, Code
 from pipeline.kafka.client import producer_configuration
 from pipeline.wire.dead_letters import ReplayMarker, dead_letter_headers, headers_again
 from pipeline.wire.outputs import SCORED_AT
+from tests.contract.contract_examples import CONTRACT, SCHEMAS, TOPICS
 
 DECLARED = yaml.safe_load((SCHEMAS / "topics.yaml").read_text())
 

@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Self
 
 from confluent_kafka.admin import AdminClient
-from proxy import Proxy
 
 from pipeline.embedded.kafka_local import LocalKafka, new_cluster_id
 from pipeline.embedded.ports import LOOPBACK, free_port
+from tests.faults.proxy import Proxy
 
 BROKERS = 3
 _HEAP_MEGABYTES = 384

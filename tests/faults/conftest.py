@@ -4,7 +4,6 @@ What every fault test needs: its line in the table, a fixed seed, and a pipeline
 ``--fault-seed N`` runs all of them with another seed; ``--fault-table FILE`` keeps the table.
 """
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +12,9 @@ from typing import Any
 
 import pytest
 
-# The pipeline's processes are started as those tests start them.
-sys.path.append(str(Path(__file__).parents[1] / "integration"))
-
-from report import FaultLine, table
-from stage import Stage
-
 from pipeline.embedded.postgres import EmbeddedPostgres
+from tests.faults.report import FaultLine, table
+from tests.faults.stage import Stage
 
 DEFAULT_SEED = 20_261_122
 LINE = pytest.StashKey[FaultLine]()

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 
 import psycopg
-from evidence import ALERT, CHANGE, CURRENT, Output
-from generator import CANARY
+
+from tests.faults.evidence import ALERT, CHANGE, CURRENT, Output
+from tests.faults.generator import CANARY
 
 _CHANGE: Final = (
     "account_id", "epoch", "version", "kind", "score_before", "score_after", "band_before", "band_after",

@@ -10,15 +10,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from generator import TOPICS
-from ground_truth import NUMBER_HEADER
-from outside_avro import OutsideAvro
-
 from pipeline.health.fold import PartitionFold
 from pipeline.kafka.records import Record, read_topic
 from pipeline.scorecards import read_documents
 from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, take_epoch, unpack_position
 from pipeline.wire.state import decode_fold
+from tests.faults.generator import TOPICS
+from tests.faults.ground_truth import NUMBER_HEADER
+from tests.faults.outside_avro import OutsideAvro
 
 LOG, CHANGELOG = "health.account-log.v1", "telltale-health-state-changelog"
 CHANGE, CURRENT, ALERT = "health.change.v1", "health.current.v1", "health.alert.v1"

@@ -17,8 +17,9 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple, Self
 
 from confluent_kafka import KafkaError, Producer
-from ground_truth import NUMBER_HEADER, GroundTruth, Send
-from outside_avro import OutsideAvro
+
+from tests.faults.ground_truth import NUMBER_HEADER, GroundTruth, Send
+from tests.faults.outside_avro import OutsideAvro
 
 TOPICS: Final = {
     "login": "customer.login.v1",

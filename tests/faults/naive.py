@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from ground_truth import Send
+from tests.faults.ground_truth import Send
 
 DAY_MS: Final = 86_400_000
 HORIZON: Final = 128

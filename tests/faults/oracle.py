@@ -13,12 +13,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from database_check import rows_differ
-from evidence import ALERT, CHANGE, CURRENT, Entry, Evidence, Output
-from generator import CANARY, TOPICS
-from ground_truth import GroundTruth, Send
-from naive import Counted, count_in_log_order, say
-from state_words import state_says
+from tests.faults.database_check import rows_differ
+from tests.faults.evidence import ALERT, CHANGE, CURRENT, Entry, Evidence, Output
+from tests.faults.generator import CANARY, TOPICS
+from tests.faults.ground_truth import GroundTruth, Send
+from tests.faults.naive import Counted, count_in_log_order, say
+from tests.faults.state_words import state_says
 
 _POINTS: Final = 0.011
 """Points of components sum to the change within 0.01, and floats lose a little on the way."""

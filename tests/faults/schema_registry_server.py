@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from outside_avro import SCHEMAS, OutsideAvro
+from tests.faults.outside_avro import SCHEMAS, OutsideAvro
 
 
 class SchemaRegistryServer:

@@ -8,8 +8,9 @@ from typing import Any, Final
 import psycopg
 import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from evidence import ALERT, CHANGE, CURRENT, LOG
-from generator import TOPICS
+
+from tests.faults.evidence import ALERT, CHANGE, CURRENT, LOG
+from tests.faults.generator import TOPICS
 
 _POLL_SECONDS: Final = 0.1
 _SINK_GROUP: Final = "telltale-sink-postgres"

@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 from typing import Final, Self
 
-from command_line import Telltale
-from evidence import gather
-from generator import CANARY, Feeder
-from ground_truth import GroundTruth
-from oracle import judge
-from report import FaultLine
-from running_pipeline import RunningPipeline
-from settling import wait_for_lag_0
+from tests.faults.evidence import gather
+from tests.faults.generator import CANARY, Feeder
+from tests.faults.ground_truth import GroundTruth
+from tests.faults.oracle import judge
+from tests.faults.report import FaultLine
+from tests.faults.settling import wait_for_lag_0
+from tests.integration.command_line import Telltale
+from tests.integration.running_pipeline import RunningPipeline
 
 COMMANDS: Final = {
     "intake": ("worker", "intake"),

@@ -6,11 +6,10 @@ computed.
 from decimal import Decimal
 from typing import Any
 
-from naive import Said
-
 from pipeline.health.account import AccountState
 from pipeline.health.tickets import SEVERITIES
 from pipeline.health.windows import Ring
+from tests.faults.naive import Said
 
 _KEPT_DAYS = 40
 

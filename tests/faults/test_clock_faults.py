@@ -11,15 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from generator import Traffic
-from report import FaultLine
-from stage import Stage
 
 from pipeline.embedded.kafka_local import LocalKafka, kafka_unavailable
 from pipeline.kafka.records import read_topic
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.faults.generator import Traffic
+from tests.faults.report import FaultLine
+from tests.faults.stage import Stage
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

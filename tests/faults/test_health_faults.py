@@ -10,9 +10,10 @@ import random
 import time
 
 import pytest
-from evidence import ALERT, CHANGE, CHANGELOG, CURRENT, gather
-from generator import Event, Traffic
-from stage import Stage, kill_behind
+
+from tests.faults.evidence import ALERT, CHANGE, CHANGELOG, CURRENT, gather
+from tests.faults.generator import Event, Traffic
+from tests.faults.stage import Stage, kill_behind
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

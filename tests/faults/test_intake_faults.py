@@ -6,9 +6,10 @@ import random
 import time
 
 import pytest
-from evidence import LOG, gather
-from generator import Load, Traffic
-from stage import Stage, kill_behind
+
+from tests.faults.evidence import LOG, gather
+from tests.faults.generator import Load, Traffic
+from tests.faults.stage import Stage, kill_behind
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import fastavro
 import pytest
-from evidence import gather
-from generator import TOPICS, Event, Traffic
-from outside_avro import OutsideAvro
-from running_pipeline import now_ms
-from schema_registry_server import SchemaRegistryServer, login_schema
-from stage import Stage
+
+from tests.faults.evidence import gather
+from tests.faults.generator import TOPICS, Event, Traffic
+from tests.faults.outside_avro import OutsideAvro
+from tests.faults.schema_registry_server import SchemaRegistryServer, login_schema
+from tests.faults.stage import Stage
+from tests.integration.running_pipeline import now_ms
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from generator import Load, Traffic
-from postgres_sink_running import CuttingProxy
-from report import FaultLine
-from stage import Stage
 
 from pipeline.embedded.postgres import EmbeddedPostgres
+from tests.faults.generator import Load, Traffic
+from tests.faults.report import FaultLine
+from tests.faults.stage import Stage
+from tests.integration.postgres_sink_running import CuttingProxy
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

@@ -7,14 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from generator import TOPICS, Event, Traffic
-from ground_truth import GroundTruth
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import say
-from outside_avro import OutsideAvro
-from report import FaultLine
-from state_words import state_says
 
 from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
@@ -31,6 +25,12 @@ from pipeline.wire.outputs import OutputEncoder
 from pipeline.wire.position import POSITION_SIZE
 from pipeline.wire.registry import EmbeddedRegistry
 from pipeline.wire.state import encode_account, position_of
+from tests.faults.generator import TOPICS, Event, Traffic
+from tests.faults.ground_truth import GroundTruth
+from tests.faults.naive import say
+from tests.faults.outside_avro import OutsideAvro
+from tests.faults.report import FaultLine
+from tests.faults.state_words import state_says
 
 pytestmark = pytest.mark.faults
 

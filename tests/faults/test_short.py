@@ -7,12 +7,12 @@ import copy
 from collections.abc import Callable
 
 import pytest
-from evidence import ALERT, CHANGE, CURRENT, Evidence, gather
-from generator import CANARY, Traffic
-from oracle import judge
-from stage import Stage
 
 from pipeline.health.account import AccountState
+from tests.faults.evidence import ALERT, CHANGE, CURRENT, Evidence, gather
+from tests.faults.generator import CANARY, Traffic
+from tests.faults.oracle import judge
+from tests.faults.stage import Stage
 
 
 @pytest.mark.timeout(180)

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from golden_logs import CONTRACT, RELEASES
 
 from pipeline.scorecards.reading import Document, InvalidScorecards, read_scorecards
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.golden.golden_logs import CONTRACT, RELEASES
 
 CHECKOUT = Path(__file__).parents[2]
 GROWTH = Path(__file__).with_name("growth")
@@ -192,18 +192,17 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., "subprocess
     copy = tmp_path_factory.mktemp("grown")
     for folder in ("pipeline", "schemas", "tests/golden"):
         shutil.copytree(CHECKOUT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "tests/conftest.py"):
+    for file in ("pyproject.toml", "tests/__init__.py", "tests/conftest.py"):
         shutil.copy(CHECKOUT / file, copy / file)
     add_event_type(copy)
     add_component(copy)
     add_sign(copy)
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        paths = os.pathsep.join(map(str, (copy, copy / "tests/golden")))
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=copy,
-            env=os.environ | {"PYTHONPATH": paths},
+            env=os.environ | {"PYTHONPATH": str(copy)},
             capture_output=True,
             text=True,
             check=False,
@@ -238,7 +237,7 @@ def test_scorecards_turn_on_what_is_new(
     release: str, grown: Callable[..., "subprocess.CompletedProcess[str]"]
 ) -> None:
     """Behind a log that never heard of it; and this release refuses what the newer one has written."""
-    result = grown("-m", "growth.use_all_three", release)
+    result = grown("-m", "tests.golden.growth.use_all_three", release)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
 

@@ -9,7 +9,17 @@ arithmetic, `1e00a40` state version 2 and the present scores.
 from collections import Counter
 
 import pytest
-from golden_logs import (
+
+from pipeline.health.events import LogEntry, Scorecards, Tick
+from pipeline.health.fold import PartitionFold
+from pipeline.health.versions import FOLD_VERSION
+from pipeline.health.windows import DAY
+from pipeline.scorecards import read_documents
+from pipeline.wire.outputs import OutputDecoder
+from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, Position, pack_position, take_epoch
+from pipeline.wire.registry import EmbeddedRegistry
+from pipeline.wire.state import decode_fold, encode_account
+from tests.golden.golden_logs import (
     CONTRACT,
     FOLD_VERSIONS,
     RELEASES,
@@ -21,16 +31,6 @@ from golden_logs import (
     told_otherwise,
     written,
 )
-
-from pipeline.health.events import LogEntry, Scorecards, Tick
-from pipeline.health.fold import PartitionFold
-from pipeline.health.versions import FOLD_VERSION
-from pipeline.health.windows import DAY
-from pipeline.scorecards import read_documents
-from pipeline.wire.outputs import OutputDecoder
-from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, Position, pack_position, take_epoch
-from pipeline.wire.registry import EmbeddedRegistry
-from pipeline.wire.state import decode_fold, encode_account
 
 BODIES = {
     "AccountClosed", "AccountFacts", "Action", "Invoice", "Login", "Scorecards", "SupportTicket", "SurveyResponse", "Tick",

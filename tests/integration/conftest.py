@@ -6,10 +6,10 @@ each topic.
 from collections.abc import Iterator
 
 import pytest
-from postgres_sink_parts import empty_tables, migrated_database, target
 
 from pipeline.embedded.postgres import EmbeddedPostgres
 from sinks.postgres.writer import PostgresTarget
+from tests.integration.postgres_sink_parts import empty_tables, migrated_database, target
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from command_line import Telltale
-
 from pipeline.kafka.records import Appender, Record, read_topic
 from pipeline.wire.dead_letters import dead_letter_headers
+from tests.integration.command_line import Telltale
 
 LOGIN, INVOICE = "customer.login.v1", "customer.invoice.v1"
 PARTITION = 2

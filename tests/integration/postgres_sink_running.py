@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from typing import Self
 
 from confluent_kafka import Producer
-from postgres_sink_parts import NOW, Output, alert, change, encoded, snapshot, value
 from sqlalchemy import make_url
 
 from pipeline.wire.contract import Contract
@@ -24,6 +23,7 @@ from pipeline.wire.outputs import SCORED_AT
 from pipeline.wire.registry import open_registry
 from sinks.consumer.readiness import Readiness
 from sinks.postgres.sink import run_postgres_sink
+from tests.integration.postgres_sink_parts import NOW, Output, alert, change, encoded, snapshot, value
 
 SESSION_SECONDS = 4.0
 """The embedded broker takes 3 s to begin a group, and a session that ends before never gets anywhere."""

@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog, Undisturbed
-
 from agents.dead_letter_returns import DeadLetterReturns
 from agents.intake import IntakeWorker
 from pipeline.health.events import AccountFacts, LogEntry, Login, SupportTicket
 from pipeline.kafka.records import Appender
 from pipeline.wire.dead_letters import DeadLetterHeaders, ReplayMarker, dead_letter_headers, read
 from pipeline.wire.inputs import InputEncoder
+from tests.integration.worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog, Undisturbed
 
 LOGINS, TICKETS, ACCOUNTS = (CONTRACT.input(name).name for name in ("login", "support-ticket", "account"))
 

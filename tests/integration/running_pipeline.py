@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from command_line import PSEUDONYM_KEY
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+
+from tests.integration.command_line import PSEUDONYM_KEY
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from postgres_sink_parts import CHANGE, CONTRACT, REGISTRY
-
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.outputs import OutputDecoder
 from sinks.target import (
@@ -22,6 +20,7 @@ from sinks.target import (
     TargetRestored,
     TopicRecreated,
 )
+from tests.integration.postgres_sink_parts import CHANGE, CONTRACT, REGISTRY
 
 MOST_SET_ASIDE = 100
 

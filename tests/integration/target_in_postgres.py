@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from postgres_sink_parts import ROWS, rows, run_sql
 from sqlalchemy import Engine, make_url
 
 from sinks.postgres.connection import make_engine
 from sinks.postgres.tables import metadata
 from sinks.postgres.writer import PostgresTarget
 from sinks.target import Partition, Target
+from tests.integration.postgres_sink_parts import ROWS, rows, run_sql
 
 
 class PostgresStore:

@@ -4,11 +4,11 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from command_line import Telltale
 
 from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.kafka.records import Appender, commit, offsets
 from pipeline.ops.backpressure import UNREAD_BYTES, UNREAD_RECORDS, Pace, pace_for
+from tests.integration.command_line import Telltale
 
 LOG, CHANGES = "health.account-log.v1", "health.change.v1"
 RECORDS, SIZE = 8_000, 1_000

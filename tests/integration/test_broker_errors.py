@@ -12,15 +12,15 @@ from contextlib import contextmanager
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
-from failing_broker import FETCH, FIND_COORDINATOR, JOIN_GROUP, LIST_OFFSETS, FailingBroker
-from postgres_sink_parts import CHANGE, change, encoded, until
 from structlog.testing import capture_logs
-from target_in_memory import MemoryStore
 
 from pipeline.kafka.client import KafkaFailed, is_passing
 from pipeline.kafka.records import follow_topic, group_lag, read_topic
 from sinks.consumer.consumer import SinkConsumer
 from sinks.consumer.readiness import Readiness
+from tests.integration.failing_broker import FETCH, FIND_COORDINATOR, JOIN_GROUP, LIST_OFFSETS, FailingBroker
+from tests.integration.postgres_sink_parts import CHANGE, change, encoded, until
+from tests.integration.target_in_memory import MemoryStore
 
 RECORDS = 20
 CORRUPT, REFUSED, NEW_TOPIC_ID = KafkaError.INVALID_MSG, KafkaError.TOPIC_AUTHORIZATION_FAILED, 103

@@ -3,10 +3,10 @@
 from decimal import Decimal
 
 import pytest
-from command_line import Telltale
-from postgres_sink_parts import alert, change, record, snapshot, target
 
 from pipeline.health.outputs import OpenAlert
+from tests.integration.command_line import Telltale
+from tests.integration.postgres_sink_parts import alert, change, record, snapshot, target
 
 
 @pytest.fixture

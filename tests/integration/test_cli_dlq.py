@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from command_line import Telltale
-from dead_letters import INVOICE, LOGIN, dead_letter_event
 
 from pipeline.kafka.records import Appender
 from pipeline.ops.dead_letter_reader import Choice, read_dead_letters
 from pipeline.wire.inputs import InputEncoder
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.integration.command_line import Telltale
+from tests.integration.dead_letters import INVOICE, LOGIN, dead_letter_event
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from command_line import Telltale
-from dead_letters import INVOICE, LOGIN, PARTITION, dead_letter_event, records, values
 
 from pipeline.kafka.records import Appender
 from pipeline.ops.dead_letter_reader import DeadLetter, read_dead_letters
 from pipeline.wire.dead_letters import MOST_REPLAYS, MOST_UNMARKED
+from tests.integration.command_line import Telltale
+from tests.integration.dead_letters import INVOICE, LOGIN, PARTITION, dead_letter_event, records, values
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from command_line import Answer, Telltale
-from running_pipeline import Outsider, RunningPipeline, running
 
 from pipeline.health.events import LogEntry, Tick
 from pipeline.kafka.records import Appender, commit, offsets
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.integration.command_line import Answer, Telltale
+from tests.integration.running_pipeline import Outsider, RunningPipeline, running
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import Telltale
-from running_pipeline import RunningPipeline
 
 from pipeline.embedded.kafka_local import LocalKafka, kafka_unavailable
+from tests.integration.command_line import Telltale
+from tests.integration.running_pipeline import RunningPipeline
 
 PREFIX = "looked-at-"
 

@@ -7,7 +7,6 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from command_line import PSEUDONYM_KEY, Telltale
 
 from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.intake.pseudonyms import Pseudonyms
@@ -20,6 +19,7 @@ from pipeline.wire.history import open_history
 from pipeline.wire.inputs import InputDecoder
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.integration.command_line import PSEUDONYM_KEY, Telltale
 
 HOUR = 3_600_000
 NOON = 1_793_534_400_000  # 2026-11-01T12:00:00Z

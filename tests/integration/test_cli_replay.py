@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import Answer, Telltale
+
+from tests.integration.command_line import Answer, Telltale
 
 HISTORY = Path(__file__).parents[1] / "golden" / "scenarios" / "edges.ndjson"
 telltale = Telltale(brokers="")

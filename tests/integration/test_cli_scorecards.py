@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from command_line import Telltale
 
 import pipeline.scorecards
 from pipeline.health.events import Scorecards
 from pipeline.kafka.records import Appender, read_topic
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.integration.command_line import Telltale
 
 MID = Path(pipeline.scorecards.__file__).parent / "mid.toml"
 

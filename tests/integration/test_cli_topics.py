@@ -1,10 +1,10 @@
 """``telltale topics apply`` against the embedded broker and, marked so, against Apache Kafka."""
 
 import pytest
-from command_line import Telltale
 
 from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.kafka.topics import TopicPlan, apply_topics, inspect_topics, topic_ids
+from tests.integration.command_line import Telltale
 
 
 def test_topics_are_made_once_and_found_as_declared(broker: str) -> None:

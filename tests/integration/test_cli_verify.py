@@ -11,10 +11,6 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from command_line import Answer, Telltale
-from daily_logins import ACCOUNTS, DAY, START, days
-from postgres_sink_running import read, sink_thread
-from worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog, partition_of
 
 from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.embedded.postgres import EmbeddedPostgres
@@ -24,6 +20,10 @@ from pipeline.wire.avro import Encoder
 from pipeline.wire.outputs import OutputDecoder
 from pipeline.wire.position import POSITION_SIZE
 from pipeline.wire.state import decode_account, encode_account
+from tests.integration.command_line import Answer, Telltale
+from tests.integration.daily_logins import ACCOUNTS, DAY, START, days
+from tests.integration.postgres_sink_running import read, sink_thread
+from tests.integration.worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog, partition_of
 
 OUTPUTS = [topic.name for topic in CONTRACT.outputs]
 CHANGELOG = "telltale-health-state-changelog"

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from postgres_sink_parts import alert, encoded
 
 from pipeline.embedded.kafka_local import LocalKafka, kafka_unavailable
 from pipeline.kafka.client import client_configuration
 from pipeline.kafka.topics import TopicPlan, apply_topics
 from pipeline.settings import Security
+from tests.integration.postgres_sink_parts import alert, encoded
 
 CHECKOUT = Path(__file__).parents[2]
 CLIENTS = CHECKOUT / "docs" / "clients"

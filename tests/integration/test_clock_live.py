@@ -11,13 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from command_line import Telltale
-from running_pipeline import RunningPipeline, now_ms
-from worker_log import CONTRACT, REGISTRY, AccountLog, Undisturbed, partition_of
-
 from pipeline.health.events import LogEntry, Login, Scorecards, Tick
 from pipeline.scorecards import load_scorecards
 from pipeline.wire.avro import Decoder
+from tests.integration.command_line import Telltale
+from tests.integration.running_pipeline import RunningPipeline, now_ms
+from tests.integration.worker_log import CONTRACT, REGISTRY, AccountLog, Undisturbed, partition_of
 
 ACCOUNT, DAY = "acc-dark", 86_400_000
 TICK_SECONDS = 0.5

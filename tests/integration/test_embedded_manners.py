@@ -115,9 +115,7 @@ def parent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Parent]:
             yield Parent(process=process, ports=json.loads(told), temporary=temporary)
 
 
-@pytest.mark.parametrize(
-    "parent", [*LIGHT, pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True
-)
+@pytest.mark.parametrize("parent", [*LIGHT, pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
 def test_servers_listen_on_this_machine_only(parent: Parent) -> None:
     """No port is open to the network, not even one that nobody was told about."""
     inodes = {inode for pid in parent.family() for inode in _sockets(pid)}

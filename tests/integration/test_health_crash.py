@@ -11,11 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed
-
 from pipeline.health.events import LogEntry, Login, Scorecards, Tick
 from pipeline.scorecards import load_scorecards
 from pipeline.wire.position import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECORD, unpack_position
+from tests.integration.worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed
 
 CHANGELOG = "telltale-health-state-changelog"
 START, DAY = 1_770_000_000_000, 86_400_000

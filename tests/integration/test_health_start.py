@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from command_line import PSEUDONYM_KEY, Telltale
+from tests.integration.command_line import PSEUDONYM_KEY, Telltale
 
 
 def start(kind: str, broker: str, partitions: int) -> tuple[int, str]:

@@ -8,9 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from command_line import PSEUDONYM_KEY, Telltale
-from running_pipeline import Outsider, RunningPipeline
-
 from pipeline.health.replay import fold_all, with_scorecards
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.scorecards import load_scorecards, read_documents
@@ -18,6 +15,8 @@ from pipeline.wire.contract import Contract
 from pipeline.wire.history import open_history
 from pipeline.wire.outputs import OutputEncoder
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.integration.command_line import PSEUDONYM_KEY, Telltale
+from tests.integration.running_pipeline import Outsider, RunningPipeline
 
 HISTORY = Path(__file__).parents[1] / "golden" / "scenarios" / "edges.ndjson"
 CONTRACT = Contract.load()

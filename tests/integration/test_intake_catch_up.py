@@ -10,9 +10,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog
-
 from pipeline.wire.inputs import InputEncoder
+from tests.integration.worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog
 
 DAYS = 1
 MINUTE, DAY = 60_000, 86_400_000

@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from worker_log import CONTRACT, REGISTRY, AccountLog, Undisturbed
-
 from pipeline.wire.inputs import InputEncoder
+from tests.integration.worker_log import CONTRACT, REGISTRY, AccountLog, Undisturbed
 
 EVENTS, ACCOUNTS = 3_000, 50
 START = 1_770_000_000_000

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog
 
 import agents.intake
 from agents.app import make_app
@@ -23,6 +22,7 @@ from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.health.events import LogEntry, Login, Tick
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.wire.inputs import InputEncoder
+from tests.integration.worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog
 
 LOGINS, ACCOUNTS = CONTRACT.input("login").name, CONTRACT.input("account").name
 TICK_SECONDS = 0.2

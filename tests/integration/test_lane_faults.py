@@ -18,7 +18,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from lane_toy import (
+
+from agents.lane.fences import Exit
+from pipeline.wire.position import PARTITION_RECORD
+from tests.integration.lane_toy import (
     CHANGELOG,
     GROUP,
     LOG,
@@ -30,9 +33,6 @@ from lane_toy import (
     state,
     unpack,
 )
-
-from agents.lane.fences import Exit
-from pipeline.wire.position import PARTITION_RECORD
 
 QUIET = {"log_level": 0}
 

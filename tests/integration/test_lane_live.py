@@ -14,12 +14,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import server_list
 from faust.types import TP
-from lane_toy import CHANGELOG, LOG, OUTPUT, PARTITIONS, Toy, pack
 
 from agents.app import PRODUCER_MAX_BATCH_BYTES
 from agents.lane.thread import recovery_is_alive
 from agents.lane.writer import RecordTooLarge, append
 from pipeline.embedded.broker import EmbeddedBroker
+from tests.integration.lane_toy import CHANGELOG, LOG, OUTPUT, PARTITIONS, Toy, pack
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -11,7 +11,8 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from command_line import PSEUDONYM_KEY
+
+from tests.integration.command_line import PSEUDONYM_KEY
 
 STUCK_SECONDS = 1.0
 SCRIPT = f"""if True:

@@ -11,7 +11,6 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
-from killed_worker import PARTITIONS
 
 from agents.app import make_app
 from agents.health import HealthWorker
@@ -20,6 +19,7 @@ from agents.log_readers import HealthIsOlder, log_version, oldest_reader, reads_
 from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.integration.killed_worker import PARTITIONS
 
 CONTRACT = Contract.load()
 GROUP = "telltale-health"

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command_line import Telltale
-from golden_logs import FOLD_VERSIONS, RELEASES, TOPICS, written
-from worker_log import CONTRACT, PARTITIONS, AccountLog
 
 from pipeline.embedded.broker import EmbeddedBroker
+from tests.golden.golden_logs import FOLD_VERSIONS, RELEASES, TOPICS, written
+from tests.integration.command_line import Telltale
+from tests.integration.worker_log import CONTRACT, PARTITIONS, AccountLog
 
 SAME_VERSIONS = 2
 """

@@ -6,8 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from command_line import Telltale
-from running_pipeline import Outsider, RunningPipeline, now_ms, running
+
+from tests.integration.command_line import Telltale
+from tests.integration.running_pipeline import Outsider, RunningPipeline, now_ms, running
 
 DAY = 86_400_000
 

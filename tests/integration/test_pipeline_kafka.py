@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import Telltale
-from running_pipeline import Outsider, RunningPipeline, now_ms
 
 from pipeline.embedded.kafka_local import LocalKafka, kafka_unavailable
 from pipeline.kafka.records import read_topic
 from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD
 from pipeline.wire.state import decode_account
+from tests.integration.command_line import Telltale
+from tests.integration.running_pipeline import Outsider, RunningPipeline, now_ms
 
 EVENTS = 12_000
 ACCOUNTS = 300

@@ -3,8 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from command_line import Telltale
-from postgres_sink_parts import (
+
+from sinks.consumer import consumer
+from sinks.consumer.topic_reader import PositionLost
+from sinks.postgres import migrations
+from sinks.postgres.group import GROUP
+from tests.integration.command_line import Telltale
+from tests.integration.postgres_sink_parts import (
     CHANGE,
     CURRENT,
     change,
@@ -16,12 +21,7 @@ from postgres_sink_parts import (
     until,
     value,
 )
-from postgres_sink_running import ACCOUNTS, history, produce, sink_thread, stored
-
-from sinks.consumer import consumer
-from sinks.consumer.topic_reader import PositionLost
-from sinks.postgres import migrations
-from sinks.postgres.group import GROUP
+from tests.integration.postgres_sink_running import ACCOUNTS, history, produce, sink_thread, stored
 
 
 @pytest.fixture

@@ -6,8 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from command_line import Telltale
-from postgres_sink_parts import (
+from structlog.testing import capture_logs
+
+from pipeline import metrics
+from sinks.postgres import erasure
+from sinks.postgres.connection import make_engine
+from sinks.postgres.erasure import TABLES_OF_ACCOUNTS, hold_erasures
+from sinks.postgres.repair import Retried, sink_repair
+from sinks.postgres.statements import store_batch
+from sinks.postgres.writer import PostgresTarget
+from sinks.target import Record, TargetAway
+from tests.integration.command_line import Telltale
+from tests.integration.postgres_sink_parts import (
     PARTITIONS,
     ROWS,
     Output,
@@ -21,16 +31,6 @@ from postgres_sink_parts import (
     until,
     value,
 )
-from structlog.testing import capture_logs
-
-from pipeline import metrics
-from sinks.postgres import erasure
-from sinks.postgres.connection import make_engine
-from sinks.postgres.erasure import TABLES_OF_ACCOUNTS, hold_erasures
-from sinks.postgres.repair import Retried, sink_repair
-from sinks.postgres.statements import store_batch
-from sinks.postgres.writer import PostgresTarget
-from sinks.target import Record, TargetAway
 
 TABLES = [table.name for table in TABLES_OF_ACCOUNTS]
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

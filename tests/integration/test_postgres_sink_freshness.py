@@ -4,7 +4,10 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from postgres_sink_parts import (
+
+from sinks.postgres.reading import HealthReader
+from sinks.postgres.writer import PostgresTarget
+from tests.integration.postgres_sink_parts import (
     DAY,
     alert,
     change,
@@ -12,9 +15,6 @@ from postgres_sink_parts import (
     rows,
     snapshot,
 )
-
-from sinks.postgres.reading import HealthReader
-from sinks.postgres.writer import PostgresTarget
 
 
 def test_time_to_detect_counts_from_the_due_time_or_the_last_event(

@@ -10,8 +10,6 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
-from postgres_sink_parts import CONTRACT, alert, change, rows, run_sql, snapshot, value
-from postgres_sink_running import LEAST_SESSION_SECONDS, produce, sink_process, sink_thread
 
 from pipeline.embedded.kafka_local import LocalKafka
 from pipeline.kafka.client import client_configuration
@@ -22,6 +20,8 @@ from sinks.postgres import migrations
 from sinks.postgres.group import GROUP
 from sinks.postgres.repair import sink_repair
 from sinks.target import TopicRecreated
+from tests.integration.postgres_sink_parts import CONTRACT, alert, change, rows, run_sql, snapshot, value
+from tests.integration.postgres_sink_running import LEAST_SESSION_SECONDS, produce, sink_process, sink_thread
 
 pytestmark = pytest.mark.kafka
 

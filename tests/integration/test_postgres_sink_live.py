@@ -8,13 +8,21 @@ from contextlib import ExitStack
 
 import pytest
 from confluent_kafka import Producer
-from postgres_sink_parts import CHANGE, rows, run_sql, until, value
-from postgres_sink_running import ACCOUNTS, history, produce, read, sink_process, sink_thread, stored
 from structlog.testing import capture_logs
 
 from pipeline.embedded.ports import free_port
 from sinks.consumer.topic_reader import PositionLost
 from sinks.postgres import migrations
+from tests.integration.postgres_sink_parts import CHANGE, rows, run_sql, until, value
+from tests.integration.postgres_sink_running import (
+    ACCOUNTS,
+    history,
+    produce,
+    read,
+    sink_process,
+    sink_thread,
+    stored,
+)
 
 VERSIONS = 50
 

@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy
-from postgres_sink_parts import until
 from sqlalchemy import inspect, text
 
 from sinks.postgres import migrations
 from sinks.postgres.connection import make_engine
 from sinks.postgres.transactions import DatabaseAway
+from tests.integration.postgres_sink_parts import until
 
 
 def tables_of(dsn: str) -> set[str]:

@@ -8,13 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from postgres_sink_parts import rows, until, value
-from postgres_sink_running import ACCOUNTS, history, produce, read, sink_thread, stored
 from structlog.testing import capture_logs
 
 from pipeline import metrics
 from pipeline.embedded.postgres import EmbeddedPostgres
 from sinks.postgres import connection, migrations, sink
+from tests.integration.postgres_sink_parts import rows, until, value
+from tests.integration.postgres_sink_running import ACCOUNTS, history, produce, read, sink_thread, stored
 
 pytestmark = pytest.mark.faults
 

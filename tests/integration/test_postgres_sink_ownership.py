@@ -1,7 +1,11 @@
 """Who may write: the owner that claimed last, from where the one before left off, and nobody else."""
 
 import pytest
-from postgres_sink_parts import (
+
+from sinks.postgres import positions
+from sinks.postgres.writer import PostgresTarget
+from sinks.target import Fenced, Partition, TopicRecreated
+from tests.integration.postgres_sink_parts import (
     CURRENT,
     PARTITIONS,
     change,
@@ -12,10 +16,6 @@ from postgres_sink_parts import (
     target,
     value,
 )
-
-from sinks.postgres import positions
-from sinks.postgres.writer import PostgresTarget
-from sinks.target import Fenced, Partition, TopicRecreated
 
 CURRENT_0 = Partition(CURRENT, 0)
 

@@ -4,13 +4,13 @@ hint.
 """
 
 import pytest
-from postgres_sink_parts import CHANGE, change, record, rows, run_sql, target
 from sqlalchemy import NullPool, create_engine
 from structlog.testing import capture_logs
 
 from sinks.postgres import connection
 from sinks.postgres.writer import PostgresTarget
 from sinks.target import Partition, TargetAway, TargetUnfit
+from tests.integration.postgres_sink_parts import CHANGE, change, record, rows, run_sql, target
 
 MONTH = "health_change_y2026m11"
 DETACH = f"ALTER TABLE health_change DETACH PARTITION {MONTH}"

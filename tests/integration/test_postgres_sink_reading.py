@@ -6,7 +6,11 @@ from decimal import Decimal
 from typing import Literal
 
 import pytest
-from postgres_sink_parts import (
+
+from pipeline.embedded.postgres import EmbeddedPostgres
+from sinks.postgres.reading import HealthReader
+from sinks.postgres.writer import PostgresTarget
+from tests.integration.postgres_sink_parts import (
     DAY,
     TODAY,
     alert,
@@ -16,10 +20,6 @@ from postgres_sink_parts import (
     rows,
     snapshot,
 )
-
-from pipeline.embedded.postgres import EmbeddedPostgres
-from sinks.postgres.reading import HealthReader
-from sinks.postgres.writer import PostgresTarget
 
 # The views ask now() what day it is. This one is found before the server's own, and in it the day never ends.
 STAND_STILL = """

@@ -9,7 +9,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
-from postgres_sink_parts import (
+from structlog.testing import capture_logs
+
+from pipeline import metrics
+from pipeline.health.outputs import Evidence
+from pipeline.wire.outputs import SCORED_AT
+from sinks.postgres import rejected, writer
+from sinks.postgres.rejected import AMONG_OFFSETS
+from sinks.postgres.repair import Retried, sink_repair
+from sinks.postgres.writer import PostgresTarget
+from sinks.target import Partition, Record, RejectedFlood, TargetAway, TargetUnfit
+from tests.integration.postgres_sink_parts import (
     ALERT,
     CHANGE,
     CURRENT,
@@ -25,16 +35,6 @@ from postgres_sink_parts import (
     target,
     value,
 )
-from structlog.testing import capture_logs
-
-from pipeline import metrics
-from pipeline.health.outputs import Evidence
-from pipeline.wire.outputs import SCORED_AT
-from sinks.postgres import rejected, writer
-from sinks.postgres.rejected import AMONG_OFFSETS
-from sinks.postgres.repair import Retried, sink_repair
-from sinks.postgres.writer import PostgresTarget
-from sinks.target import Partition, Record, RejectedFlood, TargetAway, TargetUnfit
 
 LONG = "".join(random.Random(7).choices("0123456789abcdef", k=20_000))
 """More than a page of an index can hold, however well it is compressed."""

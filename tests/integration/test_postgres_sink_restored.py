@@ -6,7 +6,14 @@ Positions that a sink kept to itself, or in Kafka, would leave a hole where the 
 """
 
 import pytest
-from postgres_sink_parts import (
+from structlog.testing import capture_logs
+
+from sinks.consumer import consumer
+from sinks.postgres import migrations, positions
+from sinks.postgres.tables import metadata
+from sinks.postgres.writer import PostgresTarget
+from sinks.target import Partition, Record, TargetRestored
+from tests.integration.postgres_sink_parts import (
     CHANGE,
     PARTITIONS,
     change,
@@ -17,14 +24,7 @@ from postgres_sink_parts import (
     until,
     value,
 )
-from postgres_sink_running import ACCOUNTS, history, produce, read, sink_thread, stored
-from structlog.testing import capture_logs
-
-from sinks.consumer import consumer
-from sinks.postgres import migrations, positions
-from sinks.postgres.tables import metadata
-from sinks.postgres.writer import PostgresTarget
-from sinks.target import Partition, Record, TargetRestored
+from tests.integration.postgres_sink_running import ACCOUNTS, history, produce, read, sink_thread, stored
 
 CHANGE_0 = Partition(CHANGE, 0)
 

@@ -7,7 +7,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from postgres_sink_parts import (
+from sqlalchemy import Connection
+from structlog.testing import capture_logs
+
+from sinks.postgres import connection, transactions
+from sinks.postgres.connection import make_engine
+from sinks.postgres.writer import PostgresTarget
+from sinks.target import Record, TargetAway, TargetUnfit
+from tests.integration.postgres_sink_parts import (
     record,
     rows,
     run_sql,
@@ -16,13 +23,6 @@ from postgres_sink_parts import (
     until,
     value,
 )
-from sqlalchemy import Connection
-from structlog.testing import capture_logs
-
-from sinks.postgres import connection, transactions
-from sinks.postgres.connection import make_engine
-from sinks.postgres.writer import PostgresTarget
-from sinks.target import Record, TargetAway, TargetUnfit
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 

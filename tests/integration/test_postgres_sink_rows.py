@@ -8,14 +8,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
-from postgres_sink_parts import (
-    alert,
-    change,
-    record,
-    rows,
-    snapshot,
-    value,
-)
 from sqlalchemy import true
 
 from pipeline import metrics
@@ -27,6 +19,14 @@ from sinks.postgres.partitions import ensure_partitions
 from sinks.postgres.statements import COPY_FROM
 from sinks.postgres.writer import PostgresTarget
 from sinks.target import Record
+from tests.integration.postgres_sink_parts import (
+    alert,
+    change,
+    record,
+    rows,
+    snapshot,
+    value,
+)
 
 HOSTILE = (
     'O\'Brien "&" Söhne\n\t\\N \\. \\u0000 $1 %s %(x)s :name {x} ; DROP TABLE account; -- \u202e\U0001f525'

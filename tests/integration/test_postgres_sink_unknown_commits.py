@@ -3,7 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from postgres_sink_parts import (
+
+from sinks.postgres import migrations
+from sinks.postgres.writer import PostgresTarget
+from sinks.target import Fenced, Partition, Record, TargetAway
+from tests.integration.postgres_sink_parts import (
     CHANGE,
     alert,
     change,
@@ -16,11 +20,15 @@ from postgres_sink_parts import (
     until,
     value,
 )
-from postgres_sink_running import ACCOUNTS, CuttingProxy, history, produce, read, sink_thread, stored
-
-from sinks.postgres import migrations
-from sinks.postgres.writer import PostgresTarget
-from sinks.target import Fenced, Partition, Record, TargetAway
+from tests.integration.postgres_sink_running import (
+    ACCOUNTS,
+    CuttingProxy,
+    history,
+    produce,
+    read,
+    sink_thread,
+    stored,
+)
 
 CUTS = 50
 

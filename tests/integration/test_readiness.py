@@ -10,10 +10,10 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from command_line import PSEUDONYM_KEY
-from worker_log import PARTITIONS, AccountLog
 
 from pipeline.embedded.broker import EmbeddedBroker
+from tests.integration.command_line import PSEUDONYM_KEY
+from tests.integration.worker_log import PARTITIONS, AccountLog
 
 SCRIPT = """if True:
     import functools

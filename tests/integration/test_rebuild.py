@@ -6,10 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command_line import Telltale
-from daily_logins import ACCOUNTS, START, days
-from killed_worker import SESSION_SECONDS
-from worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed
 
 from agents.lane.fences import Exit, Lease
 from pipeline.embedded.processes import BackOff, Command, ProcessTree
@@ -26,6 +22,10 @@ from pipeline.wire.position import (
 )
 from pipeline.wire.registry import EmbeddedRegistry
 from pipeline.wire.state import decode_record
+from tests.integration.command_line import Telltale
+from tests.integration.daily_logins import ACCOUNTS, START, days
+from tests.integration.killed_worker import SESSION_SECONDS
+from tests.integration.worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed
 
 CHANGELOG = "telltale-health-state-changelog"
 SCRIPT = str(Path(__file__).with_name("killed_worker.py"))

@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command_line import Telltale
 from confluent_kafka import Consumer, TopicPartition
-from running_pipeline import Outsider, RunningPipeline
-from test_pipeline_embedded import a_login
-from worker_log import CODEC, CONTRACT, PARTITIONS, REGISTRY, AccountLog
 
 from agents.worker import STOP_SECONDS
 from pipeline.embedded.processes import Command, ProcessTree
 from pipeline.health.events import LogEntry, Login
 from pipeline.wire.inputs import InputEncoder
 from pipeline.wire.position import PARTITION_RECORD, unpack_position
+from tests.integration.command_line import Telltale
+from tests.integration.running_pipeline import Outsider, RunningPipeline
+from tests.integration.test_pipeline_embedded import a_login
+from tests.integration.worker_log import CODEC, CONTRACT, PARTITIONS, REGISTRY, AccountLog
 
 START = 1_770_000_000_000
 LOGINS = CONTRACT.input("login").name

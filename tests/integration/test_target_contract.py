@@ -12,15 +12,6 @@ from dataclasses import replace
 from typing import Protocol
 
 import pytest
-from postgres_sink_parts import (
-    ALERT,
-    CHANGE,
-    change,
-    empty_tables,
-    record,
-)
-from target_in_memory import MemoryStore
-from target_in_postgres import PostgresStore
 
 from sinks.target import (
     Fenced,
@@ -32,6 +23,15 @@ from sinks.target import (
     TargetRestored,
     TopicRecreated,
 )
+from tests.integration.postgres_sink_parts import (
+    ALERT,
+    CHANGE,
+    change,
+    empty_tables,
+    record,
+)
+from tests.integration.target_in_memory import MemoryStore
+from tests.integration.target_in_postgres import PostgresStore
 
 CHANGE_0, CHANGE_1, ALERT_0 = Partition(CHANGE, 0), Partition(CHANGE, 1), Partition(ALERT, 0)
 RUBBISH = b"rubbish"

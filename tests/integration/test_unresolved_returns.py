@@ -13,8 +13,6 @@ import pytest
 import pytest_asyncio
 import structlog
 from aiokafka.errors import KafkaError
-from returning_intake import LOGINS, TICKETS, Live, login, ticket, until
-from worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog
 
 from agents.app import make_app
 from agents.dead_letter_returns import DeadLetterReturns
@@ -25,6 +23,8 @@ from pipeline import metrics
 from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.wire.dead_letters import MOST_REPLAYS
+from tests.integration.returning_intake import LOGINS, TICKETS, Live, login, ticket, until
+from tests.integration.worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog
 
 live = pytest.mark.asyncio(loop_scope="module")
 

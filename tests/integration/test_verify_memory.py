@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
-from postgres_sink_parts import CHANGE, CONTRACT, PARTITIONS, REGISTRY, change, record
-from worker_log import AccountLog
-
 from pipeline.audit.audit import Audit
 from pipeline.audit.differences import Findings
 from pipeline.embedded.broker import PARTITIONS_PER_TOPIC
 from sinks.postgres.stored import RowReader
 from sinks.postgres.writer import PostgresTarget
+from tests.integration.postgres_sink_parts import CHANGE, CONTRACT, PARTITIONS, REGISTRY, change, record
+from tests.integration.worker_log import AccountLog
 
 CHANGES = 1_000
 """Of the one account of a partition; none follows from the log, which is empty, so each is a difference."""

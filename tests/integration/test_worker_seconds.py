@@ -11,12 +11,12 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from command_line import PSEUDONYM_KEY, Telltale
 from prometheus_client.parser import text_string_to_metric_families
-from running_pipeline import Outsider
 
 from pipeline import metrics
 from pipeline.embedded.ports import free_port
+from tests.integration.command_line import PSEUDONYM_KEY, Telltale
+from tests.integration.running_pipeline import Outsider
 
 
 @contextmanager

@@ -1,16 +1,16 @@
 """Apache Kafka for the tests of this folder, which break it, and pipelines on it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import ProxiedKafka
-from installation import Installation
-from report import FaultLine
-from surgery import Surgeon
 
 from pipeline.embedded.kafka_local import kafka_unavailable
+from tests.faults.cluster import ProxiedKafka
+from tests.faults.kafka.installation import Install, Installation
+from tests.faults.kafka.surgery import Surgeon
+from tests.faults.report import FaultLine
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,10 +25,6 @@ def wounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKafka]:
     """One broker for the tests of a module; who breaks it mends it."""
     with ProxiedKafka(tmp_path_factory.mktemp("kafka")) as running:
         yield running
-
-
-Install = Callable[..., Installation]
-"""Makes the test's installation on a broker; see ``Installation`` for its options."""
 
 
 @pytest.fixture

@@ -6,21 +6,22 @@ Built anew for each test on a broker they share. Whether it kept its promises is
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from command_line import PSEUDONYM_KEY, Telltale
 from confluent_kafka import KafkaException
-from evidence import LOG, Evidence, gather
-from generator import TOPICS, Feeder, Traffic
-from ground_truth import GroundTruth
-from oracle import judge
-from progress import GroupView, Progress
-from report import FaultLine
-from settling import wait_for_lag_0
-from supervisor import Supervisor
+
+from tests.faults.evidence import LOG, Evidence, gather
+from tests.faults.generator import TOPICS, Feeder, Traffic
+from tests.faults.ground_truth import GroundTruth
+from tests.faults.kafka.progress import GroupView, Progress
+from tests.faults.kafka.supervisor import Supervisor
+from tests.faults.oracle import judge
+from tests.faults.report import FaultLine
+from tests.faults.settling import wait_for_lag_0
+from tests.integration.command_line import PSEUDONYM_KEY, Telltale
 
 PARTITIONS = 4
 SESSION_SECONDS = 6.0
@@ -204,3 +205,7 @@ class Installation:
         for name in sorted({*self.supervisor.names, *(end.name for end in self.supervisor.ends)}):
             said = self.supervisor.said(name)
             print(f"--- {name}\n{said[-4000:]}")  # noqa: T201
+
+
+Install = Callable[..., Installation]
+"""Makes the test's installation on a broker; see ``Installation`` for its options."""

@@ -3,12 +3,12 @@
 import time
 
 import pytest
-from cluster import ProxiedKafka
-from conftest import Install
-from generator import Load
-from installation import HEALTH, INTAKE, SINKS
-from proxy import PERFECT, Line
-from report import FaultLine
+
+from tests.faults.cluster import ProxiedKafka
+from tests.faults.generator import Load
+from tests.faults.kafka.installation import HEALTH, INTAKE, SINKS, Install
+from tests.faults.proxy import PERFECT, Line
+from tests.faults.report import FaultLine
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(300)]
 

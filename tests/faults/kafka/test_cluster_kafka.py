@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from cluster import Cluster
-from conftest import Install
-from evidence import CHANGELOG
-from generator import Load
-from installation import HEALTH
-from report import FaultLine
+
+from tests.faults.cluster import Cluster
+from tests.faults.evidence import CHANGELOG
+from tests.faults.generator import Load
+from tests.faults.kafka.installation import HEALTH, Install
+from tests.faults.report import FaultLine
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(300)]
 

@@ -4,16 +4,15 @@ import time
 from itertools import islice
 
 import pytest
-from cluster import ProxiedKafka
-from conftest import Install
-from generator import TOPICS
-from installation import INTAKE, PARTITIONS, Installation
-from report import FaultLine
-from surgery import Surgeon
 
 from agents.lane.fences import Exit
 from pipeline.errors import TelltaleError
 from pipeline.kafka.records import Record
+from tests.faults.cluster import ProxiedKafka
+from tests.faults.generator import TOPICS
+from tests.faults.kafka.installation import INTAKE, PARTITIONS, Install, Installation
+from tests.faults.kafka.surgery import Surgeon
+from tests.faults.report import FaultLine
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(240)]
 

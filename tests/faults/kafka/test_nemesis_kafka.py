@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cluster import ProxiedKafka
-from generator import Load
-from installation import HEALTH, INTAKE, SINKS, Installation
-from report import FaultLine
 
 from pipeline.embedded.postgres import EmbeddedPostgres
+from tests.faults.cluster import ProxiedKafka
+from tests.faults.generator import Load
+from tests.faults.kafka.installation import HEALTH, INTAKE, SINKS, Installation
+from tests.faults.report import FaultLine
 
 EVENTS = int(os.environ.get("FAULT_EVENTS", "60000"))
 PER_SECOND = 500

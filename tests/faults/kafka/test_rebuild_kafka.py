@@ -8,14 +8,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from evidence import CHANGELOG, LOG
-from installation import HEALTH, Installation
-from report import FaultLine
-from surgery import Surgeon
 
 from agents.lane.fences import Exit
 from pipeline.kafka.groups import may_have_members
 from pipeline.wire.position import EPOCH_MARK, PARTITION_RECORD, unpack_position
+from tests.faults.evidence import CHANGELOG, LOG
+from tests.faults.kafka.installation import HEALTH, Installation
+from tests.faults.kafka.surgery import Surgeon
+from tests.faults.report import FaultLine
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(240)]
 

@@ -3,16 +3,16 @@ The state's changelog and the log it is folded from, as accidents, operators and
 """
 
 import pytest
-from evidence import CHANGELOG, LOG
-from installation import HEALTH, PARTITIONS, Installation
 from msgspec import msgpack
-from report import FaultLine
-from surgery import Surgeon
 
 from agents.lane.fences import Exit
 from pipeline.kafka.records import Record
 from pipeline.wire.position import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECORD
 from pipeline.wire.state import unpack_position as position_of
+from tests.faults.evidence import CHANGELOG, LOG
+from tests.faults.kafka.installation import HEALTH, PARTITIONS, Installation
+from tests.faults.kafka.surgery import Surgeon
+from tests.faults.report import FaultLine
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(240)]
 

@@ -7,8 +7,6 @@ import base64
 import json
 import sys
 
-from golden_logs import fold_on, log_of
-
 from pipeline.health.events import Feedback, LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthSnapshot
@@ -23,6 +21,7 @@ from pipeline.wire.log import LogCodec
 from pipeline.wire.ndjson import EventLines
 from pipeline.wire.registry import EmbeddedRegistry
 from pipeline.wire.state import decode_account, encode_account
+from tests.golden.golden_logs import fold_on, log_of
 
 contract = Contract.load()
 codec = LogCodec(contract, EmbeddedRegistry(contract))

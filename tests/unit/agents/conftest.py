@@ -3,9 +3,9 @@
 import os
 
 import pytest
-from lane_in_memory import Stopped
 
 from agents.lane.fences import Exit
+from tests.unit.agents.lane_in_memory import Stopped
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ from typing import Any
 from aiokafka.structs import ConsumerRecord
 from faust import Event
 from faust.types import TP
-from workers_in_memory import CONTRACT, REGISTRY, Running, until
 
 from agents.health import HealthWorker
 from agents.time_source import SYSTEM_TIME, TimeSource
@@ -14,6 +13,7 @@ from pipeline.health.events import Event as AccountEvent
 from pipeline.health.events import LogEntry, Login, Scorecards, SupportTicket, Tick
 from pipeline.scorecards import load_scorecards
 from pipeline.wire.log import LogCodec
+from tests.unit.agents.workers_in_memory import CONTRACT, REGISTRY, Running, until
 
 LOG, CHANGELOG = TP(CONTRACT.log.name, 0), TP("lane-state-changelog", 0)
 CURRENT = CONTRACT.current.name

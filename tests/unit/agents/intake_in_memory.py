@@ -5,7 +5,6 @@ from typing import Any
 
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
-from workers_in_memory import CONTRACT, REGISTRY, Running, until
 
 from agents.intake import IntakeWorker
 from agents.time_source import SYSTEM_TIME, TimeSource
@@ -13,6 +12,7 @@ from pipeline.health.events import LogEntry
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.wire.inputs import InputEncoder
 from pipeline.wire.log import LogCodec
+from tests.unit.agents.workers_in_memory import CONTRACT, REGISTRY, Running, until
 
 LOGINS, SURVEYS, ACCOUNTS = (CONTRACT.input(source).name for source in ("login", "survey", "account"))
 LOG = CONTRACT.log.name

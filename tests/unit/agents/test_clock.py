@@ -10,11 +10,11 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import RecordMetadata
-from workers_in_memory import until
 
 from agents.clock import Clock, LogClock
 from agents.time_source import SYSTEM_TIME, TimeSource
 from pipeline import metrics
+from tests.unit.agents.workers_in_memory import until
 
 A, B = TopicPartition("customer.login.v1", 0), TopicPartition("customer.survey.v1", 2)
 PARTITIONS = range(3)

@@ -5,18 +5,6 @@ import asyncio
 import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
-from health_in_memory import (
-    CHANGELOG,
-    CURRENT,
-    LOG,
-    START,
-    Health,
-    folded,
-    login,
-    ticket,
-    with_everything_due,
-)
-from workers_in_memory import until
 
 from agents.app import STUCK_SECONDS
 from agents.time_source import TimeSource
@@ -30,6 +18,18 @@ from pipeline.wire.position import (
     unpack_position,
 )
 from pipeline.wire.state import decode_record
+from tests.unit.agents.health_in_memory import (
+    CHANGELOG,
+    CURRENT,
+    LOG,
+    START,
+    Health,
+    folded,
+    login,
+    ticket,
+    with_everything_due,
+)
+from tests.unit.agents.workers_in_memory import until
 
 pytestmark = pytest.mark.asyncio
 

@@ -4,11 +4,7 @@ What a health worker makes of its changelog when it starts: where it reads on, w
 
 import pytest
 from aiokafka.structs import ConsumerRecord
-from health_in_memory import LOG, START, Health, folded, login
-from lane_in_memory import ends_with
-from lane_in_memory import record as consumer_record
 from msgspec import msgpack
-from workers_in_memory import until
 
 from agents.lane.fences import Exit
 from pipeline.health.events import Scorecards
@@ -22,6 +18,10 @@ from pipeline.wire.position import (
     pack_position,
 )
 from pipeline.wire.state import STATE_VERSION, decode_record
+from tests.unit.agents.health_in_memory import LOG, START, Health, folded, login
+from tests.unit.agents.lane_in_memory import ends_with
+from tests.unit.agents.lane_in_memory import record as consumer_record
+from tests.unit.agents.workers_in_memory import until
 
 pytestmark = pytest.mark.asyncio
 

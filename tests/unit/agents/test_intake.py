@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
-from intake_in_memory import ACCOUNTS, DAY_ONE, LOG, LOGINS, Intake, account, login
-from lane_in_memory import ends_with
-from workers_in_memory import PARTITIONS, REGISTRY, until
 
 from agents.account_places import MOST_REMEMBERED
 from agents.lane.fences import Exit
 from agents.time_source import TimeSource
 from pipeline.wire.contract import Schema
 from pipeline.wire.registry import RegistryUnavailable
+from tests.unit.agents.intake_in_memory import ACCOUNTS, DAY_ONE, LOG, LOGINS, Intake, account, login
+from tests.unit.agents.lane_in_memory import ends_with
+from tests.unit.agents.workers_in_memory import PARTITIONS, REGISTRY, until
 
 pytestmark = pytest.mark.asyncio
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 from faust.types import TP
-from intake_in_memory import ACCOUNTS, LOGINS, SURVEYS, Intake, login, survey
-from lane_in_memory import ends_with
 
 from agents.dead_letter_records import DEAD_LETTER_BYTES, FLOOD_IN_A_ROW, FLOOD_OF_WINDOW, FLOOD_WINDOW
 from agents.lane.fences import Exit
 from pipeline import metrics
 from pipeline.health.events import AccountClosed
+from tests.unit.agents.intake_in_memory import ACCOUNTS, LOGINS, SURVEYS, Intake, login, survey
+from tests.unit.agents.lane_in_memory import ends_with
 
 pytestmark = pytest.mark.asyncio
 

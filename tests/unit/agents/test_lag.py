@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 from faust.types import TP
-from lane_in_memory import Lane
-from workers_in_memory import until
 
 from agents.lag import report_lag
 from pipeline import metrics
+from tests.unit.agents.lane_in_memory import Lane
+from tests.unit.agents.workers_in_memory import until
 
 A, B, EMPTY = TP("log", 0), TP("log", 1), TP("log", 2)
 

@@ -6,9 +6,9 @@ from typing import Any
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
-from lane_in_memory import record
 
 from agents.lane.alignment import TimeAlignment
+from tests.unit.agents.lane_in_memory import record
 
 A, B, C = TP("invoices", 0), TP("logins", 0), TP("surveys", 0)
 LEAD, PATIENCE = 120, 60

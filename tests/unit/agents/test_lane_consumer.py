@@ -6,11 +6,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from faust.types import TP
-from lane_in_memory import Lane, ends_with, offsets
 
 from agents.app import make_app
 from agents.lane.fences import Exit
 from agents.lane.transport import LaneOptions
+from tests.unit.agents.lane_in_memory import Lane, ends_with, offsets
 
 A, B = TP("log", 0), TP("log", 1)
 

@@ -5,9 +5,9 @@ delivered twice.
 
 import pytest
 from faust.types import TP
-from lane_in_memory import Lane, offsets, record
 
 from agents.lane.alignment import TimeAlignment
+from tests.unit.agents.lane_in_memory import Lane, offsets, record
 
 A, B = TP("invoices", 0), TP("logins", 0)
 DAY = 86_400_000

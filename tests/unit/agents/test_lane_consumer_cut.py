@@ -2,9 +2,9 @@
 
 import pytest
 from faust.types import TP
-from lane_in_memory import Lane, ends_with, offsets
 
 from agents.lane.fences import Exit
+from tests.unit.agents.lane_in_memory import Lane, ends_with, offsets
 
 A = TP("log", 0)
 

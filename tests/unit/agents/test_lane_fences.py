@@ -9,9 +9,9 @@ import pytest
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, SyncGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
-from lane_in_memory import ends_with
 
 from agents.lane.fences import Exit, Lease, boot_clock
+from tests.unit.agents.lane_in_memory import ends_with
 
 HEARTBEAT = HeartbeatRequest("group", 1, "member")
 SYNC = SyncGroupRequest("group", 1, "member", None, [])

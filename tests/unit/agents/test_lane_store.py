@@ -7,12 +7,12 @@ import pytest
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
-from lane_in_memory import ends_with, record
 
 from agents.app import make_app
 from agents.lane.fences import Exit
 from agents.lane.store import StateStore, StateTable
 from pipeline.wire.position import EPOCH_MARK, Position, encode_epoch_mark, pack_position
+from tests.unit.agents.lane_in_memory import ends_with, record
 
 CHANGELOG = TP("lane-states-changelog", 2)
 OTHER = TP("lane-states-changelog", 3)

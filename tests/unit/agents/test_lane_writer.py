@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from lane_in_memory import ends_with
 
 from agents.lane.fences import Exit
 from agents.lane.writer import Writer
+from tests.unit.agents.lane_in_memory import ends_with
 
 pytestmark = pytest.mark.asyncio
 

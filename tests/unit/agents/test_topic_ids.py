@@ -2,12 +2,12 @@
 
 import pytest
 from faust.types import TP
-from intake_in_memory import LOGINS, Intake, login
-from lane_in_memory import ends_with
 
 from agents.lane.fences import Exit
 from agents.topic_ids import TopicIds
 from pipeline.errors import TelltaleError
+from tests.unit.agents.intake_in_memory import LOGINS, Intake, login
+from tests.unit.agents.lane_in_memory import ends_with
 
 pytestmark = pytest.mark.asyncio
 

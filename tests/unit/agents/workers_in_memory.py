@@ -16,12 +16,12 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import ConsumerRecord, RecordMetadata
 from faust import Event
 from faust.types import TP
-from lane_in_memory import Lane
 
 from agents.app import PRODUCER_MAX_BATCH_BYTES
 from agents.time_source import SYSTEM_TIME, TimeSource
 from pipeline.wire.contract import Contract
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.unit.agents.lane_in_memory import Lane
 
 CONTRACT = Contract.load()
 REGISTRY = EmbeddedRegistry(CONTRACT)

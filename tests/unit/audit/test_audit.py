@@ -5,9 +5,8 @@ late.
 
 from dataclasses import replace
 
-from audit_builders import CONTRACT, Written, history
-
 from pipeline.audit.differences import Made, differing_fields, event_of, shown
+from tests.unit.audit.audit_builders import CONTRACT, Written, history
 
 
 def test_all_that_is_written_is_found_as_it_should_be() -> None:

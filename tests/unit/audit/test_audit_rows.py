@@ -3,9 +3,9 @@ Rows held against what should stand there: which are missing, which are only lat
 """
 
 import pytest
-from audit_builders import CONTRACT, TOPICS, Written
 
 from sinks.postgres.stored import StoredRows
+from tests.unit.audit.audit_builders import CONTRACT, TOPICS, Written
 
 CHANGE, CURRENT = CONTRACT.change.name, CONTRACT.current.name
 

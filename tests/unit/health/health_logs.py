@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from random import Random
 
-from health_builders import CARDS, START, facts, invoice, login, nps, scorecards_with, ticket
-
 from pipeline.health.events import AccountClosed, Action, Event, LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.partition import Step
@@ -14,6 +12,16 @@ from pipeline.health.windows import DAY, HOUR, MINUTE
 from pipeline.scorecards import read_documents
 from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD
 from pipeline.wire.state import decode_fold, encode_account, encode_record, encode_scorecards, position_of
+from tests.unit.health.health_builders import (
+    CARDS,
+    START,
+    facts,
+    invoice,
+    login,
+    nps,
+    scorecards_with,
+    ticket,
+)
 
 ACCOUNTS = ("alder", "birch", "willow")
 WHOLE = 1 << 60

@@ -1,7 +1,10 @@
 """The signs and the life of their alerts."""
 
 import pytest
-from health_builders import (
+
+from pipeline.health.events import Action
+from pipeline.health.windows import DAY, HOUR, MINUTE
+from tests.unit.health.health_builders import (
     MONDAY,
     START,
     Partition,
@@ -13,9 +16,6 @@ from health_builders import (
     scorecards_with,
     ticket,
 )
-
-from pipeline.health.events import Action
-from pipeline.health.windows import DAY, HOUR, MINUTE
 
 FRIDAY = MONDAY + 7 * 7 + 4
 LAST_LOGIN = FRIDAY * DAY + 9 * HOUR + 12 * MINUTE

@@ -1,7 +1,15 @@
 """From a score to a band: edges, hysteresis, hold and band floors."""
 
 import pytest
-from health_builders import (
+
+from pipeline.health.account import AccountState
+from pipeline.health.band_floors import forced_by
+from pipeline.health.bands import band_of, forced, move_band
+from pipeline.health.events import Band
+from pipeline.health.scorecard import BandEntered
+from pipeline.health.signs.band import find_bad_band
+from pipeline.health.windows import DAY, HOUR, MINUTE
+from tests.unit.health.health_builders import (
     MID,
     MONDAY,
     START,
@@ -13,14 +21,6 @@ from health_builders import (
     state_after,
     ticket,
 )
-
-from pipeline.health.account import AccountState
-from pipeline.health.band_floors import forced_by
-from pipeline.health.bands import band_of, forced, move_band
-from pipeline.health.events import Band
-from pipeline.health.scorecard import BandEntered
-from pipeline.health.signs.band import find_bad_band
-from pipeline.health.windows import DAY, HOUR, MINUTE
 
 NUMBERS = MID.bands
 HOLD = 10 * MINUTE

@@ -4,7 +4,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from health_builders import MID, MONDAY, START, invoice, login, state_after
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from pipeline.health.account import AccountState
 from pipeline.health.components.billing import score_billing
 from pipeline.health.events import Invoice, InvoiceStep
 from pipeline.health.windows import DAY
+from tests.unit.health.health_builders import MID, MONDAY, START, invoice, login, state_after
 
 
 def overdue(days: int, *others: Invoice) -> AccountState:

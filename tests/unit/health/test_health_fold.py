@@ -4,7 +4,13 @@ from copy import deepcopy
 from dataclasses import replace
 
 import pytest
-from health_builders import (
+
+from pipeline.health.events import AccountClosed, Action, Scorecards, Tick
+from pipeline.health.fold import PartitionFold
+from pipeline.health.windows import DAY, HOUR, MINUTE
+from pipeline.scorecards import read_documents
+from pipeline.wire.account_state import account_fields
+from tests.unit.health.health_builders import (
     MONDAY,
     START,
     WHOLE,
@@ -17,12 +23,6 @@ from health_builders import (
     nps,
     ticket,
 )
-
-from pipeline.health.events import AccountClosed, Action, Scorecards, Tick
-from pipeline.health.fold import PartitionFold
-from pipeline.health.windows import DAY, HOUR, MINUTE
-from pipeline.scorecards import read_documents
-from pipeline.wire.account_state import account_fields
 
 
 def test_a_login_becomes_a_snapshot_and_a_change() -> None:

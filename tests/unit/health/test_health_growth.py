@@ -4,7 +4,6 @@ import re
 import tomllib
 
 import pytest
-from health_builders import CARDS, START, Partition, living_account, nps, scorecards_with
 
 from pipeline.health.components import COMPONENT_NAMES
 from pipeline.health.derived_state import DerivedState
@@ -14,6 +13,7 @@ from pipeline.health.scorecard import ScorecardSet
 from pipeline.health.windows import DAY, HOUR
 from pipeline.scorecards import SHIPPED
 from pipeline.scorecards.reading import Document, read_scorecards
+from tests.unit.health.health_builders import CARDS, START, Partition, living_account, nps, scorecards_with
 
 
 def without(*pieces: str) -> ScorecardSet:

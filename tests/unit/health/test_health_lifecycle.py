@@ -2,12 +2,11 @@
 
 from itertools import permutations
 
-from health_builders import START, invoice, nps, ticket
-
 from pipeline.health.invoices import MAX_CLOSED, PAID, Invoices
 from pipeline.health.surveys import MEMORY_DAYS, Surveys
 from pipeline.health.tickets import REMEMBER_CLOSED_DAYS, Ticket, Tickets
 from pipeline.health.windows import DAY, HOUR, day_of
+from tests.unit.health.health_builders import START, invoice, nps, ticket
 
 TICKET_LIFE = (
     ticket(START, "OPENED", severity="P2"),

@@ -1,10 +1,10 @@
 """Who is active, and who of the important ones is missing."""
 
-from health_builders import person
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.health.people import MEMORY_DAYS, People
+from tests.unit.health.health_builders import person
 
 Logins = list[tuple[int, int]]
 

@@ -1,8 +1,6 @@
 """Same log, same bytes: however it is cut into steps, and through crashes anywhere."""
 
 import pytest
-from health_builders import START
-from health_logs import WHOLE, Worker, random_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +19,8 @@ from pipeline.wire.state import (
     encode_record,
     position_of,
 )
+from tests.unit.health.health_builders import START
+from tests.unit.health.health_logs import WHOLE, Worker, random_log
 
 seeds = st.integers(0, 10_000)
 few = settings(max_examples=4, deadline=None)

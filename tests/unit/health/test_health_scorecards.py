@@ -3,7 +3,14 @@
 from pathlib import Path
 
 import pytest
-from health_builders import (
+
+from pipeline.health.curves import Curve, Steps
+from pipeline.health.events import LifecycleStage, Scorecards, Segment
+from pipeline.health.fold import PartitionFold
+from pipeline.health.windows import DAY, HOUR
+from pipeline.scorecards import SHIPPED, NoScorecards, load_scorecards, read_documents
+from pipeline.scorecards.reading import Document, InvalidScorecards, read_scorecards
+from tests.unit.health.health_builders import (
     CARDS,
     START,
     WHOLE,
@@ -14,13 +21,6 @@ from health_builders import (
     login,
     scorecards_with,
 )
-
-from pipeline.health.curves import Curve, Steps
-from pipeline.health.events import LifecycleStage, Scorecards, Segment
-from pipeline.health.fold import PartitionFold
-from pipeline.health.windows import DAY, HOUR
-from pipeline.scorecards import SHIPPED, NoScorecards, load_scorecards, read_documents
-from pipeline.scorecards.reading import Document, InvalidScorecards, read_scorecards
 
 
 def test_the_shipped_scorecards_carry_the_weights_and_edges_of_the_domain() -> None:

@@ -1,9 +1,8 @@
 """Dropping what a source sends twice."""
 
-from health_builders import START, login, ticket
-
 from pipeline.health.events import Event
 from pipeline.health.seen_ids import SEEN_IDS, SeenIds, hash_of
+from tests.unit.health.health_builders import START, login, ticket
 
 
 def is_new(seen: SeenIds, event: Event) -> bool:

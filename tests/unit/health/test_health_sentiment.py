@@ -1,12 +1,12 @@
 """The sentiment component."""
 
 import pytest
-from health_builders import MID, MONDAY, START, nps, state_after
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.sentiment import score_sentiment
 from pipeline.health.events import SurveyKind
 from pipeline.health.windows import DAY
+from tests.unit.health.health_builders import MID, MONDAY, START, nps, state_after
 
 
 def score_of(state: AccountState) -> float:

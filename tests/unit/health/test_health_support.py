@@ -3,13 +3,13 @@
 from itertools import permutations
 
 import pytest
-from health_builders import MID, MONDAY, START, login, state_after, ticket
 
 from pipeline.health.account import AccountState
 from pipeline.health.components.support import score_support
 from pipeline.health.events import SupportTicket
 from pipeline.health.tickets import solve_limits
 from pipeline.health.windows import DAY, HOUR, MINUTE
+from tests.unit.health.health_builders import MID, MONDAY, START, login, state_after, ticket
 
 LIMITS = solve_limits(MID.support.solve_hours)
 

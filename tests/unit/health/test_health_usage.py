@@ -1,7 +1,15 @@
 """The usage component and the rhythm it is judged by."""
 
 import pytest
-from health_builders import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.health.account import AccountState
+from pipeline.health.components.usage import score_usage
+from pipeline.health.events import Event
+from pipeline.health.rhythm import rhythm_of
+from pipeline.health.windows import DAY, HOUR
+from tests.unit.health.health_builders import (
     CARDS,
     MID,
     MONDAY,
@@ -13,14 +21,6 @@ from health_builders import (
     scorecards_with,
     state_after,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from pipeline.health.account import AccountState
-from pipeline.health.components.usage import score_usage
-from pipeline.health.events import Event
-from pipeline.health.rhythm import rhythm_of
-from pipeline.health.windows import DAY, HOUR
 
 
 def rested(*events: Event, watermark: int = 0) -> AccountState:

@@ -3,7 +3,15 @@
 from decimal import Decimal
 
 import pytest
-from health_builders import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.health.derived_state import Shown
+from pipeline.health.history import ScoreHistory
+from pipeline.health.versions import FOLD_VERSION, Verdict, has_moved
+from pipeline.health.weighing import points_moved, weigh
+from pipeline.health.windows import DAY, HOUR
+from tests.unit.health.health_builders import (
     MONDAY,
     START,
     Partition,
@@ -14,14 +22,6 @@ from health_builders import (
     nps,
     scorecards_with,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from pipeline.health.derived_state import Shown
-from pipeline.health.history import ScoreHistory
-from pipeline.health.versions import FOLD_VERSION, Verdict, has_moved
-from pipeline.health.weighing import points_moved, weigh
-from pipeline.health.windows import DAY, HOUR
 
 SHOWN = Shown(70.0, "WATCH", "WATCH", None, 0.8, (), (), "", "")
 

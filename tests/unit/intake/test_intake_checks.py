@@ -4,9 +4,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from intake_builders import DAY, MINUTE, NOW, TODAY, new_intake, record, rejection
 
 from pipeline.intake.received import Accepted
+from tests.unit.intake.intake_builders import DAY, MINUTE, NOW, TODAY, new_intake, record, rejection
 
 OVERRIDE = {"kind": "OVERRIDE", "reason": "Sponsor is on board", "band": "WATCH", "until": NOW + 30 * DAY}
 SNOOZE = {"kind": "SNOOZE", "alert_id": "a-1", "until": NOW + DAY}

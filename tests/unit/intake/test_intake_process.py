@@ -5,10 +5,10 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from intake_builders import DAY, NOW, TODAY, VALUES, closing, new_intake, record, rejection
 
 from pipeline.health.events import AccountClosed, Invoice, LogEntry, Login, SupportTicket, SurveyResponse
 from pipeline.intake.received import CODES, Accepted, Received, Rejected
+from tests.unit.intake.intake_builders import DAY, NOW, TODAY, VALUES, closing, new_intake, record, rejection
 
 ACME = record("account", domains=["acme.example"], external_ids={"zendesk": "77"})
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from health_in_memory import CARDS, DAY, START, login
-from workers_in_memory import CONTRACT, REGISTRY
 
 from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
@@ -16,6 +14,8 @@ from pipeline.wire.log import LogCodec
 from pipeline.wire.outputs import OutputDecoder
 from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, unpack_position
 from pipeline.wire.state import decode_fold
+from tests.unit.agents.health_in_memory import CARDS, DAY, START, login
+from tests.unit.agents.workers_in_memory import CONTRACT, REGISTRY
 
 encode = LogCodec(CONTRACT, REGISTRY).encode
 

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from core_run import CoreRun
 
 from pipeline.simulate.portfolio import Portfolio, portfolio
 from pipeline.simulate.profile import Sizes
+from tests.unit.simulate.core_run import CoreRun
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 END = START + timedelta(days=205)

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from core_run import CoreRun
 
 from pipeline.simulate.clock import to_ms
 from pipeline.simulate.demo import HISTORY_DAYS, LIVE_SECONDS, DemoPlan, demo_portfolio
 from pipeline.simulate.live import goes_dark
 from pipeline.simulate.portfolio import portfolio
+from tests.unit.simulate.core_run import CoreRun
 
 # A Tuesday morning, the turn of the year two minutes before midnight, and a moment at which the account drawn
 # for one of the stories is at risk already.

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wire_builders import CONTRACT
-
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.wire.history import History, open_history
+from tests.unit.wire.wire_builders import CONTRACT
 
 HOUR = 3_600_000
 NINE = 1_772_442_000_000  # 2026-03-02T09:00:00Z

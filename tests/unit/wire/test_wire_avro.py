@@ -10,12 +10,12 @@ import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_builders import CONTRACT, INVOICE, LOGIN, REGISTRY, RegistryOf, money
 
 from pipeline.wire import avro
 from pipeline.wire.avro import MOST_BYTES, Decoder, Encoder, Undecodable, Unencodable, scaled, unscaled
 from pipeline.wire.avro_schema import plain
 from pipeline.wire.contract import Schema
+from tests.unit.wire.wire_builders import CONTRACT, INVOICE, LOGIN, REGISTRY, RegistryOf, money
 
 LOGINS = CONTRACT.input("login")
 INVOICES = CONTRACT.input("invoice")

@@ -9,7 +9,6 @@ import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_builders import CONTRACT, REGISTRY
 
 from pipeline.health.events import (
     AccountClosed,
@@ -30,6 +29,7 @@ from pipeline.wire.avro_values import ValueEncoder, integer
 from pipeline.wire.contract import Topic
 from pipeline.wire.log import RECORDS, LogCodec
 from pipeline.wire.outputs import OutputEncoder
+from tests.unit.wire.wire_builders import CONTRACT, REGISTRY
 
 OUTPUTS = OutputEncoder(CONTRACT, REGISTRY)
 LOG = LogCodec(CONTRACT, REGISTRY)

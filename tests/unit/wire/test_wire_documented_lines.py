@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from wire_builders import CONTRACT
-
 from pipeline.intake.event_types import BY_NAME
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.wire.history import open_history
 from pipeline.wire.ndjson import EventLines
+from tests.unit.wire.wire_builders import CONTRACT
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "events.md"
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from history_builders import HOUR, MINUTE, NINE, account, file_of, login, opened
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.health.events import LogEntry, Tick
 from pipeline.intake.directory import AccountDirectory
 from pipeline.wire.history import BadHistory, History
+from tests.unit.wire.history_builders import HOUR, MINUTE, NINE, account, file_of, login, opened
 
 
 def story(history: History, until: int | None = None) -> list[tuple[int, int, str]]:

@@ -7,11 +7,11 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from history_builders import HOUR, MINUTE, NINE, PEOPLE, account, file_of, login, opened
-from wire_builders import CONTRACT
 
 from pipeline.wire.history import BadHistory, open_history
 from pipeline.wire.history_share import FaultyLine, ShareReader
+from tests.unit.wire.history_builders import HOUR, MINUTE, NINE, PEOPLE, account, file_of, login, opened
+from tests.unit.wire.wire_builders import CONTRACT
 
 
 def test_an_unchecked_history_meets_its_faults_on_the_way(tmp_path: Path) -> None:

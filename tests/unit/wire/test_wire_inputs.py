@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_builders import CONTRACT, INVOICE, LOGIN, NOW, REGISTRY, Record
 
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.event_types import EVENT_TYPES
@@ -17,6 +16,7 @@ from pipeline.wire.contract import Schema
 from pipeline.wire.inputs import InputDecoder, InputEncoder
 from pipeline.wire.log import LogCodec
 from pipeline.wire.registry import EmbeddedRegistry, RegistryUnavailable
+from tests.unit.wire.wire_builders import CONTRACT, INVOICE, LOGIN, NOW, REGISTRY, Record
 
 DECODER = InputDecoder(CONTRACT, REGISTRY)
 ENCODER = InputEncoder(CONTRACT, REGISTRY)

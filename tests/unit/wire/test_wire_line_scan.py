@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_builders import CONTRACT, INVOICE, LOGIN, NOW
 
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
@@ -15,6 +14,7 @@ from pipeline.intake.received import Received
 from pipeline.wire.history_share import LEFT_OUT
 from pipeline.wire.line_scan import LineScan
 from pipeline.wire.ndjson import EventLines
+from tests.unit.wire.wire_builders import CONTRACT, INVOICE, LOGIN, NOW
 
 DIRECTORY = AccountDirectory()
 VERSION = {"occurred_at": 1, "event_id": "f"}

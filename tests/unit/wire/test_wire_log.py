@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from wire_builders import CONTRACT, NOW, REGISTRY, bodies, entries, entries_of, logins
 
 from pipeline.health.events import Action, LogEntry, Login, Scorecards, Tick
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.log import LogCodec
+from tests.unit.wire.wire_builders import CONTRACT, NOW, REGISTRY, bodies, entries, entries_of, logins
 
 LOG = LogCodec(CONTRACT, REGISTRY)
 BY_FASTAVRO = LogCodec(CONTRACT, REGISTRY)

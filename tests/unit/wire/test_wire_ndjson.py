@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_builders import CONTRACT, INVOICE, LOGIN, NOW
 
 from pipeline.intake.event_types import EVENT_TYPES
 from pipeline.intake.received import CODES, Received, Rejected
 from pipeline.wire.ndjson import EventLines
+from tests.unit.wire.wire_builders import CONTRACT, INVOICE, LOGIN, NOW
 
 LINES = EventLines(CONTRACT)
 

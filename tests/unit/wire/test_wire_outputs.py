@@ -5,8 +5,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from wire_builders import CONTRACT, NOW, REGISTRY
-
 from pipeline.health.outputs import (
     AlertEvent,
     Cause,
@@ -21,6 +19,7 @@ from pipeline.health.outputs import (
 from pipeline.wire.contract import Contract
 from pipeline.wire.outputs import OutputDecoder, OutputEncoder
 from pipeline.wire.registry import EmbeddedRegistry
+from tests.unit.wire.wire_builders import CONTRACT, NOW, REGISTRY
 
 ENCODER = OutputEncoder(CONTRACT, REGISTRY)
 DECODER = OutputDecoder(CONTRACT, REGISTRY)

@@ -8,7 +8,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from wire_builders import CONTRACT, LOGIN, REGISTRY
 
 from pipeline.wire.avro import Decoder, Encoder, Undecodable
 from pipeline.wire.registry import (
@@ -20,6 +19,7 @@ from pipeline.wire.registry import (
     UnknownSchemaId,
     open_registry,
 )
+from tests.unit.wire.wire_builders import CONTRACT, LOGIN, REGISTRY
 
 LOGINS = CONTRACT.input("login")
 LOGIN_SCHEMA = json.dumps(CONTRACT.newest(LOGINS))
