@@ -8,7 +8,7 @@ caller's.
 
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import Any, NoReturn, Self
 
@@ -115,7 +115,7 @@ def boot_clock() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-Send = Callable[..., Awaitable[Any]]
+Send = Callable[..., Coroutine[Any, Any, Any]]
 """``send(node, request)`` of an aiokafka client, or ``_send_req(request)`` of a group coordinator."""
 
 

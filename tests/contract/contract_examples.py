@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pipeline.intake.event_types import BY_SOURCE
 from pipeline.wire.contract import Contract, Schema, Topic
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -23,7 +24,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def examples(topic: Topic) -> list[dict[str, Any]]:
     """The examples of *topic*'s record, as the file has them."""
-    return json.loads((SCHEMAS / "examples" / f"{topic.schema}.json").read_text())
+    found: list[dict[str, Any]] = json.loads((SCHEMAS / "examples" / f"{topic.schema}.json").read_text())
+    return found
+
+
+def event_type(topic: Topic) -> str:
+    """The type that an event of the input *topic* has as a line of NDJSON."""
+    assert topic.source is not None, f"{topic.name} is no input"
+    return BY_SOURCE[topic.source].name
 
 
 def pairs() -> list[tuple[Topic, dict[str, Any]]]:
@@ -33,7 +41,7 @@ def pairs() -> list[tuple[Topic, dict[str, Any]]]:
 
 def name_of(topic_or_example: Topic | dict[str, Any]) -> str:
     """A short id for a parametrised test."""
-    return topic_or_example.schema if isinstance(topic_or_example, Topic) else ""
+    return (topic_or_example.schema or "") if isinstance(topic_or_example, Topic) else ""
 
 
 def as_codec_value(schema: Schema, example: Any) -> Any:

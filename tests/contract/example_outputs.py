@@ -26,14 +26,13 @@ from pipeline.health.events import (
 from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.health.replay import fold_all, with_scorecards
 from pipeline.health.versions import Output
-from pipeline.intake.event_types import BY_SOURCE
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.scorecards import load_scorecards, read_documents
 from pipeline.wire.contract import Topic
 from pipeline.wire.history import open_history
 from pipeline.wire.outputs import OutputDecoder, OutputEncoder
 from pipeline.wire.registry import EmbeddedRegistry
-from tests.contract.contract_examples import CONTRACT, as_example, examples
+from tests.contract.contract_examples import CONTRACT, as_example, event_type, examples
 
 Line = dict[str, Any]
 
@@ -105,7 +104,7 @@ def _as_received(entries: Iterator[tuple[str, LogEntry]]) -> Iterator[tuple[str,
 def _story() -> list[Line]:
     """The input examples, the weekdays around them, and how it went on."""
     lines = [
-        {"type": BY_SOURCE[topic.source].name} | example
+        {"type": event_type(topic)} | example
         for topic in CONTRACT.inputs
         for example in (examples(topic)[-1:] if topic.source == "action" else examples(topic))
     ]
@@ -144,4 +143,5 @@ def _login(who: int, at: datetime) -> Line:
 
 
 def _example(source: str) -> Line:
-    return {"type": BY_SOURCE[source].name} | examples(CONTRACT.input(source))[0]
+    topic = CONTRACT.input(source)
+    return {"type": event_type(topic)} | examples(topic)[0]

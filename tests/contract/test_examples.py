@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from pipeline.intake.directory import AccountDirectory
-from pipeline.intake.event_types import BY_SOURCE
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Accepted, Received
@@ -21,6 +20,7 @@ from tests.contract.contract_examples import (
     SCHEMAS,
     TOPICS,
     as_codec_value,
+    event_type,
     examples,
     name_of,
     pairs,
@@ -32,7 +32,7 @@ REGISTRY = EmbeddedRegistry(CONTRACT)
 
 def received(topic: Topic, example: dict[str, Any]) -> Received:
     """*example* of an input as a line of NDJSON would bring it."""
-    line = {"type": BY_SOURCE[topic.source].name} | example
+    line = {"type": event_type(topic)} | example
     read = EventLines(CONTRACT).read(json.dumps(line).encode())
     assert isinstance(read, Received), read
     return read

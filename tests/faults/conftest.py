@@ -5,7 +5,7 @@ What every fault test needs: its line in the table, a fixed seed, and a pipeline
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,7 +42,8 @@ class FaultTable:
         self._rows: list[tuple[str, ...]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._rows += [tuple(row) for name, row in report.user_properties if name == _ROW]
+        properties: Iterable[tuple[str, Any]] = report.user_properties
+        self._rows += [tuple(row) for name, row in properties if name == _ROW]
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         if not self._rows:

@@ -3,8 +3,7 @@ R3: one log gives one outcome however it is cut, and what arrives in another ord
 """
 
 import random
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
-from pipeline.health.outputs import AlertEvent, HealthChange, HealthSnapshot
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
@@ -86,14 +84,9 @@ def folded(entries: Entries, *, step_bytes: int) -> tuple[PartitionFold, Outcome
         if fold.pending_bytes >= step_bytes:
             outputs += [output for _, output in fold.take_step().outputs]
     outputs += [output for _, output in fold.take_step().outputs]
-    encode: dict[type[Any], Callable[[Any], bytes]] = {
-        HealthSnapshot: ENCODER.snapshot,
-        HealthChange: ENCODER.change,
-        AlertEvent: ENCODER.alert,
-    }
     position = position_of(fold)
     states = {name: encode_account(position, state)[POSITION_SIZE:] for name, state in fold.states.items()}
-    return fold, ([encode[type(output)](output) for output in outputs], states)
+    return fold, ([ENCODER.encode(output)[1] for output in outputs], states)
 
 
 def test_r3_a_log_folded_twice_gives_the_same_bytes(line: FaultLine, seed: int) -> None:

@@ -38,7 +38,8 @@ def pack(number: int) -> bytes:
 
 def unpack(value: bytes) -> int:
     """The number of a log entry, an output, a state, or (the count of keys) a partition's record."""
-    return _NUMBER.unpack(value[-_NUMBER.size :])[0]
+    number: int = _NUMBER.unpack(value[-_NUMBER.size :])[0]
+    return number
 
 
 def state(next_offset: int, number: int) -> bytes:

@@ -55,12 +55,12 @@ def history(versions: range) -> list[Output]:
 
 def stored(dsn: str) -> int:
     """Changes in the table."""
-    return value(dsn, "SELECT count(*) FROM health_change")
+    return int(value(dsn, "SELECT count(*) FROM health_change"))
 
 
 def read(dsn: str) -> int:
     """Records the sink has behind it; nothing in the topics has a gap."""
-    return value(dsn, "SELECT coalesce(sum(next_offset), 0) FROM sink_offset")
+    return int(value(dsn, "SELECT coalesce(sum(next_offset), 0) FROM sink_offset"))
 
 
 class CuttingProxy:

@@ -168,7 +168,8 @@ def test_the_client_itself_does_not_tell_which_errors_pass(broker: FailingBroker
 
     def meets_one() -> bool:
         message = consumer.poll(0.1)
-        errors.extend([] if message is None or message.error() is None else [message.error()])
+        error = None if message is None else message.error()
+        errors.extend([] if error is None else [error])
         return bool(errors)
 
     until(meets_one, what="the error")

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from pipeline.health.outputs import OpenAlert
+from pipeline.health.versions import Output
 from tests.integration.command_line import Telltale
 from tests.integration.postgres_sink_parts import alert, change, record, snapshot, target
 
@@ -15,7 +16,7 @@ def telltale(postgres: str) -> Telltale:
     telltale = Telltale(brokers="", database_url=postgres)
     telltale("db", "upgrade")
     open_alert = OpenAlert(alert_id="al-1", sign="went_dark", severity="HIGH", opened_at=snapshot().as_of)
-    outputs = [
+    outputs: list[Output] = [
         snapshot("alder", score=55.3, band="WATCH", open_alerts=(open_alert,)),
         snapshot("birch", score=21.0, band="CRITICAL", cmrr=Decimal("250.5"), currency="USD"),
         snapshot("cedar", score=None, band="UNKNOWN", cmrr=None, currency=None, owner=None),

@@ -23,7 +23,14 @@ from pipeline.wire.state import decode_account, encode_account
 from tests.integration.command_line import Answer, Telltale
 from tests.integration.daily_logins import ACCOUNTS, DAY, START, days
 from tests.integration.postgres_sink_running import read, sink_thread
-from tests.integration.worker_log import CONTRACT, PARTITIONS, REGISTRY, AccountLog, partition_of
+from tests.integration.worker_log import (
+    CONTRACT,
+    PARTITIONS,
+    REGISTRY,
+    AccountLog,
+    key_and_value,
+    partition_of,
+)
 
 OUTPUTS = [topic.name for topic in CONTRACT.outputs]
 CHANGELOG = "telltale-health-state-changelog"
@@ -58,7 +65,7 @@ class Written:
 
     def latest(self, topic: str, account_id: str) -> bytes:
         """The newest record of an account."""
-        return [r.value for r in self.log.read(topic) if r.key == account_id.encode()][-1]
+        return [key_and_value(r)[1] for r in self.log.read(topic) if r.key == account_id.encode()][-1]
 
     def append(self, topic: str, account_id: str, value: bytes) -> None:
         self.log.send(topic, value, account_id.encode(), partition_of(account_id))

@@ -73,7 +73,8 @@ async def test_a_topic_that_goes_on_before_what_was_read_is_told(kafka: Embedded
 
 async def test_a_catch_up_with_a_topic_that_gets_shorter_ends(kafka: EmbeddedBroker) -> None:
     """It was emptied between the question for its end and the reading."""
-    tp, took = TopicPartition("emptied", 0), []
+    tp = TopicPartition("emptied", 0)
+    took: list[bytes | None] = []
 
     async def take(polled: Polled) -> None:
         took.extend(record.value for records in polled.values() for record in records)

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.health.events import LogEntry, Login, Scorecards, Tick
 from pipeline.scorecards import load_scorecards
 from pipeline.wire.position import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECORD, unpack_position
-from tests.integration.worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed
+from tests.integration.worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed, key_and_value
 
 CHANGELOG = "telltale-health-state-changelog"
 START, DAY = 1_770_000_000_000, 86_400_000
@@ -44,7 +44,8 @@ def newest(log: AccountLog) -> dict[int, dict[bytes, bytes]]:
     """What compaction would leave of the changelog."""
     states: dict[int, dict[bytes, bytes]] = defaultdict(dict)
     for record in log.read(CHANGELOG):
-        states[record.partition][record.key] = record.value
+        key, value = key_and_value(record)
+        states[record.partition][key] = value
     return states
 
 
@@ -72,7 +73,7 @@ def test_a_worker_killed_between_its_writes_repeats_the_same_bytes_and_loses_not
     outputs: dict[tuple[str, int], list[tuple[bytes, bytes]]] = defaultdict(list)
     for topic in [output.name for output in CONTRACT.outputs]:
         for record in log.read(topic):
-            outputs[topic, record.partition].append((record.key, record.value))
+            outputs[topic, record.partition].append(key_and_value(record))
     for partition, entries in log.entries().items():
         undisturbed = Undisturbed(partition, entries)
         for topic, expected in undisturbed.outputs.items():

@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from agents.directory_feed import directory_feed
+from agents.input_progress import partitions_of
 from pipeline.embedded.broker import EmbeddedBroker
 
 TOPIC = "customer.account.v1"
@@ -124,12 +125,12 @@ async def test_a_topic_that_is_missing_is_waited_for(
     """Whoever starts the workers before the topics are made gets a line that says what to do."""
     from agents import directory_feed as module
 
-    real, asked = module.partitions_of, 0
+    asked = 0
 
     async def not_yet(*question: Any) -> Any:
         nonlocal asked
         asked += 1
-        return [] if asked == 1 else await real(*question)
+        return [] if asked == 1 else await partitions_of(*question)
 
     monkeypatch.setattr(module, "partitions_of", not_yet)
     with structlog.testing.capture_logs() as logs:

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-import agents.intake
 from agents.app import make_app
 from agents.intake import IntakeWorker
+from agents.lane.writer import append
 from pipeline import metrics
 from pipeline.embedded.broker import EmbeddedBroker
 from pipeline.health.events import LogEntry, Login, Tick
@@ -109,7 +109,6 @@ class SlowLog:
     """Lets appends of events to the log take their time, or wait while *gate* is shut."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-        self._append = agents.intake.append
         self._seconds = seconds
         self.gate = asyncio.Event()
         self.gate.set()
@@ -119,7 +118,7 @@ class SlowLog:
         if topic == CONTRACT.log.name and records[0][0] != b"":
             await self.gate.wait()
             await asyncio.sleep(self._seconds)
-        return await self._append(app, topic, partition, records)
+        return await append(app, topic, partition, records)
 
 
 @live

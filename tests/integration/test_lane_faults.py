@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -34,7 +35,7 @@ from tests.integration.lane_toy import (
     unpack,
 )
 
-QUIET = {"log_level": 0}
+QUIET: dict[str, Any] = {"log_level": 0}
 
 
 class Kafka:
@@ -82,7 +83,12 @@ class Kafka:
         records: list[tuple[bytes, bytes]] = []
         while len(records) < end:
             batch = self._consumer.consume(end - len(records), timeout=1)
-            records += [(message.key(), message.value()) for message in batch if not message.error()]
+            for message in batch:
+                if not message.error():
+                    key, value = message.key(), message.value()
+                    assert key is not None
+                    assert value is not None
+                    records.append((key, value))
         return records
 
 

@@ -17,7 +17,7 @@ from faust.types import TP
 
 from agents.app import PRODUCER_MAX_BATCH_BYTES
 from agents.lane.thread import recovery_is_alive
-from agents.lane.writer import RecordTooLarge, append
+from agents.lane.writer import Record, RecordTooLarge, append
 from pipeline.embedded.broker import EmbeddedBroker
 from tests.integration.lane_toy import CHANGELOG, LOG, OUTPUT, PARTITIONS, Toy, pack
 
@@ -53,7 +53,7 @@ live = pytest.mark.asyncio(loop_scope="module")
 @live
 async def test_the_producer_is_idempotent_and_waits_for_all_replicas(toy: Toy) -> None:
     """A retried batch is appended once, and an acknowledged one survives its leader."""
-    producer = toy.app.producer._ensure_producer()
+    producer: Any = toy.app.producer._ensure_producer()  # type: ignore[attr-defined]  # Faust does not tell
 
     assert producer._txn_manager is not None
     assert producer._sender._acks == -1
@@ -122,7 +122,7 @@ async def test_an_append_is_whole_batches_in_order_with_their_headers(toy: Toy) 
     several.
     """
     value = bytes(400_000)
-    records = [(None, value), (b"k", value), (b"k", value, [("scored", b"now")])]
+    records: list[Record] = [(None, value), (b"k", value), (b"k", value, [("scored", b"now")])]
 
     batches = await append(toy.app, "appended", 1, records)
 

@@ -30,7 +30,7 @@ def free_port() -> int:
 async def forwarded(port: int, bootstrap: str) -> AsyncIterator[None]:
     """Let *port* be a way to the broker."""
     host, _, broker_port = bootstrap.rpartition(":")
-    pumps = []
+    pumps: list[asyncio.Task[None]] = []
 
     async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         try:

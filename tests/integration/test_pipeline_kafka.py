@@ -14,6 +14,7 @@ from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD
 from pipeline.wire.state import decode_account
 from tests.integration.command_line import Telltale
 from tests.integration.running_pipeline import Outsider, RunningPipeline, now_ms
+from tests.integration.worker_log import key_and_value
 
 EVENTS = 12_000
 ACCOUNTS = 300
@@ -37,10 +38,11 @@ def a_login(number: int, account_id: str) -> dict[str, object]:
 
 def logins_in_the_state(telltale: Telltale) -> Counter[str]:
     """Logins per account as the newest state of each says."""
-    newest = {}
+    newest: dict[str, bytes] = {}
     for record in read_topic(telltale.client, f"{PREFIX}telltale-health-state-changelog"):
         if record.key not in {PARTITION_RECORD, SCORECARDS_RECORD}:
-            newest[record.key.decode()] = record.value
+            key, value = key_and_value(record)
+            newest[key.decode()] = value
     day = now_ms() // 86_400_000
     return Counter(
         {key: decode_account(value).logins.total(day - 10, day + 1) for key, value in newest.items()}

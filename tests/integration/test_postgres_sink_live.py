@@ -102,7 +102,7 @@ def test_rubbish_in_a_topic_is_quarantined_and_the_sink_goes_on(broker: str, pos
     migrations.upgrade(postgres)
     parts = [history(range(n, n + 1)) for n in (1, 2)]
     producer = Producer({"bootstrap.servers": broker, "log_level": 0})
-    headers = [("x", None), ("y", b"1"), ("y", b"2")]
+    headers: list[tuple[str, str | bytes | None]] = [("x", None), ("y", b"1"), ("y", b"2")]
 
     with sink_thread(broker, postgres) as readiness:
         produce(broker, parts[0])

@@ -44,7 +44,12 @@ def kill(server: EmbeddedPostgres, directory: Path) -> Callable[[], object]:
     """End it with -9, as the kernel does where memory is short."""
     os.kill(postmaster(directory), signal.SIGKILL)
     until(lambda: not server.running, what="the server to be gone")
-    return lambda: (server.stop(), server.start())
+
+    def start_again() -> None:
+        server.stop()
+        server.start()
+
+    return start_again
 
 
 def freeze(server: EmbeddedPostgres, directory: Path) -> Callable[[], object]:

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from pipeline.embedded.postgres import EmbeddedPostgres
+from pipeline.health.outputs import HealthSnapshot
 from sinks.postgres.reading import HealthReader
 from sinks.postgres.writer import PostgresTarget
 from tests.integration.postgres_sink_parts import (
@@ -41,7 +42,7 @@ def reader(migrated: str) -> Iterator[HealthReader]:
         yield open_reader
 
 
-def euro(account_id: str, cmrr: int | None, band: str, **facts: object):
+def euro(account_id: str, cmrr: int | None, band: str, **facts: object) -> HealthSnapshot:
     return snapshot(account_id, cmrr=None if cmrr is None else Decimal(cmrr), band=band, **facts)
 
 
@@ -74,11 +75,11 @@ def test_revenue_at_risk_is_that_of_at_risk_and_critical_by_currency(
     }
 
     assert reported == {
-        ("SMALL", "EUR"): (3, 2, 700, 600),
-        ("SMALL", "USD"): (1, 1, 800, 800),
-        ("SMALL", None): (1, 1, 0, 0),
-        ("ENTERPRISE", "EUR"): (1, 0, 1600, 0),
-        ("UNKNOWN", "EUR"): (1, 0, 3200, 0),
+        ("SMALL", "EUR"): (3, 2, Decimal(700), Decimal(600)),
+        ("SMALL", "USD"): (1, 1, Decimal(800), Decimal(800)),
+        ("SMALL", None): (1, 1, Decimal(0), Decimal(0)),
+        ("ENTERPRISE", "EUR"): (1, 0, Decimal(1600), Decimal(0)),
+        ("UNKNOWN", "EUR"): (1, 0, Decimal(3200), Decimal(0)),
     }
 
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -161,7 +162,7 @@ def small_flood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rejected, "AMONG_OFFSETS", 10)
 
 
-def flooded(dsn: str, *, bad_every: int, **settings: bool) -> int:
+def flooded(dsn: str, *, bad_every: int, **settings: Any) -> int:
     """
     Write forty records of which one in *bad_every* is refused, with a restart where that stops; how far it
     came.

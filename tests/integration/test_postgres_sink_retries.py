@@ -53,7 +53,7 @@ def versions(dsn: str) -> list[tuple[str, int]]:
 
 
 def quarantined(dsn: str) -> int:
-    return value(dsn, "SELECT count(*) FROM sink_rejected")
+    return int(value(dsn, "SELECT count(*) FROM sink_rejected"))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sqlalchemy import true
 
 from pipeline import metrics
 from pipeline.health.outputs import ComponentScore
+from pipeline.health.versions import Output
 from pipeline.wire.outputs import SCORED_AT
 from sinks.postgres import statements
 from sinks.postgres.connection import make_engine
@@ -94,8 +95,11 @@ def test_versions_never_go_back(sink: PostgresTarget, migrated: str, *, together
     """
     The epoch counts before the version, for alerts before the sequence; an older record changes nothing.
     """
-    newer = [snapshot(epoch=2, version=1, score=20.0, owner="new"), alert(epoch=2, severity="CRITICAL")]
-    older = [
+    newer: list[Output] = [
+        snapshot(epoch=2, version=1, score=20.0, owner="new"),
+        alert(epoch=2, severity="CRITICAL"),
+    ]
+    older: list[Output] = [
         snapshot(epoch=1, version=9, score=90.0, owner="old"),
         alert(epoch=1, sequence=7, severity="INFO"),
     ]

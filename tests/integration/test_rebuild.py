@@ -25,7 +25,7 @@ from pipeline.wire.state import decode_record
 from tests.integration.command_line import Telltale
 from tests.integration.daily_logins import ACCOUNTS, START, days
 from tests.integration.killed_worker import SESSION_SECONDS
-from tests.integration.worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed
+from tests.integration.worker_log import CONTRACT, PARTITIONS, AccountLog, Undisturbed, key_and_value
 
 CHANGELOG = "telltale-health-state-changelog"
 SCRIPT = str(Path(__file__).with_name("killed_worker.py"))
@@ -53,9 +53,9 @@ def newest(log: AccountLog) -> dict[int, dict[bytes, bytes]]:
     states: dict[int, dict[bytes, bytes]] = {}
     for record in log.read(CHANGELOG):
         values = states.setdefault(record.partition, {})
-        known = values.get(record.key, b"")
-        if record.value[:POSITION_SIZE] >= known[:POSITION_SIZE]:
-            values[record.key] = record.value
+        key, value = key_and_value(record)
+        if value[:POSITION_SIZE] >= values.get(key, b"")[:POSITION_SIZE]:
+            values[key] = value
     return states
 
 

@@ -22,7 +22,7 @@ from pipeline.wire.position import PARTITION_RECORD, unpack_position
 from tests.integration.command_line import Telltale
 from tests.integration.running_pipeline import Outsider, RunningPipeline
 from tests.integration.test_pipeline_embedded import a_login
-from tests.integration.worker_log import CODEC, CONTRACT, PARTITIONS, REGISTRY, AccountLog
+from tests.integration.worker_log import CODEC, CONTRACT, PARTITIONS, REGISTRY, AccountLog, key_and_value
 
 START = 1_770_000_000_000
 LOGINS = CONTRACT.input("login").name
@@ -107,7 +107,7 @@ def test_a_health_worker_stopped_under_load_leaves_its_state_where_the_group_sta
         assert stopped_in_order(running)
     log.flush()
     stands = {
-        record.partition: unpack_position(record.value).next_offset
+        record.partition: unpack_position(key_and_value(record)[1]).next_offset
         for record in log.read(CHANGELOG)
         if record.key == PARTITION_RECORD
     }

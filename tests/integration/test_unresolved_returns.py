@@ -250,11 +250,13 @@ async def test_a_dead_letter_that_is_gone_is_said_once_and_given_up(
     with structlog.testing.capture_logs() as logs:
         async with beside(intake.returns()) as other:
             await until(lambda: other._waiting is not None)
+            assert other._waiting is not None
             other._waiting.add(Place(f"{LOGINS}.dlq", 1, 1_000_000), (claim,))
             intake.dead_letter_event(login("still-there", external_id="e-gone"))
             await until(lambda: intake.placed("gone") == ["still-there"])
             other.changed([claim])
-            await until(lambda: not other._waiting.waiting_for([claim]))
+            waiting = other._waiting
+            await until(lambda: not waiting.waiting_for([claim]))
 
     assert [line["dead_letters"] for line in logs if line["event"] == "dead_letters.gone"] == [1]
 

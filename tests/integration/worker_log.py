@@ -69,7 +69,8 @@ class AccountLog:
         """The log by partition."""
         log: dict[int, list[tuple[str, LogEntry]]] = defaultdict(list)
         for record in self.read(CONTRACT.log.name):
-            log[record.partition].append((record.key.decode(), CODEC.decode(record.value)))
+            key, value = key_and_value(record)
+            log[record.partition].append((key.decode(), CODEC.decode(value)))
         return log
 
     def all_committed(self, group: str, topics: Sequence[str]) -> bool:
@@ -82,6 +83,13 @@ class AccountLog:
         finally:
             consumer.close()
         return committed == ends
+
+
+def key_and_value(record: Record) -> tuple[bytes, bytes]:
+    """Both of a record that must have both."""
+    assert record.key is not None, record
+    assert record.value is not None, record
+    return record.key, record.value
 
 
 def partition_of(account_id: str) -> int:

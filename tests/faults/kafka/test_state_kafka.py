@@ -8,7 +8,7 @@ from msgspec import msgpack
 from agents.lane.fences import Exit
 from pipeline.kafka.records import Record
 from pipeline.wire.position import PARTITION_RECORD, POSITION_SIZE, SCORECARDS_RECORD
-from pipeline.wire.state import unpack_position as position_of
+from pipeline.wire.position import unpack_position as position_of
 from tests.faults.evidence import CHANGELOG, LOG
 from tests.faults.kafka.installation import HEALTH, PARTITIONS, Installation
 from tests.faults.kafka.surgery import Surgeon

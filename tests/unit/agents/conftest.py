@@ -13,6 +13,6 @@ def process_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fence raises Stopped instead of ending the test run."""
 
     def end(code: int) -> None:
-        raise Stopped(Exit(code))
+        raise Stopped(Exit(code))  # type: ignore[call-arg]  # the member with this value
 
     monkeypatch.setattr(os, "_exit", end)

@@ -13,6 +13,7 @@ from pipeline.health.events import Event as AccountEvent
 from pipeline.health.events import LogEntry, Login, Scorecards, SupportTicket, Tick
 from pipeline.scorecards import load_scorecards
 from pipeline.wire.log import LogCodec
+from tests.unit.agents.lane_in_memory import batch_of
 from tests.unit.agents.workers_in_memory import CONTRACT, REGISTRY, Running, until
 
 LOG, CHANGELOG = TP(CONTRACT.log.name, 0), TP("lane-state-changelog", 0)
@@ -64,7 +65,7 @@ class Health(Running):
     async def fold(self) -> list[Event]:
         """Fold one poll, and wait until it is written."""
         events = await self.process(self.worker)
-        await until(lambda: all(event.value.acked for event in events))
+        await until(lambda: all(batch_of(event).acked for event in events))
         return events
 
     def changelog(self) -> list[ConsumerRecord]:

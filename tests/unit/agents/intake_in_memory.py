@@ -12,6 +12,7 @@ from pipeline.health.events import LogEntry
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.wire.inputs import InputEncoder
 from pipeline.wire.log import LogCodec
+from tests.unit.agents.lane_in_memory import batch_of
 from tests.unit.agents.workers_in_memory import CONTRACT, REGISTRY, Running, until
 
 LOGINS, SURVEYS, ACCOUNTS = (CONTRACT.input(source).name for source in ("login", "survey", "account"))
@@ -97,12 +98,13 @@ class Intake(Running):
             health_group="telltale-health",
             registry_retry_seconds=0.001,
         )
-        self.feed = self.worker._feed = Feed(self.worker)
+        self.feed = Feed(self.worker)
+        self.worker._feed = self.feed  # type: ignore[assignment]  # as much of one as the worker uses
 
     async def take_in(self) -> None:
         """Process one poll, and wait until all of it is written and acknowledged."""
         events = await self.process(self.worker)
-        await until(lambda: all(event.value.acked for event in events))
+        await until(lambda: all(batch_of(event).acked for event in events))
 
     def entries(self) -> list[tuple[bytes, LogEntry]]:
         """The log."""

@@ -20,6 +20,7 @@ from faust.types import TP
 
 from agents.app import LaneApp, make_app
 from agents.lane.consumer import LaneConsumer
+from agents.lane.delivery import RecordBatch
 from agents.lane.fences import Exit
 from agents.lane.transport import LaneOptions
 from agents.time_source import SYSTEM_TIME, TimeSource
@@ -119,7 +120,8 @@ class InMemoryThread(mode.Service):
         return set(self.records)
 
     def highwater(self, tp: TP) -> int:
-        return self.records[tp][-1].offset + 1
+        last: int = self.records[tp][-1].offset
+        return last + 1
 
     def mirror_pause(self, tps: Iterable[TP], *, paused: bool) -> None:
         """Faust's own books are enough here."""
@@ -128,7 +130,9 @@ class InMemoryThread(mode.Service):
 class InMemoryConsumer(LaneConsumer):
     """The lane's consumer on an `InMemoryThread`."""
 
-    def _new_consumer_thread(self) -> InMemoryThread:
+    _thread: InMemoryThread  # type: ignore[assignment]  # in the place of Kafka and aiokafka
+
+    def _new_consumer_thread(self) -> InMemoryThread:  # type: ignore[override]  # the same
         return InMemoryThread(self)
 
 
@@ -158,7 +162,7 @@ class Lane:
         )
         self.app.consumer = self.consumer
         self.app.consumer_generation_id = 1
-        self.thread: InMemoryThread = self.consumer._thread
+        self.thread = self.consumer._thread
         for tp in tps:
             self.thread.records[tp] = []
         self.consumer._set_active_tps(set(tps))
@@ -174,6 +178,12 @@ class Lane:
         self.consumer.ack(event.message)
 
 
+def batch_of(event: Event) -> RecordBatch:
+    """What an event of the lane carries."""
+    assert isinstance(event.value, RecordBatch)
+    return event.value
+
+
 def offsets(event: Event) -> list[int]:
     """The offsets an event carries."""
-    return [r.offset for r in event.value.records]
+    return [r.offset for r in batch_of(event).records]

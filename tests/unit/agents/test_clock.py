@@ -221,4 +221,4 @@ async def test_a_broker_that_is_away_only_delays_the_next_tick() -> None:
 
 def told(gauge: Any) -> float:
     """What the gauge says."""
-    return next(sample.value for family in gauge.collect() for sample in family.samples)
+    return float(next(sample.value for family in gauge.collect() for sample in family.samples))

@@ -1,6 +1,7 @@
 """The health worker: the order of its writes, and the steps into which it cuts what is due."""
 
 import asyncio
+from collections.abc import Iterable
 
 import pytest
 from aiokafka.structs import ConsumerRecord
@@ -29,6 +30,7 @@ from tests.unit.agents.health_in_memory import (
     ticket,
     with_everything_due,
 )
+from tests.unit.agents.lane_in_memory import batch_of
 from tests.unit.agents.workers_in_memory import until
 
 pytestmark = pytest.mark.asyncio
@@ -50,10 +52,10 @@ async def test_outputs_are_acknowledged_before_states_and_states_before_the_poll
     health.producer.held[CURRENT].set()
     await until(health.changelog)
     await asyncio.sleep(0.02)
-    assert not event.value.acked
+    assert not batch_of(event).acked
 
     health.producer.held[CHANGELOG.topic].set()
-    await until(lambda: event.value.acked)
+    await until(lambda: batch_of(event).acked)
 
 
 async def test_a_step_is_one_batch_with_the_partition_s_record_last() -> None:
@@ -119,7 +121,7 @@ async def test_recovery_goes_on_inside_a_tick(steps: int) -> None:
 
 
 def per_topic(
-    outputs: list[tuple[str, bytes, bytes]], skip: list[tuple[TP, list[ConsumerRecord]]] = ()
+    outputs: list[tuple[str, bytes, bytes]], skip: Iterable[tuple[TP, list[ConsumerRecord]]] = ()
 ) -> dict[str, list[tuple[bytes, bytes]]]:
     """Outputs by topic, without as many of each topic as *skip* has of it."""
     topics: dict[str, list[tuple[bytes, bytes]]] = {}

@@ -19,7 +19,7 @@ from pipeline.wire.position import (
 )
 from pipeline.wire.state import STATE_VERSION, decode_record
 from tests.unit.agents.health_in_memory import LOG, START, Health, folded, login
-from tests.unit.agents.lane_in_memory import ends_with
+from tests.unit.agents.lane_in_memory import ends_with, offsets
 from tests.unit.agents.lane_in_memory import record as consumer_record
 from tests.unit.agents.workers_in_memory import until
 
@@ -35,7 +35,7 @@ async def test_the_state_says_where_the_log_is_read_on_and_its_outputs_are_not_r
     health.log(START, login(9), "acc-0")
     [event] = await health.fold()
 
-    assert [record.offset for record in event.value.records] == [4]
+    assert offsets(event) == [4]
     assert decode_record(health.newest()[PARTITION_RECORD]).counters.events == 4
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiokafka.structs import ConsumerRecord
@@ -13,7 +14,7 @@ from agents.time_source import TimeSource
 from pipeline.wire.contract import Schema
 from pipeline.wire.registry import RegistryUnavailable
 from tests.unit.agents.intake_in_memory import ACCOUNTS, DAY_ONE, LOG, LOGINS, Intake, account, login
-from tests.unit.agents.lane_in_memory import ends_with
+from tests.unit.agents.lane_in_memory import batch_of, ends_with
 from tests.unit.agents.workers_in_memory import PARTITIONS, REGISTRY, until
 
 pytestmark = pytest.mark.asyncio
@@ -44,10 +45,10 @@ async def test_an_event_is_done_when_the_log_has_acknowledged_it() -> None:
     intake.put(TP(LOGINS, 0), None, login())
     [event] = await intake.process(intake.worker)
     await intake.producer.came.wait()
-    assert not event.value.acked
+    assert not batch_of(event).acked
 
     intake.producer.held[LOG].set()
-    await until(lambda: event.value.acked)
+    await until(lambda: batch_of(event).acked)
 
 
 async def test_an_append_that_fails_ends_the_process_with_nothing_acknowledged() -> None:
@@ -61,7 +62,7 @@ async def test_an_append_that_fails_ends_the_process_with_nothing_acknowledged()
 
     with ends_with(Exit.APPEND):
         await writer
-    assert not event.value.acked
+    assert not batch_of(event).acked
 
 
 async def test_an_event_is_observed_at_its_kafka_timestamp_but_not_ahead_of_our_clock() -> None:
@@ -93,7 +94,7 @@ async def test_the_directory_and_the_intake_judge_the_future_by_one_clock() -> N
 async def test_accounts_beyond_those_remembered_keep_their_places() -> None:
     """Ids are the senders' choice; what is remembered of them is bounded."""
     intake = Intake()
-    remembered = intake.worker._place_of
+    remembered: Any = intake.worker._place_of  # it tells of its cache
 
     assert remembered.cache_info().maxsize == MOST_REMEMBERED
     places = [remembered(f"acc-{number % 3}") for number in range(6)]

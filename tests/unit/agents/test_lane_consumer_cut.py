@@ -1,5 +1,7 @@
 """The lane's consumer where a topic is shorter than it was: recreated under its name, or cut."""
 
+from collections.abc import Mapping
+
 import pytest
 from faust.types import TP
 
@@ -47,7 +49,7 @@ async def test_a_state_beyond_the_end_of_its_log_ends_the_process() -> None:
     lane = Lane(A)
     lane.thread.append(A, 2)
 
-    async def state_offsets(committed: dict[TP, int | None]) -> dict[TP, int]:
+    async def state_offsets(committed: Mapping[TP, int | None]) -> dict[TP, int]:
         return {A: 3}
 
     lane.app.lane.state_offsets = state_offsets

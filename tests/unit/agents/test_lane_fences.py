@@ -10,7 +10,7 @@ from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, SyncGrou
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 
-from agents.lane.fences import Exit, Lease, boot_clock
+from agents.lane.fences import Exit, Lease, Send, boot_clock
 from tests.unit.agents.lane_in_memory import ends_with
 
 HEARTBEAT = HeartbeatRequest("group", 1, "member")
@@ -19,7 +19,7 @@ JOIN = JoinGroupRequest("group", 10_000, 10_000, "member", None, "consumer", [])
 PRODUCE = ProduceRequest(None, -1, 1000, [])
 
 
-def answering(error_code: int):
+def answering(error_code: int) -> Send:
     """A send whose answer has *error_code*."""
 
     async def send(*_request: object) -> SimpleNamespace:

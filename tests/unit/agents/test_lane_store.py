@@ -1,6 +1,7 @@
 """The state store: what recovery makes of a changelog, and what it refuses."""
 
 import asyncio
+from collections.abc import Iterable
 from itertools import count
 
 import pytest
@@ -161,7 +162,7 @@ def test_a_record_behind_the_fold_of_a_partition_we_kept_ends_the_process() -> N
         apply(store, (b"a", state(2)), start=1)
 
 
-def rebalanced(store: StateStore, *, generation: int, revoked: set[TP] = frozenset()) -> None:
+def rebalanced(store: StateStore, *, generation: int, revoked: Iterable[TP] = ()) -> None:
     """Tell *store* of a rebalance."""
     asyncio.run(store.on_rebalance(set(), set(revoked), set(), generation))
 

@@ -66,11 +66,17 @@ async def test_an_input_recreated_is_seen_by_whoever_reads_it_next() -> None:
 
 async def test_inputs_are_asked_about_once_a_generation() -> None:
     """Not before every poll."""
-    intake, asked = Intake(), []
-    intake.worker._topic_ids = TopicIds(lambda: asked.append(1) or {}, Exit.INPUT_RECREATED)
+    intake = Intake()
+    asked: list[int] = []
+
+    def ask() -> dict[str, str]:
+        asked.append(intake.lane.app.consumer_generation_id)
+        return {}
+
+    intake.worker._topic_ids = TopicIds(ask, Exit.INPUT_RECREATED)
 
     for generation in (7, 7, 8):
         intake.lane.app.consumer_generation_id = generation
         await intake.worker._see_that_inputs_are_the_same()
 
-    assert len(asked) == 2
+    assert asked == [7, 8]

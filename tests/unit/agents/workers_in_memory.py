@@ -95,7 +95,7 @@ class Running:
     def __init__(self, *tps: TP, time_source: TimeSource = SYSTEM_TIME) -> None:
         self.lane = Lane(*tps, time_source=time_source)
         self.producer = InMemoryProducer()
-        self.lane.app.producer = self.producer
+        self.lane.app.producer = self.producer  # type: ignore[assignment]  # as much of one as the workers use
 
     def put(
         self,
@@ -104,7 +104,7 @@ class Running:
         value: bytes | None,
         *,
         timestamp: int = 1_700_000_000_000,
-        headers: tuple[tuple[str, bytes], ...] = (),
+        headers: tuple[tuple[str, bytes | None], ...] = (),
     ) -> None:
         """Append one record to what is to be polled of *tp*."""
         records = self.lane.thread.records.setdefault(tp, [])

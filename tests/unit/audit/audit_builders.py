@@ -2,6 +2,7 @@
 A history of two accounts, and what a worker and a sink that were never disturbed leave of it, in memory.
 """
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,7 +89,8 @@ class Written:
         """The rows of a sink that has stored all of it."""
         rows = StoredRows(next_offsets={(topic, 0): 1 << 30 for topic in TOPICS})
         written = self.outputs
-        for topic, records in zip(TOPICS, (written.snapshots, written.changes, written.alerts), strict=True):
+        tables: tuple[Mapping[Any, WrittenRecord], ...] = (written.snapshots, written.changes, written.alerts)
+        for topic, records in zip(TOPICS, tables, strict=True):
             for record in records.values():
                 for table, row in EXPECTED.of(topic, record.value).items():
                     rows.tables[table][key_of(table, row)] = row

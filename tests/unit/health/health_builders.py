@@ -18,6 +18,7 @@ from pipeline.health.events import (
     Scorecards,
     SupportTicket,
     SurveyResponse,
+    SurveyStep,
     Tick,
     TicketSeverity,
     TicketStep,
@@ -83,7 +84,7 @@ def invoice(
 def nps(at: int, score: int | None, role: Role = "USER") -> SurveyResponse:
     """An NPS answer; without a score, one that was only sent."""
     number = next(_numbers)
-    step = "SENT" if score is None else "ANSWERED"
+    step: SurveyStep = "SENT" if score is None else "ANSWERED"
     return SurveyResponse(
         f"survey-{number}", at, f"S-{number}", step, "NPS", score, 0, 10, True, person(1), role, 0
     )

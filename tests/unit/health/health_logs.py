@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from random import Random
 
-from pipeline.health.events import AccountClosed, Action, Event, LogEntry, Scorecards, Tick
+from pipeline.health.events import AccountClosed, Action, Band, Event, InvoiceStep, LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.partition import Step
 from pipeline.health.tickets import STEPS
@@ -41,13 +41,13 @@ def random_event(rng: Random, at: int) -> Event:  # noqa: PLR0911 - one per kind
         case "t":
             return ticket(late, rng.choice(STEPS[1:]), f"T-{number}", rng.choice(("P1", "P3", "UNKNOWN")))
         case "i":
-            step = rng.choice(("ISSUED", "OVERDUE", "DISPUTED", "PAID"))
+            step: InvoiceStep = rng.choice(("ISSUED", "OVERDUE", "DISPUTED", "PAID"))
             due = late // DAY + rng.randrange(-70, 10)
             return invoice(late, step, f"I-{number}", due_day=due, recurring=rng.choice((None, "100", "60")))
         case "s":
             return nps(late, rng.choice((None, 0, 7, 10)), rng.choice(("USER", "EXECUTIVE")))
         case "o":
-            band = rng.choice((None, "HEALTHY", "CRITICAL"))
+            band: Band | None = rng.choice((None, "HEALTHY", "CRITICAL"))
             return Action(f"o-{at}", at, "OVERRIDE", "mara", "why", band=band, until=at + rng.randrange(DAY))
         case "c" if rng.random() < 0.1:
             return AccountClosed(f"c-{at}", at)

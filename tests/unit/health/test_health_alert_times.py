@@ -1,7 +1,7 @@
 """An alert carries the times its time to detect is counted from."""
 
-from pipeline.health.windows import HOUR
-from tests.unit.health.health_builders import DAY, MINUTE, facts, living_account, ticket
+from pipeline.health.windows import DAY, HOUR, MINUTE
+from tests.unit.health.health_builders import facts, living_account, ticket
 
 
 def test_an_alert_an_event_caused_carries_that_events_times() -> None:

@@ -1,5 +1,7 @@
 """The signs and the life of their alerts."""
 
+from typing import Any
+
 import pytest
 
 from pipeline.health.events import Action
@@ -21,7 +23,7 @@ FRIDAY = MONDAY + 7 * 7 + 4
 LAST_LOGIN = FRIDAY * DAY + 9 * HOUR + 12 * MINUTE
 
 
-def dark_account(**changes: object) -> Partition:
+def dark_account(**changes: Any) -> Partition:
     """Twelve people, eight weeks from Monday to Friday, then nobody."""
     partition = living_account(**({"seats": 12} | changes))
     for who in range(9, 13):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.health.events import AccountClosed, Action, Scorecards, Tick
+from pipeline.health.events import AccountClosed, Action, Event, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.windows import DAY, HOUR, MINUTE
 from pipeline.scorecards import read_documents
@@ -104,7 +104,7 @@ def test_timers_fire_in_the_order_of_their_time_and_then_of_the_account() -> Non
 def praise_until_the_next_version(partition: Partition) -> list[str]:
     """Promoters answer, each moving the score a little; returns the ids of their answers."""
     versions = len(partition.changes)
-    ids = []
+    ids: list[str] = []
     while len(partition.changes) == versions:
         event = nps(partition.fold.watermark + HOUR + len(ids), 9)
         partition.hear(event)
@@ -320,7 +320,7 @@ def test_two_systems_may_number_their_events_alike() -> None:
     """Whoever sends the same event twice sends it about the same ticket, person, invoice or survey."""
     partition = living_account()
     now = partition.fold.watermark
-    events = [
+    events: list[Event] = [
         ticket(now, ticket_id="zendesk:7", event_id="1001"),
         ticket(now, ticket_id="intercom:7", event_id="1001"),
         invoice(now, invoice_id="stripe:1", event_id="1001"),

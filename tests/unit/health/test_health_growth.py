@@ -105,6 +105,8 @@ def test_a_component_that_is_left_off_later_shows_the_points_it_took_along() -> 
     moved = sum(part.points for part in change.points)
 
     assert "sentiment" in {part.component for part in change.points}
+    assert change.score_before is not None
+    assert change.score_after is not None
     assert moved == pytest.approx(change.score_after - change.score_before, abs=0.01)
 
 

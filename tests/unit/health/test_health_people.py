@@ -1,5 +1,7 @@
 """Who is active, and who of the important ones is missing."""
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +29,7 @@ def test_active_people_are_counted_exactly(logins: Logins) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1000, 1090)), max_size=60), st.randoms())
-def test_the_order_of_logins_does_not_show(logins: Logins, rng) -> None:
+def test_the_order_of_logins_does_not_show(logins: Logins, rng: Random) -> None:
     """Any order gives everybody the same last day and the same active days."""
     shuffled = logins.copy()
     rng.shuffle(shuffled)

@@ -26,6 +26,7 @@ from tests.unit.health.health_builders import (
 def rested(*events: Event, watermark: int = 0) -> AccountState:
     """The state as the scoring leaves it before it asks the component."""
     state = state_after(*events, watermark=watermark)
+    assert MID.went_dark is not None
     state.longest_gap, state.allowed_silence = rhythm_of(state, MID.went_dark)
     return state
 

@@ -7,7 +7,7 @@ from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.event_types import BY_NAME
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
-from pipeline.intake.received import Received, Rejected
+from pipeline.intake.received import Accepted, Received, Rejected
 
 NOW = 1_772_439_250_000
 """2026-03-02T08:14:10Z, when everything is observed."""
@@ -115,6 +115,12 @@ def new_intake(*accounts: Received) -> Intake:
     for account in accounts:
         intake.follow(account, NOW)
     return intake
+
+
+def accepted(decision: Accepted | Rejected) -> Accepted:
+    """What the intake has decided about a record that must be accepted."""
+    assert isinstance(decision, Accepted), decision
+    return decision
 
 
 def rejection(received: Received, *accounts: Received) -> tuple[str, str]:

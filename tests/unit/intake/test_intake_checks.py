@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.intake.received import Accepted
+from pipeline.intake.received import Accepted, Rejected
 from tests.unit.intake.intake_builders import DAY, MINUTE, NOW, TODAY, new_intake, record, rejection
 
 OVERRIDE = {"kind": "OVERRIDE", "reason": "Sponsor is on board", "band": "WATCH", "until": NOW + 30 * DAY}
@@ -210,4 +210,6 @@ def test_the_tolerance_counts_from_the_observation() -> None:
     login = record("login", occurred_at=NOW)
 
     assert isinstance(new_intake().process(login, NOW - 5 * MINUTE), Accepted)
-    assert new_intake().process(login, NOW - 5 * MINUTE - 1).code == "future_timestamp"
+    early = new_intake().process(login, NOW - 5 * MINUTE - 1)
+    assert isinstance(early, Rejected)
+    assert early.code == "future_timestamp"

@@ -3,7 +3,6 @@ The demo's plan: months of history up to now, and stories that show within two m
 core.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -31,7 +30,7 @@ def plan(request: pytest.FixtureRequest) -> DemoPlan:
 
 
 @pytest.fixture(scope="module")
-def run(plan: DemoPlan) -> Iterator[CoreRun]:
+def run(plan: DemoPlan) -> CoreRun:
     run = CoreRun()
     run.feed(plan.history(), until=plan.now, tick=timedelta(hours=1))
     run.feed(

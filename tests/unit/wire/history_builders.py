@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipeline.health.events import LogEntry, Scorecards, Tick
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.wire.history import History, open_history
@@ -25,6 +26,12 @@ def login(observed_at: int, event_id: str = "e-1", **fields: Any) -> dict[str, A
         "user_id": "u-1",
         **({"account_id": "acme"} | fields),
     }
+
+
+def event_id(entry: LogEntry) -> str:
+    """The id of what must be an event."""
+    assert not isinstance(entry.body, Tick | Scorecards), entry
+    return entry.body.event_id
 
 
 def account(observed_at: int, account_id: str, **fields: Any) -> dict[str, Any]:

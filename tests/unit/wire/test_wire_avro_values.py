@@ -125,20 +125,25 @@ class Stranger:
     event_id: str = "e-1"
 
 
+def ill_typed(action: Action, **fields: Any) -> Action:
+    """*action* with values that its types forbid."""
+    return replace(action, **fields)
+
+
 FACTS = AccountFacts("f-1", 5, "Acme", "MID", "LIVE")
-ACTION = Action("a-1", 5, "ack", "Mara", None, None, None, None)
+ACTION = Action("a-1", 5, "ACKNOWLEDGE", "Mara", None, None, None, None)
 
 
 @pytest.mark.parametrize(
     "body",
     [
         Stranger(),
-        replace(ACTION, author=None),
-        replace(ACTION, occurred_at="now"),
+        ill_typed(ACTION, author=None),
+        ill_typed(ACTION, occurred_at="now"),
         replace(ACTION, occurred_at=2**63),
         replace(FACTS, seats=2**31),
-        replace(ACTION, until=1.5),
-        replace(ACTION, reason=7),
+        ill_typed(ACTION, until=1.5),
+        ill_typed(ACTION, reason=7),
     ],
     ids=["unknown", "null", "text for a time", "a long", "an int", "fraction", "number for a text"],
 )

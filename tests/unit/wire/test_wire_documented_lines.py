@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.intake.event_types import BY_NAME
 from pipeline.intake.pseudonyms import Pseudonyms
+from pipeline.intake.received import Received
 from pipeline.wire.history import open_history
 from pipeline.wire.ndjson import EventLines
 from tests.unit.wire.wire_builders import CONTRACT
@@ -25,4 +26,5 @@ def test_the_documented_lines_make_a_history(tmp_path: Path) -> None:
     assert {account_id for account_id, _ in entries} == {"acme"}
     assert len(entries) == 7
     read = EventLines(CONTRACT).read
-    assert {read(line.encode()).event for line in lines.splitlines()} == set(BY_NAME)
+    received = [read(line.encode()) for line in lines.splitlines()]
+    assert {one.event if isinstance(one, Received) else one.code for one in received} == set(BY_NAME)

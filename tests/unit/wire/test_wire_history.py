@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.health.events import LogEntry, Tick
 from pipeline.intake.directory import AccountDirectory
 from pipeline.wire.history import BadHistory, History
-from tests.unit.wire.history_builders import HOUR, MINUTE, NINE, account, file_of, login, opened
+from tests.unit.wire.history_builders import HOUR, MINUTE, NINE, account, event_id, file_of, login, opened
 
 
 def story(history: History, until: int | None = None) -> list[tuple[int, int, str]]:
@@ -20,7 +20,7 @@ def story(history: History, until: int | None = None) -> list[tuple[int, int, st
         (
             (entry.observed_at - NINE) // MINUTE,
             entry.offset,
-            "tick" if isinstance(entry.body, Tick) else entry.body.event_id,
+            "tick" if isinstance(entry.body, Tick) else event_id(entry),
         )
         for _, entry in history.entries(until)
     ]
@@ -97,7 +97,7 @@ def test_several_files_are_one_history_and_several_sources(tmp_path: Path) -> No
     history = opened(first, second)
     events = [entry for account_id, entry in history.entries() if account_id]
 
-    assert [(e.body.event_id, history.sources.index(e.source), e.offset) for e in events] == [
+    assert [(event_id(e), history.sources.index(e.source), e.offset) for e in events] == [
         ("a", 0, 1),
         ("b", 1, 1),
         ("c", 0, 2),
@@ -144,7 +144,7 @@ def test_actions_that_are_not_supported_are_left_out_and_counted(tmp_path: Path)
     history = opened(file_of(tmp_path, note, login(NINE, "a")))
 
     assert history.left_out == {"unsupported_action": 1}
-    assert [entry.body.event_id for account_id, entry in history.entries() if account_id] == ["a"]
+    assert [event_id(entry) for account_id, entry in history.entries() if account_id] == ["a"]
 
 
 def test_what_the_directory_knows_already_is_newer_than_a_history(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_any_history_is_in_order_and_whole(
     times = [entry.observed_at for entry in entries]
     assert times == sorted(times)
     told = [entry for entry in entries if not isinstance(entry.body, Tick)]
-    assert sorted(entry.body.event_id for entry in told) == sorted(f"e-{n}" for n in range(len(events)))
+    assert sorted(event_id(entry) for entry in told) == sorted(f"e-{n}" for n in range(len(events)))
     for source in {entry.source for entry in told}:
         offsets = [entry.offset for entry in told if entry.source == source]
         assert offsets == list(range(1, len(offsets) + 1))

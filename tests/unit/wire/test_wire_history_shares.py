@@ -5,12 +5,23 @@ import pickle
 from collections import Counter
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.wire.history import BadHistory, open_history
 from pipeline.wire.history_share import FaultyLine, ShareReader
-from tests.unit.wire.history_builders import HOUR, MINUTE, NINE, PEOPLE, account, file_of, login, opened
+from tests.unit.wire.history_builders import (
+    HOUR,
+    MINUTE,
+    NINE,
+    PEOPLE,
+    account,
+    event_id,
+    file_of,
+    login,
+    opened,
+)
 from tests.unit.wire.wire_builders import CONTRACT
 
 
@@ -47,10 +58,8 @@ def test_a_time_in_microseconds_is_refused_unchecked(tmp_path: Path, name: str) 
 
 def test_shares_make_the_entries_of_the_whole(tmp_path: Path) -> None:
     """Each account with its offsets in one of them, all ticks in all of them; any process can read one."""
-    domain, lone = (
-        {"account_id": None, "email": "ann@a-3.example"},
-        {"account_id": None, "email": "ann@gmail.com"},
-    )
+    domain: dict[str, Any] = {"account_id": None, "email": "ann@a-3.example"}
+    lone: dict[str, Any] = {"account_id": None, "email": "ann@gmail.com"}
     lines = [account(NINE, f"a-{number}", domains=[f"a-{number}.example"]) for number in range(7)]
     lines += [
         login(NINE + number * 7 * MINUTE, str(number), account_id=f"a-{number % 7}") for number in range(90)
@@ -93,7 +102,7 @@ def test_a_line_that_a_glance_cannot_place_is_read(tmp_path: Path) -> None:
     assert [(account_id, entry.offset) for account_id, entry in entries if account_id] == [
         ("acme", 1), ("acme", 2), ("acme", 3),
     ]  # fmt: skip
-    assert [entry.body.event_id for account_id, entry in entries if account_id] == ["a", "c", "b"]
+    assert [event_id(entry) for account_id, entry in entries if account_id] == ["a", "c", "b"]
 
 
 def test_a_share_of_one_account_makes_what_the_whole_makes_of_it(tmp_path: Path) -> None:

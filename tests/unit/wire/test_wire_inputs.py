@@ -109,9 +109,8 @@ def test_damage_of_any_kind_ends_as_an_entry_or_a_dead_letter(
         value[place % len(value)] = byte
     topic = next(row.topic for row in EVENT_TYPES if row.name == event)
 
-    decision = DECODER.decode(Record(topic, bytes(value) + tail, key))
-    if isinstance(decision, Received):
-        decision = INTAKE.process(decision, NOW)
+    received = DECODER.decode(Record(topic, bytes(value) + tail, key))
+    decision = INTAKE.process(received, NOW) if isinstance(received, Received) else received
 
     if isinstance(decision, Accepted):
         assert LOG.decode(LOG.encode(decision.entry)) == decision.entry

@@ -13,7 +13,8 @@ from tests.unit.wire.wire_builders import CONTRACT, NOW, REGISTRY, bodies, entri
 LOG = LogCodec(CONTRACT, REGISTRY)
 BY_FASTAVRO = LogCodec(CONTRACT, REGISTRY)
 BY_FASTAVRO._frame = b"no value opens like this"
-LOGIN = LogEntry(NOW, "login", 3, 90_211, Login("e-1", NOW - 1000, b"8 bytes.", "USER", "WEB"))
+LOGIN_EVENT = Login("e-1", NOW - 1000, b"8 bytes.", "USER", "WEB")
+LOGIN = LogEntry(NOW, "login", 3, 90_211, LOGIN_EVENT)
 
 
 @given(entries)
@@ -36,7 +37,7 @@ EDGES = [0, -1, 2**34 - 1, 2**34, 2**41 - 1, 2**41, -(2**34) - 1, -(2**40), -(2*
 @pytest.mark.parametrize("time", EDGES)
 def test_times_at_the_edges_of_six_bytes_survive(time: int) -> None:
     """Where Avro starts to use another number of bytes, and where the sign hides in the lowest bit."""
-    observed, occurred = replace(LOGIN, observed_at=time), replace(LOGIN.body, occurred_at=time)
+    observed, occurred = replace(LOGIN, observed_at=time), replace(LOGIN_EVENT, occurred_at=time)
 
     assert LOG.decode(LOG.encode(observed)) == observed
     assert LOG.decode(LOG.encode(replace(LOGIN, body=occurred))) == replace(LOGIN, body=occurred)
@@ -49,8 +50,12 @@ def test_events_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @given(entries_of(bodies.filter(lambda body: not isinstance(body, Scorecards))))
     def read_by_hand(entry: LogEntry) -> None:
-        lately = {"until": NOW} if isinstance(entry.body, Action) else {}
-        usual = replace(entry, observed_at=NOW, body=replace(entry.body, occurred_at=NOW, **lately))
+        body = entry.body
+        assert not isinstance(body, Tick | Scorecards)
+        body = replace(body, occurred_at=NOW)
+        if isinstance(body, Action):
+            body = replace(body, until=NOW)
+        usual = replace(entry, observed_at=NOW, body=body)
         assert codec.decode(LOG.encode(usual)) == usual
 
     read_by_hand()

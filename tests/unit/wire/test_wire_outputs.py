@@ -191,7 +191,7 @@ def test_every_output_has_the_fields_of_its_schema() -> None:
         for topic in records.values()
         for record in records_in(CONTRACT.newest(topic))
     }
-    parts = (ComponentScore, OpenAlert, Override, ComponentMove, Cause, Evidence)
+    parts: tuple[Any, ...] = (ComponentScore, OpenAlert, Override, ComponentMove, Cause, Evidence)
 
     for kind in (*records, *parts):
         assert list(kind.__dataclass_fields__) == named[kind.__name__], kind
