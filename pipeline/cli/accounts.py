@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from pipeline.cli.alert_text import money
-from pipeline.cli.printing import print_json, print_table
+from pipeline.cli.printing import json_option, print_json, print_table
 from pipeline.errors import TelltaleError
 from pipeline.settings import load_settings
 from sinks.postgres import migrations
@@ -49,9 +49,7 @@ class NoTables(TelltaleError):  # noqa: N818 - reads as what happened
     "--band", type=click.Choice(list(BANDS), case_sensitive=False), help="Only accounts of this band."
 )
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many at most.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object a line, with everything that is known."
-)
+@json_option("One JSON object a line, with everything that is known.")
 def accounts(band: str | None, limit: int, *, as_json: bool) -> None:
     """List accounts and their health, the worst first."""
     with open_reader() as reader:

@@ -17,7 +17,7 @@ from pipeline.bench.restore import measure_restore
 from pipeline.bench.results import Result, result_row, shown
 from pipeline.bench.stage import Stage, open_stage
 from pipeline.bench.whole import measure_whole
-from pipeline.cli.printing import print_json, print_table
+from pipeline.cli.printing import json_option, print_json, print_table
 from pipeline.cli.run import stop_on_sigterm
 
 _ZIPF: Final = 0.9
@@ -45,7 +45,7 @@ Measurement = Callable[[Stage], list[Result]]
 @click.option(
     "--brokers", default="", help="Use this Kafka, without TLS; topics stay there.  [default: one of its own]"
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with the value of each round.")
+@json_option("One JSON object a line, with the value of each round.")
 def bench(*, only: str | None, events: int, accounts: int, rounds: int, brokers: str, as_json: bool) -> None:
     """
     Measure this machine: throughput, latency, recovery.

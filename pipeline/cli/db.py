@@ -2,6 +2,7 @@
 
 import click
 
+from pipeline.cli.printing import json_option, print_json
 from pipeline.settings import load_settings
 from sinks.postgres import migrations
 
@@ -12,11 +13,15 @@ def db() -> None:
 
 
 @db.command()
-def upgrade() -> None:
+@json_option("One JSON object: the revision before and after.")
+def upgrade(*, as_json: bool) -> None:
     """Apply the migrations that are missing; those that start together wait for each other."""
     dsn = load_settings("database_url").database_url.get_secret_value()
     before = migrations.current(dsn)
     after = migrations.upgrade(dsn)
-    click.echo(
-        f"at {after} already" if before == after else f"from {before or 'an empty database'} to {after}"
-    )
+    if as_json:
+        print_json([{"before": before, "after": after}])
+    elif before == after:
+        click.echo(f"at {after} already")
+    else:
+        click.echo(f"from {before or 'an empty database'} to {after}")

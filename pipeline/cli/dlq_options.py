@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from pipeline.cli.printing import json_option
 from pipeline.intake.received import CODES
 from pipeline.ops.dead_letter_reader import DEAD_LETTER_NAME, Choice
 
@@ -64,7 +65,7 @@ _OPTIONS: Final = (
     click.option(
         "--dead-letter", "names", multiple=True, type=_DeadLetterName(), help="Only this one, as ls names it."
     ),
-    click.option("--json", "as_json", is_flag=True, help="One JSON object a line."),
+    json_option(),
 )
 
 

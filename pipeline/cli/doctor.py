@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from pipeline.cli.printing import print_json
+from pipeline.cli.printing import json_option, print_json
 from pipeline.errors import TelltaleError
 from pipeline.ops.checks import CHECKS
 from pipeline.ops.checks.check import WATCH_SECONDS, Finding, Site
@@ -14,7 +14,7 @@ from pipeline.settings import load_settings
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@json_option()
 @click.option(
     "--watch", type=click.FloatRange(min=1), default=WATCH_SECONDS, show_default=True, metavar="SECONDS",
     help="How long a group may stand still before it is called stuck.",

@@ -14,7 +14,7 @@ import click
 
 from pipeline.cli.accounts import band_word, open_reader
 from pipeline.cli.alert_text import money
-from pipeline.cli.printing import print_json
+from pipeline.cli.printing import json_option, print_json
 from pipeline.errors import TelltaleError
 from pipeline.ops.text_rows import table_lines
 from sinks.postgres.answers import AccountHealth, Alert, Change, Explanation, Freshness, Json
@@ -32,7 +32,7 @@ class UnknownAccount(TelltaleError):  # noqa: N818 - reads as what happened
 @click.option(
     "--changes", default=5, show_default=True, type=click.IntRange(0), help="How many of the last changes."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option("One JSON object.")
 def explain(account: str, changes: int, *, as_json: bool) -> None:
     """
     Say why an account has the score it has, and what to do next.

@@ -8,13 +8,15 @@ source there, so a load that broke off is started again and what is there alread
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
+from pipeline.cli.printing import json_option, print_json
 from pipeline.errors import TelltaleError
 from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Received
@@ -23,6 +25,7 @@ from pipeline.ops.account_log import AccountLog
 from pipeline.ops.backpressure import pace_for
 from pipeline.ops.history_load import day_text, load_history
 from pipeline.ops.input_writer import LiveInput
+from pipeline.ops.text_rows import moment
 from pipeline.scorecards import load_scorecards
 from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
@@ -44,7 +47,8 @@ class LinesLeftOut(TelltaleError):  # noqa: N818 - reads as what happened
 @click.option(
     "--history", "as_history", is_flag=True, help="Write into the account log, before any live event."
 )
-def ingest(files: tuple[Path, ...], *, as_history: bool) -> None:
+@json_option("One JSON object: how many events went in, how many did not by code, and the seconds.")
+def ingest(files: tuple[Path, ...], *, as_history: bool, as_json: bool) -> None:
     """
     Send a file of events into the pipeline.
 
@@ -53,12 +57,12 @@ def ingest(files: tuple[Path, ...], *, as_history: bool) -> None:
     time between them, written before the intake is started for the first time.
     """
     if as_history:
-        _ingest_history(files)
+        _ingest_history(files, as_json=as_json)
     else:
-        _ingest_live(files)
+        _ingest_live(files, as_json=as_json)
 
 
-def _ingest_history(files: tuple[Path, ...]) -> None:
+def _ingest_history(files: tuple[Path, ...], *, as_json: bool) -> None:
     settings = load_settings("brokers", "pseudonym_key")
     cards = load_scorecards(settings.scorecards)
     contract = Contract.load(settings.topic_prefix)
@@ -77,19 +81,22 @@ def _ingest_history(files: tuple[Path, ...]) -> None:
     ):
         began = time.monotonic()
         events = load_history(history, log, cards, progress=progress)
-    _say(
-        f"{events:,} events from {day_text(history.first)} to {day_text(history.last)}{_rate(events, began)}"
-    )
+    if as_json:
+        span = {"first": moment(history.first), "last": moment(history.last)}
+        print_json([_row(events, history.left_out, began) | span])
+    else:
+        days = f"from {day_text(history.first)} to {day_text(history.last)}"
+        _say(f"{events:,} events {days}{_rate(events, began)}")
 
 
-def _ingest_live(files: tuple[Path, ...]) -> None:
+def _ingest_live(files: tuple[Path, ...], *, as_json: bool) -> None:
     settings = load_settings("brokers")
     contract = Contract.load(settings.topic_prefix)
     client = client_configuration(settings.brokers, settings.security)
     wait_for_broker(client, say=_say)
     registry = open_registry(contract, settings.registry_url.get_secret_value())
     inputs = [topic.name for topic in contract.inputs]
-    left_out, lines, began = 0, EventLines(contract), time.monotonic()
+    left_out, lines, began = Counter[str](), EventLines(contract), time.monotonic()
     size = sum(path.stat().st_size for path in files)
     with (
         LiveInput(client, contract, registry, pace_for(client, contract, inputs, _say)) as live,
@@ -103,13 +110,16 @@ def _ingest_live(files: tuple[Path, ...]) -> None:
                     if isinstance(event, Received):
                         live.send(event)
                         continue
-                    left_out += 1
-                    if left_out <= _SHOWN:
+                    left_out[event.code] += 1
+                    if left_out.total() <= _SHOWN:
                         _say(f"{path}:{number}: {event.code}: {event.detail}")
-    _say(f"{live.sent:,} events{_rate(live.sent, began)}")
+    if as_json:
+        print_json([_row(live.sent, left_out, began)])
+    else:
+        _say(f"{live.sent:,} events{_rate(live.sent, began)}")
     if left_out:
         raise LinesLeftOut(
-            f"lines not sent: {left_out}", hint="Correct them, and send them in a file of their own."
+            f"lines not sent: {left_out.total()}", hint="Correct them, and send them in a file of their own."
         )
 
 
@@ -124,6 +134,11 @@ def _progress(length: int) -> Iterator[Callable[[int], None]]:
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _row(events: int, left_out: Mapping[Any, int], began: float) -> dict[str, Any]:
+    """What was done, for programs; *left_out* counts by code."""
+    return {"events": events, "left_out": left_out, "seconds": round(time.monotonic() - began, 3)}
 
 
 def _rate(events: int, began: float) -> str:

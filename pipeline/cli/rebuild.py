@@ -1,8 +1,11 @@
 """``telltale rebuild``: the health state recreated from the account log, under a new epoch."""
 
+from dataclasses import asdict
+
 import click
 
 from agents.lane.fences import Lease
+from pipeline.cli.printing import json_option, print_json
 from pipeline.kafka.client import client_configuration, wait_for_broker
 from pipeline.kafka.topics import topic_ids
 from pipeline.ops.topic_plan import HEALTH_GROUP, changelog_name
@@ -19,7 +22,8 @@ from pipeline.wire.registry import open_registry
     is_flag=True,
     help="Make the state without the entries the log has lost, instead of refusing.",
 )
-def rebuild(*, skip_lost: bool) -> None:
+@json_option("One JSON object a line, for each partition as it is complete.")
+def rebuild(*, skip_lost: bool, as_json: bool) -> None:
     """
     Make the health state anew from the account log, for instance after the changelog was lost.
 
@@ -46,6 +50,9 @@ def rebuild(*, skip_lost: bool) -> None:
         say=_say,
     )
     for done in rebuilding.run(skip_lost=skip_lost):
+        if as_json:
+            print_json([asdict(done)])
+            continue
         click.echo(
             f"partition {done.partition}: epoch {done.epoch}, {done.entries:,} entries, {done.accounts:,} accounts,"
             f" {done.versions:,} versions, {done.alerts:,} alert events"

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.printing import json_option, print_json
 from pipeline.ops.file_replay import AlertRow, ScoreRow, score_files
 from pipeline.scorecards import load_scorecards
 
@@ -27,6 +28,9 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--processes", type=click.IntRange(1, 256), help="How many to share the accounts; by default one a core."
 )
+@json_option(
+    "One JSON object: how many events, versions and alerts, and how many events of which code were left out."
+)
 def replay(
     files: tuple[Path, ...],
     *,
@@ -35,6 +39,7 @@ def replay(
     until: str | None,
     folder: Path | None,
     processes: int | None,
+    as_json: bool,
 ) -> None:
     """
     Fold FILES (NDJSON, an event a line) without broker or database; the same files give the same bytes.
@@ -53,6 +58,10 @@ def replay(
         _write_csv(scores, ScoreRow._fields, scored.scores)
     if alerts is not None:
         _write_csv(alerts, AlertRow._fields, scored.alerts)
+    if as_json:
+        counts = {"events": scored.events, "versions": len(scored.scores), "alerts": len(scored.alerts)}
+        print_json([{**counts, "left_out": scored.left_out}])
+        return
     summary = f"{scored.events:,} events, {len(scored.scores):,} versions, {len(scored.alerts):,} alerts"
     left_out = "".join(f", {count:,} left out ({code})" for code, count in sorted(scored.left_out.items()))
     click.echo(summary + left_out, err=True)

@@ -2,7 +2,7 @@
 
 import click
 
-from pipeline.cli.printing import print_json, print_table
+from pipeline.cli.printing import json_option, print_json, print_table
 from pipeline.errors import TelltaleError
 from pipeline.settings import load_settings
 from pipeline.wire.compatibility import incompatibilities
@@ -20,7 +20,7 @@ def schemas() -> None:
 
 
 @schemas.command("ls")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@json_option()
 def list_schemas(*, as_json: bool) -> None:
     """List topics with their schema, its versions, the registry's id and the promise of compatibility."""
     contract, registry = _open()
@@ -42,7 +42,8 @@ def list_schemas(*, as_json: bool) -> None:
 
 
 @schemas.command()
-def check() -> None:
+@json_option("One JSON object a line, for each fault.")
+def check(*, as_json: bool) -> None:
     """Check that every version can read the others as promised, and that the registry has the newest."""
     contract, registry = _open()
     unregistered = [
@@ -51,23 +52,32 @@ def check() -> None:
         if topic.schema is not None and _id_or_none(contract, registry, topic.name) is None
     ]
     faults = incompatibilities(contract) + unregistered
-    for fault in faults:
-        click.echo(fault)
+    if as_json:
+        print_json({"fault": fault} for fault in faults)
+    else:
+        for fault in faults:
+            click.echo(fault)
     if faults:
         raise SchemasBroken(
             f"faults in the schemas: {len(faults)}",
             hint="`telltale schemas register` adds what is not registered." if unregistered else "",
         )
-    click.echo(f"{len(contract.versions)} schemas are compatible and registered")
+    click.echo(f"{len(contract.versions)} schemas are compatible and registered", err=as_json)
 
 
 @schemas.command()
-def register() -> None:
+@json_option()
+def register(*, as_json: bool) -> None:
     """Register the newest schema of every topic; what is registered already stays as it is."""
     contract, registry = _open()
     for topic in contract.topics.values():
-        if topic.schema is not None:
-            click.echo(f"{registry.register(topic):>6}  {topic.subject}")
+        if topic.schema is None:
+            continue
+        number = registry.register(topic)
+        if as_json:
+            print_json([{"topic": topic.name, "subject": topic.subject, "id": number}])
+        else:
+            click.echo(f"{number:>6}  {topic.subject}")
 
 
 def _open() -> tuple[Contract, Registry]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.printing import print_table
+from pipeline.cli.printing import json_option, print_json, print_table
 from pipeline.kafka.client import client_configuration, wait_for_broker
 from pipeline.ops.account_log import AccountLog
 from pipeline.scorecards import load_scorecards
@@ -29,9 +29,21 @@ def scorecards() -> None:
 
 @scorecards.command()
 @_folder
-def check(folder: Path | None) -> None:
+@json_option()
+def check(folder: Path | None, *, as_json: bool) -> None:
     """Read all scorecards and say what is wrong with them, every fault at once."""
     cards = load_scorecards(folder or load_settings().scorecards).cards
+    if as_json:
+        print_json(
+            {
+                "scorecard": card.name,
+                "version": card.version,
+                "segments": list(card.segments),
+                "onboarding_days": card.onboarding_days or None,
+            }
+            for card in cards
+        )
+        return
     rows = [
         (card.name, card.version, f"accounts younger than {card.onboarding_days} days")
         if card.onboarding_days
@@ -43,7 +55,8 @@ def check(folder: Path | None) -> None:
 
 @scorecards.command()
 @_folder
-def apply(folder: Path | None) -> None:
+@json_option("One JSON object a line, for each scorecard: the partitions that it was written to.")
+def apply(folder: Path | None, *, as_json: bool) -> None:
     """
     Write the scorecards into every partition of the account log, unless they are active there already.
 
@@ -57,6 +70,11 @@ def apply(folder: Path | None) -> None:
     registry = open_registry(contract, settings.registry_url.get_secret_value())
     with AccountLog(client, contract, registry, partitions=settings.partitions) as log:
         changed = log.activate(cards, int(time.time() * 1000))
+    if as_json:
+        print_json(
+            {"scorecard": card.name, "version": card.version, "written_to": changed} for card in cards.cards
+        )
+        return
     names = ", ".join(f"{card.name} {card.version}" for card in cards.cards)
     where = f"written to {len(changed)} partitions" if changed else "active already"
     click.echo(f"{names}: {where}")

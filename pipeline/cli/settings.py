@@ -2,12 +2,12 @@
 
 import click
 
-from pipeline.cli.printing import print_json, print_table
+from pipeline.cli.printing import json_option, print_json, print_table
 from pipeline.settings import described_settings
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@json_option()
 def settings(*, as_json: bool) -> None:
     """
     List the settings: name, value, where it comes from, meaning.

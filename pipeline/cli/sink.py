@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from pipeline import metrics
-from pipeline.cli.printing import print_json, print_table
+from pipeline.cli.printing import json_option, print_json, print_table
 from pipeline.errors import TelltaleError
 from pipeline.kafka.client import security_configuration
 from pipeline.ops.process import observed
@@ -78,7 +78,8 @@ def postgres(*, accept_flood: bool) -> None:
 
 @sink.command()
 @click.argument("topic")
-def rewind(topic: str) -> None:
+@json_option("One JSON object.")
+def rewind(topic: str, *, as_json: bool) -> None:
     """
     Have TOPIC read again from its start; repeats change nothing.
 
@@ -91,12 +92,15 @@ def rewind(topic: str) -> None:
         raise click.BadParameter(f'"{topic}" is not one of {", ".join(names)}', param_hint="TOPIC")
     with _repair(settings) as repair:
         partitions = repair.rewind(topic)
-    click.echo(f"{topic}: {partitions} partitions are read again from their start")
+    if as_json:
+        print_json([{"topic": topic, "partitions": partitions}])
+    else:
+        click.echo(f"{topic}: {partitions} partitions are read again from their start")
 
 
 @sink.command()
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1), help="Most to list.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@json_option()
 def rejected(limit: int, *, as_json: bool) -> None:
     """List records that could not be stored and were quarantined, the newest first."""
     with _repair(load_settings("database_url")) as repair:
@@ -111,19 +115,24 @@ def rejected(limit: int, *, as_json: bool) -> None:
 
 
 @sink.command()
-def retry() -> None:
+@json_option("One JSON object: how many are stored now, and how many are still refused.")
+def retry(*, as_json: bool) -> None:
     """Try again to store the records that were quarantined."""
     settings = load_settings("database_url")
     contract = Contract.load(settings.topic_prefix)
     registry = open_registry(contract, settings.registry_url.get_secret_value())
     with _repair(settings) as repair:
         retried = repair.retry(RowMaker(contract, registry))
-    click.echo(f"{retried.stored} stored, {retried.refused} still refused")
+    if as_json:
+        print_json([{"stored": retried.stored, "refused": retried.refused}])
+    else:
+        click.echo(f"{retried.stored} stored, {retried.refused} still refused")
 
 
 @sink.command()
 @click.argument("account_id")
-def readmit(account_id: str) -> None:
+@json_option("One JSON object.")
+def readmit(account_id: str, *, as_json: bool) -> None:
     """
     Store records of ACCOUNT_ID again, which was erased.
 
@@ -135,7 +144,10 @@ def readmit(account_id: str) -> None:
             raise NotErased(
                 f"account {account_id} is not erased", hint="Check the id: records of it are stored."
             )
-    click.echo(f"{account_id}: records of it are stored again")
+    if as_json:
+        print_json([{"account_id": account_id, "erased": False}])
+    else:
+        click.echo(f"{account_id}: records of it are stored again")
 
 
 def _repair(settings: Settings) -> AbstractContextManager[SinkRepair]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import click
 
+from pipeline.cli.printing import json_option, print_json
 from pipeline.kafka.client import client_configuration, is_embedded, wait_for_broker
 from pipeline.kafka.topics import TopicFinding, apply_topics
 from pipeline.ops.topic_plan import TopicsDiffer, hint, planned_topics
@@ -17,7 +18,8 @@ def topics() -> None:
 
 
 @topics.command()
-def apply() -> None:
+@json_option()
+def apply(*, as_json: bool) -> None:
     """
     Create every topic that is missing, and report those that differ from their declaration.
 
@@ -30,7 +32,13 @@ def apply() -> None:
     wait_for_broker(client, say=lambda line: click.echo(line, err=True))
     plans = planned_topics(Contract.load(settings.topic_prefix), settings.partitions)
     findings = apply_topics(client, plans, replication_factor=settings.replication_factor)
-    click.echo("\n".join(lines(findings)))
+    if as_json:
+        print_json(
+            {"topic": finding.name, "state": finding.state, "differences": list(finding.differences)}
+            for finding in findings
+        )
+    else:
+        click.echo("\n".join(lines(findings)))
     if is_embedded(client):
         click.echo("the embedded broker has no topic settings: only partitions were compared", err=True)
     differing = [finding.name for finding in findings if finding.differences]

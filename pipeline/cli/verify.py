@@ -16,7 +16,7 @@ import click
 from pipeline.audit.audit import Audit
 from pipeline.audit.differences import Difference, Findings, event_of, shown
 from pipeline.audit.written_records import Accounts
-from pipeline.cli.printing import print_json
+from pipeline.cli.printing import json_option, print_json
 from pipeline.cli.progress_bar import ProgressBar
 from pipeline.kafka.client import client_configuration, wait_for_broker
 from pipeline.settings import load_settings
@@ -39,7 +39,7 @@ _LAG: Final = {
 @click.option("--accounts", "sample", type=click.IntRange(1), help="Only so many accounts, picked at random.")
 @click.option("--seed", type=int, help="Pick the accounts that a run with this seed has picked.")
 @click.option("--no-database", is_flag=True, help="Leave out the rows in Postgres.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each field that differs.")
+@json_option("One JSON object a line, for each field that differs.")
 def verify(
     accounts: tuple[str, ...], *, sample: int | None, seed: int | None, no_database: bool, as_json: bool
 ) -> None:

@@ -71,8 +71,9 @@ def test_a_topic_recreated_is_read_after_rewinding_it(telltale: Telltale, migrat
     """The stored id was another one's; the position begins at 0 and takes the id that is there."""
     with target(migrated, group=GROUP) as sink:
         sink.claim([record(snapshot()).partition], {CURRENT: "first"})
-        telltale("sink", "rewind", CURRENT)
+        rewound = telltale("sink", "rewind", CURRENT, "--json")
 
+        assert rewound.rows == [{"topic": CURRENT, "partitions": 1}]
         assert sink.claim([record(snapshot()).partition], {CURRENT: "second"}) == {(CURRENT, 0): 0}
 
 
@@ -96,7 +97,7 @@ def test_rejected_records_are_listed_and_retried(telltale: Telltale, migrated: s
     listed = telltale("sink", "rejected", "--json").rows
     table = telltale("sink", "rejected").out
     run_sql(migrated, "ALTER TABLE health_change DROP CONSTRAINT operators")
-    retried = telltale("sink", "retry").out
+    retried, again = telltale("sink", "retry").out, telltale("sink", "retry", "--json").rows
 
     assert [(row["topic"], row["record_offset"], row["key"], row["code"]) for row in listed] == [
         (CHANGE, 3, "alder", "sink_constraint"),
@@ -105,6 +106,7 @@ def test_rejected_records_are_listed_and_retried(telltale: Telltale, migrated: s
     assert "operators" in table
     assert "telltale sink retry" in table
     assert retried == "1 stored, 1 still refused\n"
+    assert again == [{"stored": 0, "refused": 1}]
     assert rows(migrated, "SELECT account_id FROM health_change") == [("alder",)]
     assert [row["key"] for row in telltale("sink", "rejected", "--json").rows] == ["birch"]
 

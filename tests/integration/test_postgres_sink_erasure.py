@@ -210,7 +210,8 @@ def test_a_rewind_brings_nothing_back_until_the_account_is_readmitted(
 
     for readmitted in (False, True):
         if readmitted:
-            assert telltale("sink", "readmit", "gone").code == 0
+            answer = telltale("sink", "readmit", "gone", "--json")
+            assert answer.rows == [{"account_id": "gone", "erased": False}]
         run_sql(migrated, rewind)
         sink.claim(PARTITIONS, {})
         sink.write(history)

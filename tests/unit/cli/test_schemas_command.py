@@ -29,6 +29,7 @@ def test_the_shipped_schemas_are_compatible_and_registered() -> None:
     result = run("check")
 
     assert (result.exit_code, result.stdout) == (0, "10 schemas are compatible and registered\n")
+    assert run("check", "--json").stdout == ""
 
 
 def test_a_broken_promise_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,8 +42,15 @@ def test_a_broken_promise_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert (result.exit_code, result.stdout) == (1, "login v2 cannot read what v1 wrote\n")
     assert result.stderr == "error: faults in the schemas: 1\n"
+    as_json = run("check", "--json")
+    assert (as_json.exit_code, json.loads(as_json.stdout)) == (
+        1,
+        {"fault": "login v2 cannot read what v1 wrote"},
+    )
 
 
 def test_registering_names_every_subject_and_its_id() -> None:
     """With the embedded registry it changes nothing."""
     assert "     1  customer.login.v1-value\n" in run("register").stdout
+    first = json.loads(run("register", "--json").stdout.splitlines()[0])
+    assert first == {"topic": "customer.login.v1", "subject": "customer.login.v1-value", "id": 1}
