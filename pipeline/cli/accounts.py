@@ -4,17 +4,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from pipeline.cli.alert_text import money
 from pipeline.cli.printing import json_option, print_json, print_table
 from pipeline.errors import TelltaleError
-from pipeline.settings import load_settings
-from sinks.postgres import migrations
 from sinks.postgres.answers import AccountHealth, PortfolioLine
-from sinks.postgres.reading import HealthReader
+
+if TYPE_CHECKING:
+    from sinks.postgres.reading import HealthReader
 
 BANDS: Final = {
     "critical": "CRITICAL",
@@ -62,8 +62,12 @@ def accounts(band: str | None, limit: int, *, as_json: bool) -> None:
     click.echo(portfolio_line(portfolio), err=True)
 
 
-def open_reader() -> HealthReader:
+def open_reader() -> "HealthReader":
     """Read the configured database; raises NoTables where nothing was ever stored."""
+    from pipeline.settings import load_settings
+    from sinks.postgres import migrations
+    from sinks.postgres.reading import HealthReader
+
     dsn = load_settings("database_url").database_url.get_secret_value()
     if migrations.current(dsn) is None:
         raise NoTables(

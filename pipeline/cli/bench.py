@@ -6,19 +6,16 @@ with.
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from statistics import median
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import click
 
-from pipeline.bench.fold import measure_fold
-from pipeline.bench.latency import measure_latency
-from pipeline.bench.machine import describe
-from pipeline.bench.restore import measure_restore
 from pipeline.bench.results import Result, result_row, shown
-from pipeline.bench.stage import Stage, open_stage
-from pipeline.bench.whole import measure_whole
 from pipeline.cli.printing import json_option, print_json, print_table
 from pipeline.cli.run import stop_on_sigterm
+
+if TYPE_CHECKING:
+    from pipeline.bench.stage import Stage
 
 _ZIPF: Final = 0.9
 """The busiest of 20,000 accounts has 6 % of the events then, the one in the middle 14 of a million."""
@@ -26,7 +23,7 @@ _ZIPF: Final = 0.9
 _WHOLE_PART: Final = 4
 _RESTORED_TIMES: Final = 5
 
-Measurement = Callable[[Stage], list[Result]]
+Measurement: TypeAlias = "Callable[[Stage], list[Result]]"
 
 
 @click.command()
@@ -58,6 +55,13 @@ def bench(*, only: str | None, events: int, accounts: int, rounds: int, brokers:
 
     Needs Java 17 and Maven for an Apache Kafka of its own. Nothing else should run on the machine meanwhile.
     """
+    from pipeline.bench.fold import measure_fold
+    from pipeline.bench.latency import measure_latency
+    from pipeline.bench.machine import describe
+    from pipeline.bench.restore import measure_restore
+    from pipeline.bench.stage import open_stage
+    from pipeline.bench.whole import measure_whole
+
     stop_on_sigterm()
     load = partial(measure_fold, accounts=accounts, events=events, rounds=rounds)
     measurements: Mapping[str, Measurement] = {

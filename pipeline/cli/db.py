@@ -3,8 +3,6 @@
 import click
 
 from pipeline.cli.printing import json_option, print_json
-from pipeline.settings import load_settings
-from sinks.postgres import migrations
 
 
 @click.group()
@@ -16,6 +14,9 @@ def db() -> None:
 @json_option("One JSON object: the revision before and after.")
 def upgrade(*, as_json: bool) -> None:
     """Apply the migrations that are missing; those that start together wait for each other."""
+    from pipeline.settings import load_settings
+    from sinks.postgres import migrations
+
     dsn = load_settings("database_url").database_url.get_secret_value()
     before = migrations.current(dsn)
     after = migrations.upgrade(dsn)

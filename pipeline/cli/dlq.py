@@ -9,20 +9,19 @@ say what they would do, and do it with ``--yes``.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace as with_changes
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.dlq_options import choosing
-from pipeline.cli.dlq_rows import Counted, dead_letter_row, newest_of, revealing, told
 from pipeline.cli.printing import print_json, print_table
 from pipeline.intake.received import CODES
-from pipeline.kafka.client import Configuration, client_configuration, wait_for_broker
-from pipeline.ops.dead_letter_reader import OPEN, Choice, DeadLetter, read_dead_letters
-from pipeline.ops.dead_letter_replay import CURABLE, drop_dead_letters, send_again
-from pipeline.settings import load_settings
-from pipeline.wire.contract import Contract
 from pipeline.wire.dead_letters import MOST_REPLAYS
-from pipeline.wire.registry import open_registry
+
+if TYPE_CHECKING:
+    from pipeline.kafka.client import Configuration
+    from pipeline.ops.dead_letter_reader import Choice, DeadLetter
+    from pipeline.wire.contract import Contract
 
 _all_option = click.option("--all", "everything", is_flag=True, help="Those sent again or dropped, too.")
 _yes_option = click.option("--yes", is_flag=True, help="Do it; without this it is only told.")
@@ -38,13 +37,16 @@ def dlq() -> None:
 
 @dlq.command()
 @choosing
-def stats(choice: Choice, *, as_json: bool) -> None:
+def stats(choice: "Choice", *, as_json: bool) -> None:
     """
     Count dead letters by input and code, and say what helps.
 
     Those that are pending can be sent again; those that are exhausted came back too often and wait for
     somebody.
     """
+    from pipeline.cli.dlq_rows import Counted
+    from pipeline.ops.dead_letter_reader import read_dead_letters
+
     found: dict[tuple[str, str], Counted] = {}
     for dead_letter in read_dead_letters(*_broker(), choice):
         found.setdefault((dead_letter.input.source or "", dead_letter.says.code), Counted()).add(dead_letter)
@@ -67,8 +69,11 @@ def stats(choice: Choice, *, as_json: bool) -> None:
 @choosing
 @_all_option
 @click.option("--newest", default=50, show_default=True, type=click.IntRange(1), help="How many at most.")
-def list_dead_letters(choice: Choice, *, everything: bool, newest: int, as_json: bool) -> None:
+def list_dead_letters(choice: "Choice", *, everything: bool, newest: int, as_json: bool) -> None:
     """List dead letters that nobody has sent again or dropped, the newest first."""
+    from pipeline.cli.dlq_rows import dead_letter_row, newest_of
+    from pipeline.ops.dead_letter_reader import read_dead_letters
+
     dead_letters, count = newest_of(read_dead_letters(*_broker(), choice), newest, everything=everything)
     rows = [dead_letter_row(dead_letter) for dead_letter in dead_letters]
     if as_json:
@@ -84,8 +89,13 @@ def list_dead_letters(choice: Choice, *, everything: bool, newest: int, as_json:
 @_all_option
 @click.option("--newest", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
 @click.option("--reveal", is_flag=True, help="Print the record too; it may hold people's data.")
-def show(choice: Choice, *, everything: bool, newest: int, reveal: bool, as_json: bool) -> None:
+def show(choice: "Choice", *, everything: bool, newest: int, reveal: bool, as_json: bool) -> None:
     """Show single dead letters: where each came from, what is wrong with it, and who did what about it."""
+    from pipeline.cli.dlq_rows import dead_letter_row, newest_of, revealing, told
+    from pipeline.ops.dead_letter_reader import read_dead_letters
+    from pipeline.settings import load_settings
+    from pipeline.wire.registry import open_registry
+
     client, contract = _broker()
     # A dead letter that is named is shown whatever became of it.
     dead_letters, count = newest_of(
@@ -109,13 +119,16 @@ def show(choice: Choice, *, everything: bool, newest: int, reveal: bool, as_json
 @_yes_option
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Records a second at most.")
 @click.option("--why", default="replayed by hand", show_default=True, help="Kept with each dead letter.")
-def replay(choice: Choice, *, yes: bool, rate: float | None, why: str, as_json: bool) -> None:
+def replay(choice: "Choice", *, yes: bool, rate: float | None, why: str, as_json: bool) -> None:
     """
     Send dead letters to their inputs again, those of codes that can be cured without changing the record.
 
     Other codes and single dead letters are sent if named: that helps where the pipeline was wrong and not the
     record. A record keeps key, bytes and event id, and counts once. What came back three times stays.
     """
+    from pipeline.ops.dead_letter_reader import read_dead_letters
+    from pipeline.ops.dead_letter_replay import CURABLE, send_again
+
     client, contract = _broker()
     if not choice.codes and not choice.names:
         choice = with_changes(choice, codes=CURABLE)
@@ -132,12 +145,15 @@ def replay(choice: Choice, *, yes: bool, rate: float | None, why: str, as_json: 
 @choosing
 @_yes_option
 @click.option("--why", help="Kept with each dead letter; needed to do it.")
-def drop(choice: Choice, *, yes: bool, why: str | None, as_json: bool) -> None:
+def drop(choice: "Choice", *, yes: bool, why: str | None, as_json: bool) -> None:
     """
     Give dead letters up for good: they are no longer listed and never sent again.
 
     Their bytes stay in the topic until its retention takes them, with who dropped them and why.
     """
+    from pipeline.ops.dead_letter_reader import OPEN, read_dead_letters
+    from pipeline.ops.dead_letter_replay import drop_dead_letters
+
     if choice.is_everything():
         raise click.UsageError("Say which: --source, --code, --since, --until or --dead-letter.")
     if yes and not why:
@@ -153,14 +169,20 @@ def drop(choice: Choice, *, yes: bool, why: str | None, as_json: bool) -> None:
     _tell(_tally(dead_letters), "dropped", "be dropped", yes=yes, as_json=as_json)
 
 
-def _broker() -> tuple[Configuration, Contract]:
+def _broker() -> "tuple[Configuration, Contract]":
+    from pipeline.kafka.client import client_configuration, wait_for_broker
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+
     settings = load_settings("brokers")
     client = client_configuration(settings.brokers, settings.security)
     wait_for_broker(client, say=lambda line: click.echo(line, err=True))
     return client, Contract.load(settings.topic_prefix)
 
 
-def _to_send(dead_letters: Iterator[DeadLetter], stay: Counter[str], choice: Choice) -> Iterator[DeadLetter]:
+def _to_send(
+    dead_letters: "Iterator[DeadLetter]", stay: Counter[str], choice: "Choice"
+) -> "Iterator[DeadLetter]":
     """
     Those of *dead_letters* that may be sent again; *stay* counts the others that wait or were named, by
     reason.
@@ -177,7 +199,7 @@ def _to_send(dead_letters: Iterator[DeadLetter], stay: Counter[str], choice: Cho
                 stay[f"{done} already"] += 1
 
 
-def _tally(dead_letters: Iterable[DeadLetter]) -> _Tally:
+def _tally(dead_letters: "Iterable[DeadLetter]") -> _Tally:
     return Counter((dead_letter.input.source or "", dead_letter.says.code) for dead_letter in dead_letters)
 
 

@@ -11,7 +11,6 @@ import click
 
 from pipeline.cli.printing import json_option
 from pipeline.intake.received import CODES
-from pipeline.ops.dead_letter_reader import DEAD_LETTER_NAME, Choice
 
 _AGO: Final = re.compile(r"(\d+)([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -41,6 +40,8 @@ class _DeadLetterName(click.ParamType):
     name = "dead_letter"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from pipeline.ops.dead_letter_reader import DEAD_LETTER_NAME
+
         if DEAD_LETTER_NAME.fullmatch(value) is None:
             self.fail(
                 f"{value!r} is no dead letter; `telltale dlq ls` names them like login:2:17", param, ctx
@@ -81,6 +82,8 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
         names: tuple[str, ...],
         **others: Any,
     ) -> None:
+        from pipeline.ops.dead_letter_reader import Choice
+
         choice = Choice(codes=codes, sources=sources, names=names, since=since, until=until)
         command(choice, **others)
 

@@ -3,20 +3,24 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from pipeline.cli.printing import json_option, print_json
 from pipeline.errors import TelltaleError
-from pipeline.ops.checks import CHECKS
-from pipeline.ops.checks.check import WATCH_SECONDS, Finding, Site
-from pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipeline.ops.checks.check import Finding, Site
+
+_WATCH_SECONDS: Final = 15.0
+"""A group that lives commits every few seconds."""
 
 
 @click.command()
 @json_option()
 @click.option(
-    "--watch", type=click.FloatRange(min=1), default=WATCH_SECONDS, show_default=True, metavar="SECONDS",
+    "--watch", type=click.FloatRange(min=1), default=_WATCH_SECONDS, show_default=True, metavar="SECONDS",
     help="How long a group may stand still before it is called stuck.",
 )  # fmt: skip
 def doctor(*, as_json: bool, watch: float) -> None:
@@ -26,6 +30,9 @@ def doctor(*, as_json: bool, watch: float) -> None:
     Looks at broker, topics, schemas, scorecards, database, clock and consumer groups, and changes nothing.
     Where all is well it answers within seconds. Exit code 1 if a check says FAIL.
     """
+    from pipeline.ops.checks.check import Site
+    from pipeline.settings import load_settings
+
     findings = list(examine(Site(load_settings(), watch_seconds=watch)))
     if as_json:
         print_json(map(asdict, findings))
@@ -37,8 +44,11 @@ def doctor(*, as_json: bool, watch: float) -> None:
     sys.exit(1 if any(finding.state == "FAIL" for finding in findings) else 0)
 
 
-def examine(site: Site) -> Iterator[Finding]:
+def examine(site: "Site") -> "Iterator[Finding]":
     """Run every check, in order, but those whose need was found missing."""
+    from pipeline.ops.checks import CHECKS
+    from pipeline.ops.checks.check import Finding
+
     failed: set[str] = set()
     for check in CHECKS:
         if missing := failed.intersection(check.needs):

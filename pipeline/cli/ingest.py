@@ -18,20 +18,8 @@ import click
 
 from pipeline.cli.printing import json_option, print_json
 from pipeline.errors import TelltaleError
-from pipeline.intake.pseudonyms import Pseudonyms
 from pipeline.intake.received import Received
-from pipeline.kafka.client import client_configuration, wait_for_broker
-from pipeline.ops.account_log import AccountLog
-from pipeline.ops.backpressure import pace_for
-from pipeline.ops.history_load import day_text, load_history
-from pipeline.ops.input_writer import LiveInput
 from pipeline.ops.text_rows import moment
-from pipeline.scorecards import load_scorecards
-from pipeline.settings import load_settings
-from pipeline.wire.contract import Contract
-from pipeline.wire.history import open_history
-from pipeline.wire.ndjson import EventLines
-from pipeline.wire.registry import open_registry
 
 _SHOWN: Final = 20
 
@@ -63,6 +51,17 @@ def ingest(files: tuple[Path, ...], *, as_history: bool, as_json: bool) -> None:
 
 
 def _ingest_history(files: tuple[Path, ...], *, as_json: bool) -> None:
+    from pipeline.intake.pseudonyms import Pseudonyms
+    from pipeline.kafka.client import client_configuration, wait_for_broker
+    from pipeline.ops.account_log import AccountLog
+    from pipeline.ops.backpressure import pace_for
+    from pipeline.ops.history_load import day_text, load_history
+    from pipeline.scorecards import load_scorecards
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+    from pipeline.wire.history import open_history
+    from pipeline.wire.registry import open_registry
+
     settings = load_settings("brokers", "pseudonym_key")
     cards = load_scorecards(settings.scorecards)
     contract = Contract.load(settings.topic_prefix)
@@ -90,6 +89,14 @@ def _ingest_history(files: tuple[Path, ...], *, as_json: bool) -> None:
 
 
 def _ingest_live(files: tuple[Path, ...], *, as_json: bool) -> None:
+    from pipeline.kafka.client import client_configuration, wait_for_broker
+    from pipeline.ops.backpressure import pace_for
+    from pipeline.ops.input_writer import LiveInput
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+    from pipeline.wire.ndjson import EventLines
+    from pipeline.wire.registry import open_registry
+
     settings = load_settings("brokers")
     contract = Contract.load(settings.topic_prefix)
     client = client_configuration(settings.brokers, settings.security)

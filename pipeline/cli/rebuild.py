@@ -4,15 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from agents.lane.fences import Lease
 from pipeline.cli.printing import json_option, print_json
-from pipeline.kafka.client import client_configuration, wait_for_broker
-from pipeline.kafka.topics import topic_ids
-from pipeline.ops.topic_plan import HEALTH_GROUP, changelog_name
-from pipeline.rebuild.rebuild import HealthTable, Rebuild
-from pipeline.settings import load_settings
-from pipeline.wire.contract import Contract
-from pipeline.wire.registry import open_registry
 
 
 @click.command()
@@ -32,6 +24,15 @@ def rebuild(*, skip_lost: bool, as_json: bool) -> None:
     ended before it is done, run it again. What it makes lies in TMPDIR, by default /var/tmp, until it is
     written.
     """
+    from agents.lane.fences import Lease
+    from pipeline.kafka.client import client_configuration, wait_for_broker
+    from pipeline.kafka.topics import topic_ids
+    from pipeline.ops.topic_plan import HEALTH_GROUP, changelog_name
+    from pipeline.rebuild.rebuild import HealthTable, Rebuild
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+    from pipeline.wire.registry import open_registry
+
     settings = load_settings("brokers")
     contract = Contract.load(settings.topic_prefix)
     client = client_configuration(settings.brokers, settings.security)

@@ -9,8 +9,6 @@ from typing import Any
 import click
 
 from pipeline.cli.printing import json_option, print_json
-from pipeline.ops.file_replay import AlertRow, ScoreRow, score_files
-from pipeline.scorecards import load_scorecards
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -46,6 +44,9 @@ def replay(
 
     The broker's account log is folded again by `telltale verify`.
     """
+    from pipeline.ops.file_replay import AlertRow, ScoreRow, score_files
+    from pipeline.scorecards import load_scorecards
+
     for output in (scores, alerts):
         _refuse_as_output(output, files)
     scored = score_files(

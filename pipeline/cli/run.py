@@ -5,15 +5,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.embedded.ports import is_free
-from pipeline.embedded.processes import Command, ProcessTree
 from pipeline.errors import TelltaleError
-from pipeline.ops.preparation import prepare_pipeline
-from pipeline.settings import InvalidSettings, Settings, load_settings
-from pipeline.structured_logs import configure
+
+if TYPE_CHECKING:
+    from pipeline.embedded.processes import Command
+    from pipeline.settings import Settings
 
 _RESTARTS = 10
 
@@ -37,6 +37,11 @@ def run() -> None:
     stop all of them in order, a second one at once. In production the workers are started one by one:
     telltale worker, telltale sink.
     """
+    from pipeline.embedded.processes import ProcessTree
+    from pipeline.ops.preparation import prepare_pipeline
+    from pipeline.settings import load_settings
+    from pipeline.structured_logs import configure
+
     settings = load_settings("brokers", "database_url", "pseudonym_key")
     configure(level=settings.log_level, format=settings.log_format)
     with ProcessTree() as tree:
@@ -52,8 +57,8 @@ def run() -> None:
 
 
 def pipeline_commands(
-    settings: Settings, *, environment: Mapping[str, str] | None = None, logs: Path | None = None
-) -> tuple[Command, ...]:
+    settings: "Settings", *, environment: Mapping[str, str] | None = None, logs: Path | None = None
+) -> "tuple[Command, ...]":
     """
     The pipeline's processes, readers first, so that what is written finds its reader.
 
@@ -61,6 +66,10 @@ def pipeline_commands(
     InvalidSettings where there are no two after it, PortTaken where one of them is not free. With *logs* each
     writes into a file of its own there.
     """
+    from pipeline.embedded.ports import is_free
+    from pipeline.embedded.processes import Command
+    from pipeline.settings import InvalidSettings
+
     processes = (("sink", "sink postgres"), ("health", "worker health"), ("intake", "worker intake"))
     host, first, highest = settings.metrics_host, settings.metrics_port, _LAST_PORT - len(processes) + 1
     if first > highest:

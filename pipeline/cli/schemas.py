@@ -1,13 +1,15 @@
 """``telltale schemas``: what the values of each topic are, and whether the registry knows it."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from pipeline.cli.printing import json_option, print_json, print_table
 from pipeline.errors import TelltaleError
-from pipeline.settings import load_settings
-from pipeline.wire.compatibility import incompatibilities
-from pipeline.wire.contract import Contract
-from pipeline.wire.registry import Registry, SchemaNotRegistered, open_registry
+
+if TYPE_CHECKING:
+    from pipeline.wire.contract import Contract
+    from pipeline.wire.registry import Registry
 
 
 class SchemasBroken(TelltaleError):  # noqa: N818 - reads as what happened
@@ -45,6 +47,8 @@ def list_schemas(*, as_json: bool) -> None:
 @json_option("One JSON object a line, for each fault.")
 def check(*, as_json: bool) -> None:
     """Check that every version can read the others as promised, and that the registry has the newest."""
+    from pipeline.wire.compatibility import incompatibilities
+
     contract, registry = _open()
     unregistered = [
         f"{topic.name}: the newest version of {topic.schema} is not registered"
@@ -80,13 +84,19 @@ def register(*, as_json: bool) -> None:
             click.echo(f"{number:>6}  {topic.subject}")
 
 
-def _open() -> tuple[Contract, Registry]:
+def _open() -> "tuple[Contract, Registry]":
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+    from pipeline.wire.registry import open_registry
+
     settings = load_settings()
     contract = Contract.load(settings.topic_prefix)
     return contract, open_registry(contract, settings.registry_url.get_secret_value())
 
 
-def _id_or_none(contract: Contract, registry: Registry, topic: str) -> int | None:
+def _id_or_none(contract: "Contract", registry: "Registry", topic: str) -> int | None:
+    from pipeline.wire.registry import SchemaNotRegistered
+
     try:
         return registry.id_for(contract.topic(topic))
     except SchemaNotRegistered:

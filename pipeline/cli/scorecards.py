@@ -8,12 +8,6 @@ from pathlib import Path
 import click
 
 from pipeline.cli.printing import json_option, print_json, print_table
-from pipeline.kafka.client import client_configuration, wait_for_broker
-from pipeline.ops.account_log import AccountLog
-from pipeline.scorecards import load_scorecards
-from pipeline.settings import load_settings
-from pipeline.wire.contract import Contract
-from pipeline.wire.registry import open_registry
 
 _folder = click.option(
     "--folder",
@@ -32,6 +26,9 @@ def scorecards() -> None:
 @json_option()
 def check(folder: Path | None, *, as_json: bool) -> None:
     """Read all scorecards and say what is wrong with them, every fault at once."""
+    from pipeline.scorecards import load_scorecards
+    from pipeline.settings import load_settings
+
     cards = load_scorecards(folder or load_settings().scorecards).cards
     if as_json:
         print_json(
@@ -62,6 +59,13 @@ def apply(folder: Path | None, *, as_json: bool) -> None:
 
     Every later entry is scored by them, and every account is scored again.
     """
+    from pipeline.kafka.client import client_configuration, wait_for_broker
+    from pipeline.ops.account_log import AccountLog
+    from pipeline.scorecards import load_scorecards
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+    from pipeline.wire.registry import open_registry
+
     settings = load_settings("brokers")
     cards = load_scorecards(folder or settings.scorecards)
     client = client_configuration(settings.brokers, settings.security)

@@ -3,7 +3,6 @@
 import click
 
 from pipeline.cli.printing import json_option, print_json, print_table
-from pipeline.settings import described_settings
 
 
 @click.command()
@@ -15,6 +14,8 @@ def settings(*, as_json: bool) -> None:
     They are environment variables, or keys of the TOML file that TELLTALE_CONFIG names (lower case, without
     TELLTALE_); the environment wins. Secrets are masked.
     """
+    from pipeline.settings import described_settings
+
     rows = described_settings()
     if as_json:
         print_json(row._asdict() for row in rows)

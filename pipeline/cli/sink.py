@@ -8,23 +8,17 @@ import threading
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from pipeline import metrics
 from pipeline.cli.printing import json_option, print_json, print_table
 from pipeline.errors import TelltaleError
-from pipeline.kafka.client import security_configuration
-from pipeline.ops.process import observed
-from pipeline.settings import Settings, load_settings
-from pipeline.wire.contract import Contract
-from pipeline.wire.registry import open_registry
-from sinks.consumer.readiness import Readiness
-from sinks.postgres.group import GROUP
-from sinks.postgres.repair import SinkRepair, sink_repair
-from sinks.postgres.rows import RowMaker
-from sinks.postgres.sink import run_postgres_sink, stored_topics
+
+if TYPE_CHECKING:
+    from pipeline import metrics
+    from pipeline.settings import Settings
+    from sinks.postgres.repair import SinkRepair
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -46,6 +40,14 @@ def sink() -> None:
 )
 def postgres(*, accept_flood: bool) -> None:
     """Keep the tables in Postgres level with the three health topics, each row exactly once."""
+    from pipeline.kafka.client import security_configuration
+    from pipeline.ops.process import observed
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+    from pipeline.wire.registry import open_registry
+    from sinks.consumer.readiness import Readiness
+    from sinks.postgres.sink import run_postgres_sink
+
     settings = load_settings("brokers", "database_url")
     contract = Contract.load(settings.topic_prefix)
     stop = threading.Event()
@@ -56,7 +58,7 @@ def postgres(*, accept_flood: bool) -> None:
             # Told twice, it ends at once: the open transaction is rolled back.
             signal.signal(number, signal.SIG_DFL)
 
-    def ready() -> metrics.State:
+    def ready() -> "metrics.State":
         return (False, "stops") if stop.is_set() else readiness()
 
     for number in _STOP_SIGNALS:
@@ -86,6 +88,10 @@ def rewind(topic: str, *, as_json: bool) -> None:
     A sink that runs begins within seconds, one that stopped when it is started again. It helps where the
     topic no longer has what the sink wants next, where the topic was recreated, and where rows were lost.
     """
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+    from sinks.postgres.sink import stored_topics
+
     settings = load_settings("database_url")
     names = [stored.name for stored in stored_topics(Contract.load(settings.topic_prefix))]
     if topic not in names:
@@ -103,6 +109,8 @@ def rewind(topic: str, *, as_json: bool) -> None:
 @json_option()
 def rejected(limit: int, *, as_json: bool) -> None:
     """List records that could not be stored and were quarantined, the newest first."""
+    from pipeline.settings import load_settings
+
     with _repair(load_settings("database_url")) as repair:
         records = [asdict(record) for record in repair.rejected(limit=limit)]
     if as_json:
@@ -118,6 +126,11 @@ def rejected(limit: int, *, as_json: bool) -> None:
 @json_option("One JSON object: how many are stored now, and how many are still refused.")
 def retry(*, as_json: bool) -> None:
     """Try again to store the records that were quarantined."""
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+    from pipeline.wire.registry import open_registry
+    from sinks.postgres.rows import RowMaker
+
     settings = load_settings("database_url")
     contract = Contract.load(settings.topic_prefix)
     registry = open_registry(contract, settings.registry_url.get_secret_value())
@@ -139,6 +152,8 @@ def readmit(account_id: str, *, as_json: bool) -> None:
     From now on; what the topics still have comes back with `telltale sink rewind`. A null that is still in
     the topic of latest health erases the account once more when that topic is read again.
     """
+    from pipeline.settings import load_settings
+
     with _repair(load_settings("database_url")) as repair:
         if not repair.readmit(account_id):
             raise NotErased(
@@ -150,5 +165,8 @@ def readmit(account_id: str, *, as_json: bool) -> None:
         click.echo(f"{account_id}: records of it are stored again")
 
 
-def _repair(settings: Settings) -> AbstractContextManager[SinkRepair]:
+def _repair(settings: "Settings") -> "AbstractContextManager[SinkRepair]":
+    from sinks.postgres.group import GROUP
+    from sinks.postgres.repair import sink_repair
+
     return sink_repair(settings.database_url.get_secret_value(), group=settings.topic_prefix + GROUP)

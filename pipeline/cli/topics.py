@@ -1,15 +1,14 @@
 """``telltale topics apply``: makes the topics of ``schemas/topics.yaml`` and the state's changelog."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.printing import json_option, print_json
-from pipeline.kafka.client import client_configuration, is_embedded, wait_for_broker
-from pipeline.kafka.topics import TopicFinding, apply_topics
-from pipeline.ops.topic_plan import TopicsDiffer, hint, planned_topics
-from pipeline.settings import load_settings
-from pipeline.wire.contract import Contract
+
+if TYPE_CHECKING:
+    from pipeline.kafka.topics import TopicFinding
 
 
 @click.group()
@@ -27,6 +26,12 @@ def apply(*, as_json: bool) -> None:
     somebody's decision. Exit code 1 if a topic has another partition count, with which nothing may be
     started.
     """
+    from pipeline.kafka.client import client_configuration, is_embedded, wait_for_broker
+    from pipeline.kafka.topics import apply_topics
+    from pipeline.ops.topic_plan import TopicsDiffer, hint, planned_topics
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+
     settings = load_settings("brokers")
     client = client_configuration(settings.brokers, settings.security)
     wait_for_broker(client, say=lambda line: click.echo(line, err=True))
@@ -50,10 +55,10 @@ def apply(*, as_json: bool) -> None:
         click.echo(hint(settings, findings), err=True)
 
 
-def lines(findings: Iterable[TopicFinding]) -> list[str]:
+def lines(findings: "Iterable[TopicFinding]") -> list[str]:
     """One line per topic: what was done, and how it differs."""
     return [f"{finding.state:8} {finding.name}{_aside(finding)}" for finding in findings]
 
 
-def _aside(finding: TopicFinding) -> str:
+def _aside(finding: "TopicFinding") -> str:
     return f"  ({'; '.join(finding.differences)})" if finding.differences else ""

@@ -9,21 +9,18 @@ from contextlib import ExitStack
 from datetime import date
 from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from pipeline.audit.audit import Audit
 from pipeline.audit.differences import Difference, Findings, event_of, shown
-from pipeline.audit.written_records import Accounts
 from pipeline.cli.printing import json_option, print_json
-from pipeline.cli.progress_bar import ProgressBar
-from pipeline.kafka.client import client_configuration, wait_for_broker
-from pipeline.settings import load_settings
 from pipeline.wire.contract import Contract
-from pipeline.wire.registry import open_registry
 from sinks.postgres.group import GROUP
-from sinks.postgres.stored import RowReader
+
+if TYPE_CHECKING:
+    from pipeline.audit.written_records import Accounts
+    from pipeline.cli.progress_bar import ProgressBar
 
 _COMPARED: Final = ("states", "snapshots", "changes", "alert events", "rows")
 _LAG: Final = {
@@ -50,6 +47,13 @@ def verify(
     the pipeline may run meanwhile; what is not written yet is told as lag. Partitions are checked one after
     the other, and no more than one is held in memory. Exit code 1 if anything differs.
     """
+    from pipeline.audit.audit import Audit
+    from pipeline.cli.progress_bar import ProgressBar
+    from pipeline.kafka.client import client_configuration, wait_for_broker
+    from pipeline.settings import load_settings
+    from pipeline.wire.registry import open_registry
+    from sinks.postgres.stored import RowReader
+
     if accounts and sample:
         raise click.UsageError("Give accounts, or --accounts.")
     if seed is not None and not sample:
@@ -81,7 +85,7 @@ def verify(
     sys.exit(1 if found.fields else 0)
 
 
-def _report(differences: list[Difference], *, bar: ProgressBar, contract: Contract, as_json: bool) -> None:
+def _report(differences: list[Difference], *, bar: "ProgressBar", contract: Contract, as_json: bool) -> None:
     if not differences:
         return
     with bar.hidden():

@@ -5,23 +5,17 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from agents.app import LaneApp, make_app
-from agents.health import HealthWorker
-from agents.intake import IntakeWorker
-from agents.worker import Prepared, run_worker
-from pipeline.intake.pseudonyms import Pseudonyms
-from pipeline.kafka.client import client_configuration
-from pipeline.kafka.records import partitions_of
-from pipeline.kafka.topics import topic_ids
-from pipeline.ops.process import observed
-from pipeline.ops.topic_plan import HEALTH_GROUP, INTAKE_GROUP, TopicsDiffer, planned_topics
-from pipeline.settings import Security, Settings, load_settings
-from pipeline.wire.contract import Contract
-from pipeline.wire.registry import open_registry
+if TYPE_CHECKING:
+    from agents.app import LaneApp
+    from agents.health import HealthWorker
+    from agents.intake import IntakeWorker
+    from agents.worker import Prepared
+    from pipeline.settings import Security, Settings
+    from pipeline.wire.contract import Contract
 
 
 @click.group()
@@ -32,6 +26,17 @@ def worker() -> None:
 @worker.command()
 def intake() -> None:
     """Read the input topics, write the account log and the dead letters, tell the time."""
+    from agents.intake import IntakeWorker
+    from agents.worker import run_worker
+    from pipeline.intake.pseudonyms import Pseudonyms
+    from pipeline.kafka.client import client_configuration
+    from pipeline.kafka.topics import topic_ids
+    from pipeline.ops.process import observed
+    from pipeline.ops.topic_plan import HEALTH_GROUP, INTAKE_GROUP
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+    from pipeline.wire.registry import open_registry
+
     settings = load_settings("brokers", "pseudonym_key")
     contract = Contract.load(settings.topic_prefix)
     client = client_configuration(settings.brokers, settings.security)
@@ -55,9 +60,18 @@ def intake() -> None:
 @worker.command()
 def health() -> None:
     """Fold the account log into health, its changes and alerts."""
+    from agents.health import HealthWorker
+    from agents.worker import run_worker
+    from pipeline.kafka.client import client_configuration
+    from pipeline.kafka.topics import topic_ids
+    from pipeline.ops.process import observed
+    from pipeline.ops.topic_plan import HEALTH_GROUP
+    from pipeline.settings import load_settings
+    from pipeline.wire.contract import Contract
+    from pipeline.wire.registry import open_registry
+
     settings = load_settings("brokers")
     contract = Contract.load(settings.topic_prefix)
-
     client = client_configuration(settings.brokers, settings.security)
 
     def log_topic_id() -> str:
@@ -73,7 +87,9 @@ def health() -> None:
         sys.exit(run_worker(running.app, prepared=_prepared(settings, contract, running)))
 
 
-def _prepared(settings: Settings, contract: Contract, running: IntakeWorker | HealthWorker) -> Prepared:
+def _prepared(
+    settings: "Settings", contract: "Contract", running: "IntakeWorker | HealthWorker"
+) -> "Prepared":
     """What *running* needs, and first that the topics are as it takes them to be."""
 
     @asynccontextmanager
@@ -85,8 +101,12 @@ def _prepared(settings: Settings, contract: Contract, running: IntakeWorker | He
     return prepared
 
 
-def _check_partitions(settings: Settings, contract: Contract) -> None:
+def _check_partitions(settings: "Settings", contract: "Contract") -> None:
     """See that log, outputs and changelog have the settings' count, for accounts are placed by it."""
+    from pipeline.kafka.client import client_configuration
+    from pipeline.kafka.records import partitions_of
+    from pipeline.ops.topic_plan import TopicsDiffer, planned_topics
+
     client = client_configuration(settings.brokers, settings.security)
     for plan in planned_topics(contract, settings.partitions):
         if plan.partitions is None:
@@ -99,7 +119,9 @@ def _check_partitions(settings: Settings, contract: Contract) -> None:
             )
 
 
-def _app(settings: Settings, name: str) -> LaneApp:
+def _app(settings: "Settings", name: str) -> "LaneApp":
+    from agents.app import make_app
+
     return make_app(
         settings.topic_prefix + name,
         brokers=settings.brokers,
@@ -109,7 +131,7 @@ def _app(settings: Settings, name: str) -> LaneApp:
     )
 
 
-def _security(security: Security) -> dict[str, Any] | None:
+def _security(security: "Security") -> dict[str, Any] | None:
     """The identity in the words of ``make_app``; None for plaintext."""
     if security.protocol == "PLAINTEXT":
         return None

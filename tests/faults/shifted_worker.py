@@ -10,9 +10,9 @@ import signal
 import sys
 import time
 
-from agents.app import make_app
+from agents import app
 from agents.time_source import TimeSource
-from pipeline.cli import main, worker
+from pipeline.cli import main
 
 
 def shift(seconds: float) -> None:
@@ -25,8 +25,7 @@ def shift(seconds: float) -> None:
 if __name__ == "__main__":
     # The default has taken hold of the right clock by now.
     asked_each_time = TimeSource(wall=lambda: time.time())  # noqa: PLW0108 - looked up each time
-    off_time_app = functools.partial(make_app, time_source=asked_each_time)
-    worker.make_app = off_time_app  # type: ignore[attr-defined]  # the name that the command calls
+    app.make_app = functools.partial(app.make_app, time_source=asked_each_time)
     off_by = float(sys.argv[1])
     if sys.argv[2] == "start":
         shift(off_by)

@@ -17,9 +17,10 @@ from tests.integration.command_line import PSEUDONYM_KEY
 STUCK_SECONDS = 1.0
 SCRIPT = f"""if True:
     import functools, signal, time
-    from pipeline.cli import main, worker
+    from agents import app
+    from pipeline.cli import main
 
-    worker.make_app = functools.partial(worker.make_app, stuck_seconds={STUCK_SECONDS})
+    app.make_app = functools.partial(app.make_app, stuck_seconds={STUCK_SECONDS})
     signal.signal(signal.SIGUSR1, lambda *_: time.sleep(60))
     main()
 """

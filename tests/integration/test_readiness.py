@@ -17,9 +17,10 @@ from tests.integration.worker_log import PARTITIONS, AccountLog
 
 SCRIPT = """if True:
     import functools
-    from pipeline.cli import main, worker
+    from agents import app
+    from pipeline.cli import main
 
-    worker.make_app = functools.partial(worker.make_app, heartbeat_seconds=0.3)
+    app.make_app = functools.partial(app.make_app, heartbeat_seconds=0.3)
     main()
 """
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pipeline.errors import TelltaleError
 from pipeline.kafka.client import client_configuration
@@ -13,9 +13,6 @@ from pipeline.wire.contract import Contract
 from pipeline.wire.registry import open_registry
 
 State = Literal["ok", "warn", "FAIL"]
-
-WATCH_SECONDS: Final = 15.0
-"""How long a group may stand still before it is called stuck; a living one commits every few seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +30,7 @@ class Site:
     The place that is looked at, by its settings; what should move is watched for *watch_seconds* at most.
     """
 
-    def __init__(self, settings: Settings, *, watch_seconds: float = WATCH_SECONDS) -> None:
+    def __init__(self, settings: Settings, *, watch_seconds: float) -> None:
         self.settings = settings
         self.watch_seconds = watch_seconds
         self.contract = Contract.load(settings.topic_prefix)

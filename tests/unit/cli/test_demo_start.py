@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.cli.demo import _own_name
+from pipeline.cli.demo_play import _own_name
 from pipeline.cli.demo_screen import own_command
 
 

@@ -1,11 +1,31 @@
-"""What holds for every command and subcommand of ``telltale``: output for programs."""
+"""What holds for every command and subcommand of ``telltale``: quick help, and output for programs."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import click
 import pytest
 
 from pipeline import cli
+
+HEAVY = (
+    "agents",
+    "aiokafka",
+    "alembic",
+    "confluent_kafka",
+    "fastavro",
+    "faust",
+    "mode",
+    "msgspec",
+    "prometheus_client",
+    "psycopg",
+    "pydantic",
+    "rich",
+    "sqlalchemy",
+    "structlog",
+)
+"""Each takes longer to import than a command needs to say what it does."""
 
 WITHOUT_JSON = {
     "demo": "it shows a screen",
@@ -16,6 +36,15 @@ WITHOUT_JSON = {
     "simulate": "its output is NDJSON always: the events",
 }
 """Commands that tell nothing on stdout, or nothing else than JSON, and why."""
+
+PRINT_MODULES = f"""
+import sys
+from pipeline.cli import main
+try:
+    main([*sys.argv[1:], "--help"])
+except SystemExit as end:
+    print(end.code or "fine", *sorted({{module.partition(".")[0] for module in sys.modules}} & {{*{HEAVY}}}), file=sys.stderr)
+"""
 
 
 def walk(command: click.Command, *words: str) -> Iterator[tuple[str, click.Command]]:
@@ -31,6 +60,18 @@ def walk(command: click.Command, *words: str) -> Iterator[tuple[str, click.Comma
 
 ALL = dict(walk(cli.main))
 LEAVES = {words: command for words, command in ALL.items() if not isinstance(command, click.Group)}
+
+
+@pytest.mark.parametrize("words", ALL, ids=lambda words: words or "telltale")
+def test_help_imports_no_heavy_library(words: str) -> None:
+    """In a process of its own, since what another command imported stays imported."""
+    ended = subprocess.run(
+        [sys.executable, "-c", PRINT_MODULES, *words.split()],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+
+    assert ended.stderr.split() == ["fine"]
+    assert ended.stdout.startswith("Usage: ")
 
 
 @pytest.mark.parametrize("words", LEAVES)

@@ -35,7 +35,7 @@ def test_the_shipped_schemas_are_compatible_and_registered() -> None:
 def test_a_broken_promise_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deployment must stop here, and not at a reader who cannot read any more."""
     monkeypatch.setattr(
-        "pipeline.cli.schemas.incompatibilities", lambda _: ["login v2 cannot read what v1 wrote"]
+        "pipeline.wire.compatibility.incompatibilities", lambda _: ["login v2 cannot read what v1 wrote"]
     )
 
     result = run("check")
