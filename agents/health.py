@@ -35,7 +35,8 @@ from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
 from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, EpochUnfinished, take_epoch
 from pipeline.wire.registry import Registry
-from pipeline.wire.state import NewerState, StatesDiffer, decode_fold
+from pipeline.wire.state import StatesDiffer, decode_fold
+from pipeline.wire.state_fields import NewerState
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ from pipeline.health.partition import Counters, PartitionRecord
 from pipeline.health.scorecard import ReadScorecards, ScorecardSet
 from pipeline.wire.account_state import account_fields, account_of, account_of_1, account_of_2
 from pipeline.wire.position import POSITION_SIZE, Position, pack_position, unpack_position
-from pipeline.wire.state_fields import Field, FieldList
+from pipeline.wire.state_fields import START_NEWER, Field, FieldList, NewerState
 
 STATE_VERSION: Final = 3
 """Rises with every change of what the values hold; a worker refuses what a newer one wrote."""
@@ -40,13 +40,9 @@ A kind that is not named has not changed in that step. Bytes of every version ar
 ``tests/golden/states``.
 """
 
-_REBUILD = "make it anew from the log with `telltale rebuild`"
+_REBUILD = "recreate it from the log with `telltale rebuild`"
 _pack: Final = msgpack.Encoder().encode
 _unpack: Final = msgpack.Decoder().decode
-
-
-class NewerState(TelltaleError):  # noqa: N818 - reads as what happened
-    """A value of the state table was written by a newer version of this program."""
 
 
 class StatesDiffer(TelltaleError):  # noqa: N818 - reads as what happened
@@ -157,8 +153,8 @@ def _brought_up(fields: Fields, version: int, kind: Kind) -> Fields:
     """*fields* of an older *version* as this one has them. Raises ``NewerState``."""
     if version > STATE_VERSION:
         raise NewerState(
-            f"the state table has a value ({kind}) of version {version}, this program reads up to {STATE_VERSION}: "
-            f"start the newer release again, or {_REBUILD}"
+            f"the state table has a value ({kind}) of version {version}, this program reads up to"
+            f" {STATE_VERSION}: {START_NEWER}"
         )
     for older in range(version, STATE_VERSION):
         upcast = UPCASTERS[older].get(kind)

@@ -7,17 +7,28 @@ program left out.
     Alert(*ALERT.values(plain))           # or ALERT.fill(alert, plain), where the object is there already
 
 On the wire a list has no names, they would double a state. So a field is appended, with a default, and never
-moved: a list that an older program wrote is shorter. Anything else takes a new state version and an upcaster
-in ``state.py``.
+moved: a list that an older program wrote is shorter, one that a newer program wrote is longer and is refused.
+Anything else takes a new state version and an upcaster in ``state.py``.
+
+    TelltaleError
+    └── NewerState    a newer version of this program wrote the value
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from pipeline.errors import TelltaleError
+
 T = TypeVar("T")
 
 _REQUIRED: Final = object()
+
+START_NEWER: Final = "start the newer release again, or recreate it from the log with `telltale rebuild`"
+
+
+class NewerState(TelltaleError):  # noqa: N818 - reads as what happened
+    """A value of the state table was written by a newer version of this program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,12 @@ class FieldList(Generic[T]):
         self.plain, self.values, self.fill = functions["plain"], functions["values"], functions["fill"]
 
     def _whole(self, plain: Sequence[Any]) -> Sequence[Any]:
-        """*plain* with the defaults of the fields that it was written without."""
+        """*plain* with the defaults of the fields that it was written without. Raises ``NewerState``."""
+        if len(plain) > len(self.names):
+            raise NewerState(
+                f"the state table has a list of {len(plain)} fields behind {self.names[0]}, this program knows"
+                f" {len(self.names)}: {START_NEWER}"
+            )
         missing = self._defaults[len(plain) :]
         assert _REQUIRED not in missing, (
             f"a state without {self.names[len(plain) :]}, which every version has"

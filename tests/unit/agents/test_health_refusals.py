@@ -106,6 +106,20 @@ async def test_a_value_of_a_newer_version_is_refused(key: bytes) -> None:
         await Health().recover(changelog)
 
 
+@pytest.mark.parametrize("key", [b"acc-1", PARTITION_RECORD])
+async def test_a_value_with_a_field_of_a_newer_release_is_refused(key: bytes) -> None:
+    """A field that is appended does not change the version, and is of a newer release all the same."""
+    changelog = (await folded()).changelog()
+    for number, record in enumerate(changelog):
+        if record.key == key:
+            fields = [*msgpack.decode(record.value[POSITION_SIZE:]), "new"]
+            value = record.value[:POSITION_SIZE] + msgpack.encode(fields)
+            changelog[number] = ConsumerRecord("", 0, 0, 0, 0, key, value, None, 0, 0, ())
+
+    with ends_with(Exit.NEWER_STATE):
+        await Health().recover(changelog)
+
+
 async def test_scorecards_of_a_newer_release_are_refused_in_the_log() -> None:
     """By all workers at once; a restart of the same release does not help, and says so."""
     health = await folded()

@@ -12,7 +12,6 @@ from pipeline.health.windows import DAY
 from pipeline.scorecards import read_documents
 from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, unpack_position
 from pipeline.wire.state import (
-    NewerState,
     StatesDiffer,
     decode_account,
     decode_fold,
@@ -21,6 +20,7 @@ from pipeline.wire.state import (
     encode_record,
     position_of,
 )
+from pipeline.wire.state_fields import NewerState
 from tests.unit.health.health_builders import START
 from tests.unit.health.health_logs import WHOLE, Worker, random_log
 

@@ -30,13 +30,13 @@ from pipeline.wire.state import (
     STATE_VERSION,
     UPCASTERS,
     Fields,
-    NewerState,
     decode_account,
     decode_record,
     encode_account,
     encode_record,
     position_of,
 )
+from pipeline.wire.state_fields import NewerState
 
 DAY = 86_400_000
 START = 20_000 * DAY
@@ -139,7 +139,7 @@ def test_what_a_newer_version_wrote_is_refused_with_the_hint() -> None:
     newer = written[:POSITION_SIZE] + msgpack.encode([STATE_VERSION + 1, *fields])
 
     with pytest.raises(
-        NewerState, match=r"start the newer release again, or make it anew .* `telltale rebuild`"
+        NewerState, match=r"start the newer release again, or recreate it .* `telltale rebuild`"
     ):
         decode_record(newer)
 

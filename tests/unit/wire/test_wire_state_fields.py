@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pipeline.wire.state_fields import Field, FieldList
+from pipeline.wire.state_fields import Field, FieldList, NewerState
 
 
 @dataclass
@@ -54,3 +54,9 @@ def test_a_field_that_every_version_has_must_be_there() -> None:
     """Anything else than an appended field needs a state version and an upcaster."""
     with pytest.raises(AssertionError, match=r"inner\.number"):
         OUTER.values(["a", [], [3]])
+
+
+def test_a_list_with_more_fields_is_of_a_newer_program() -> None:
+    """Its version may be the same; what the fields mean that nobody here knows cannot be left out."""
+    with pytest.raises(NewerState, match="6 fields behind name, this program knows 5: start the newer"):
+        OUTER.values(["a", [], [3], 3, 7, "what a newer release remembers"])
