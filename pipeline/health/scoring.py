@@ -3,6 +3,11 @@ From a changed state to outputs: assess, weigh, move the band, judge the signs, 
 due.
 """
 
+from collections.abc import Callable
+from functools import reduce
+from operator import or_
+from typing import Any
+
 from pipeline.health import band_floors, signs
 from pipeline.health.account import AccountState
 from pipeline.health.alerts import AlertTransition, update_alerts
@@ -19,7 +24,10 @@ from pipeline.health.weighing import weigh
 from pipeline.health.windows import DAY, day_of
 
 _USAGE = COMPONENTS.index(USAGE)
-_SIGNS_DUE = tuple(sign.next_due for sign in signs.SIGNS if sign.next_due is not signs.never)
+_SIGNS_DUE: tuple[tuple[Callable[[Scorecard], Any], Callable[[AccountState, Any], int]], ...] = tuple(
+    (sign.numbers, sign.next_due) for sign in signs.SIGNS if sign.next_due is not signs.never
+)
+_SIGNS_LOOK_AT = reduce(or_, (sign.looks_at for sign in signs.SIGNS))
 _FLOORS_DUE = tuple(
     floor.next_due for floor in band_floors.BAND_FLOORS if floor.next_due is not band_floors.never
 )
@@ -70,9 +78,9 @@ def rescore(
     )
     if entry is not None and moved:
         derived.note_cause(entry)  # before the signs, which tell its times
-    # Only what moved, or the passing of time, opens an alert; and only what is open can end.
+    # Only what moved, what a sign looks at, or the passing of time opens an alert; only what is open can end.
     transitions: list[AlertTransition] = []
-    if card is not None and (moved or entry is None or derived.alerts):
+    if card is not None and (moved or entry is None or derived.alerts or dirty & _SIGNS_LOOK_AT):
         transitions = update_alerts(state, account_id, card)
     if entry is not None and transitions and not moved:
         derived.note_cause(entry)
@@ -200,7 +208,11 @@ def _next_due(state: AccountState, card: Scorecard, hold_ends_at: int) -> int:
     """
     derived, watermark = state.derived, state.watermark
     ends = [*derived.look_again_at, *derived.fresh_until, hold_ends_at, state.next_deadline()]
-    ends += [next_due(state) for next_due in _SIGNS_DUE]
+    ends += [
+        next_due(state, numbers)
+        for numbers_of, next_due in _SIGNS_DUE
+        if (numbers := numbers_of(card)) is not None
+    ]
     ends += [next_due(state, card) for next_due in _FLOORS_DUE]
     due = (derived.scored_day + 1) * DAY + state.roll_offset
     for at in ends:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.health.windows import HOUR
 from pipeline.scorecards.reading import Document, InvalidScorecards, read_scorecards
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.log import LogCodec
@@ -45,6 +46,7 @@ class ChampionGone:
     severity: Severity = "WARNING"
     play: str = "Reach the sponsor."
     sponsors: Annotated[int, Between(0, 10)] = 1
+    notes: Annotated[int, Between(0, 10)] = 1
 
 
 '''
@@ -101,19 +103,21 @@ def add_event_type(copy: Path) -> None:
     feedback = login | {"name": "Feedback", "fields": [f for f in login["fields"] if f["name"] in wanted]}
     (schemas / "feedback").mkdir()
     (schemas / "feedback/v1.avsc").write_text(json.dumps(feedback))
-    log = json.loads((schemas / "log_entry/v1.avsc").read_text())
+    log, version = CONTRACT.newest(CONTRACT.log), len(CONTRACT.versions["log_entry"]) + 1
+    log = json.loads(json.dumps(log))  # a copy
     record = {
         "type": "record",
         "name": "ResolvedFeedback",
         "doc": "Feedback.",
-        "fields": log["fields"][-1]["type"][1]["fields"][:2],
+        "fields": log["fields"][-1]["type"][1]["fields"][:2],  # as a login's: event_id and occurred_at
     }
     log["fields"][-1]["type"].append(record)
-    (schemas / "log_entry/v2.avsc").write_text(json.dumps(log))
+    (schemas / f"log_entry/v{version}.avsc").write_text(json.dumps(log))
     with (schemas / "registry.yaml").open("a") as registry:
         next_id = len(CONTRACT.registered) + 1
         registry.write(f"- {{id: {next_id}, subject: customer.feedback.v1-value, file: feedback/v1.avsc}}\n")
-        registry.write(f"- {{id: {next_id + 1}, subject: {CONTRACT.log.subject}, file: log_entry/v2.avsc}}\n")
+        file = f"log_entry/v{version}.avsc"
+        registry.write(f"- {{id: {next_id + 1}, subject: {CONTRACT.log.subject}, file: {file}}}\n")
     topic = """topics:
   customer.feedback.v1:
     {key: anything, schema: feedback, cleanup: delete, retention: 7, partitions: input, source: feedback,
@@ -236,13 +240,17 @@ def test_older_logs_open_in_a_release_that_knows_more(
 def test_scorecards_turn_on_what_is_new(
     release: str, grown: Callable[..., "subprocess.CompletedProcess[str]"]
 ) -> None:
-    """Behind a log that never heard of it; and this release refuses what the newer one has written."""
+    """
+    Behind a log that never heard of it; and this release refuses what the newer one has written.
+
+    The second note moves no component, and the sign that looks at notes opens its alert at once.
+    """
     result = grown("-m", "tests.golden.growth.use_all_three", release)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
 
     assert found["components"]["voice"] == 90
-    assert "champion_gone" in found["signs"]
+    assert found["opened"] == {"champion_gone": HOUR}
     with pytest.raises(Undecodable, match="no schema has the id"):
         LogCodec(CONTRACT, EmbeddedRegistry(CONTRACT)).decode(base64.b64decode(found["event"]))
     with pytest.raises(InvalidScorecards, match="champion_gone is unknown"):

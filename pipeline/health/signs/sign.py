@@ -6,6 +6,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from pipeline.health.account import AccountState
 from pipeline.health.derived_state import Alert
+from pipeline.health.dirty import NOTHING
 from pipeline.health.outputs import Evidence, Severity
 from pipeline.health.scorecard import Scorecard
 
@@ -30,7 +31,7 @@ class Finding(NamedTuple):
     observed_at: int | None
 
 
-def never(_state: AccountState) -> int:
+def never(_state: AccountState, _numbers: object) -> int:
     """Next due moment of a sign that only events can show."""
     return 0
 
@@ -45,8 +46,12 @@ class Sign(Generic[N]):
 
     *detect* takes the state, the scorecard, the numbers, the open alert of this sign, None if there is none,
     and the components that other open signs explain; it judges as of ``state.as_of``. What it finds opens the
-    alert or keeps it open, None resolves it. *recovered* says in a sentence why it resolved. *next_due* says
-    when the sign may show though nothing happens, in ms UTC, 0 or a time that has passed if never.
+    alert or keeps it open, None resolves it. *recovered* says in a sentence why it resolved.
+
+    It is judged whenever the score, a component or the band moves, at every timer and new day, and after
+    every event while an alert of the account is open. *looks_at* are the bits of ``dirty`` after which it is
+    judged though nothing of that moved. *next_due* takes the state and the numbers, and says when the sign
+    may show though nothing happens, in ms UTC, 0 or a time that has passed if never.
     """
 
     name: str
@@ -54,4 +59,5 @@ class Sign(Generic[N]):
     explains: tuple[str, ...] = ()
     detect: Callable[[AccountState, Scorecard, N, Alert | None, tuple[str, ...]], Finding | None]
     recovered: Callable[[AccountState], str]
-    next_due: Callable[[AccountState], int] = never
+    looks_at: int = NOTHING
+    next_due: Callable[[AccountState, N], int] = never

@@ -48,6 +48,10 @@ def find_silence(
     )
 
 
+def _dark_at(state: AccountState, _numbers: WentDark) -> int:
+    return state.dark_at
+
+
 def _back(_state: AccountState) -> str:
     return "is back, people are signing in again"
 
@@ -58,5 +62,5 @@ WENT_DARK = Sign(
     explains=("usage",),
     detect=find_silence,
     recovered=_back,
-    next_due=attrgetter("dark_at"),
+    next_due=_dark_at,
 )

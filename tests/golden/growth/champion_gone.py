@@ -1,9 +1,10 @@
-"""Champion gone: a sponsor is missing while others go on."""
+"""Champion gone: a sponsor is missing, and people write to us."""
 
 from operator import attrgetter
 
 from pipeline.health.account import AccountState
 from pipeline.health.derived_state import Alert
+from pipeline.health.dirty import SURVEYS
 from pipeline.health.scorecard import ChampionGone, Scorecard
 from pipeline.health.signs.sign import Finding, Sign
 
@@ -15,8 +16,8 @@ def find(
     _alert: Alert | None,
     _explained: tuple[str, ...],
 ) -> Finding | None:
-    """As many sponsors as the scorecard says."""
-    if state.key_people.sponsors_missing < numbers.sponsors:
+    """As many sponsors and notes as the scorecard says."""
+    if state.key_people.sponsors_missing < numbers.sponsors or state.notes < numbers.notes:
         return None
     return Finding(numbers.severity, "the champion is gone", (), numbers.play, None, None, None)
 
@@ -26,4 +27,5 @@ CHAMPION_GONE = Sign(
     numbers=attrgetter("champion_gone"),
     detect=find,
     recovered=lambda _state: "the champion is back",
+    looks_at=SURVEYS,
 )

@@ -10,7 +10,7 @@ import sys
 from pipeline.health.events import Feedback, LogEntry, Scorecards, Tick
 from pipeline.health.fold import PartitionFold
 from pipeline.health.outputs import AlertEvent, HealthSnapshot
-from pipeline.health.windows import DAY
+from pipeline.health.windows import DAY, HOUR
 from pipeline.intake.directory import AccountDirectory
 from pipeline.intake.intake import Intake
 from pipeline.intake.pseudonyms import Pseudonyms
@@ -27,7 +27,7 @@ contract = Contract.load()
 codec = LogCodec(contract, EmbeddedRegistry(contract))
 documents = [
     text.replace("[weights]", "[weights]\nvoice = 30")
-    + "\n[champion_gone]\nsponsors = 0\n[voice]\nheard = 90\n"
+    + "\n[champion_gone]\nsponsors = 0\nnotes = 2\n[voice]\nheard = 90\n"
     for text in load_scorecards().documents
 ]
 [(partition, entries)] = [
@@ -37,28 +37,38 @@ fold = PartitionFold(partition, read_documents)
 fold_on(fold, entries)
 
 at = fold.watermark + DAY
-line = {"type": "feedback", "event_id": "f-1", "source": "app", "account_id": "acme", "occurred_at": at}
-received = EventLines(contract).read(json.dumps(line).encode(), "feedback", 1)
-assert isinstance(received, Received), received
-accepted = Intake(directory=AccountDirectory(), pseudonyms=Pseudonyms(bytes(32))).process(received, at)
-assert isinstance(accepted, Accepted), accepted
-event = codec.encode(accepted.entry)
-assert isinstance(codec.decode(event).body, Feedback)
+intake = Intake(directory=AccountDirectory(), pseudonyms=Pseudonyms(bytes(32)))
+events = []
+for number, (account_id, occurred_at) in enumerate([("acme", at), ("quiet", at), ("quiet", at + HOUR)]):
+    line = {
+        "type": "feedback",
+        "event_id": f"f-{number}",
+        "source": "app",
+        "account_id": account_id,
+        "occurred_at": occurred_at,
+    }
+    received = EventLines(contract).read(json.dumps(line).encode(), "feedback", number)
+    assert isinstance(received, Received), received
+    accepted = intake.process(received, occurred_at)
+    assert isinstance(accepted, Accepted), accepted
+    events.append((account_id, codec.encode(accepted.entry)))
+assert isinstance(codec.decode(events[0][1]).body, Feedback)
 later = [
     ("", LogEntry(at, "", 0, 0, Scorecards(documents))),
-    ("acme", codec.decode(event)),
+    *((account_id, codec.decode(event)) for account_id, event in events),
     ("", LogEntry(at + DAY, "", 0, 0, Tick())),
 ]
-outputs = [output for name, output in fold_on(fold, [*entries, *later]) if name == "acme"]
-snapshot = [output for output in outputs if isinstance(output, HealthSnapshot)][-1]
+outputs = fold_on(fold, [*entries, *later])
+snapshot = [out for name, out in outputs if name == "acme" and isinstance(out, HealthSnapshot)][-1]
+alerts = [out for name, out in outputs if name == "quiet" and isinstance(out, AlertEvent)]
 state = encode_account(bytes(16), fold.states["acme"])
 assert encode_account(bytes(16), decode_account(state)) == state
 sys.stdout.write(
     json.dumps(
         {
             "components": {part.name: part.score for part in snapshot.components},
-            "signs": sorted({output.sign for output in outputs if isinstance(output, AlertEvent)}),
-            "event": base64.b64encode(event).decode(),
+            "opened": {alert.sign: alert.opened_at - at for alert in alerts},
+            "event": base64.b64encode(events[0][1]).decode(),
             "scorecard": documents[0],
         }
     )
