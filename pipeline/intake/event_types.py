@@ -1,8 +1,9 @@
 """
 The event types, one row each: what decode, ``ingest``, history files and the simulator read.
 
-A new event type is a row here and its module beside this one; a schema, an example and a line in
-``schemas/topics.yaml``; a dataclass in ``health/events.py``; an arm in ``health/account.py``.
+A new event type is a row here and its module beside this one; its schema and the log's next in ``schemas``; a
+dataclass in ``health/events.py``; an arm in ``health/account.py``; its record in ``wire/log.py``
+(docs/scoring.md, "Adding to it").
 """
 
 from collections.abc import Callable

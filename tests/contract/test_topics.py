@@ -38,9 +38,10 @@ def test_every_schema_is_the_value_of_a_topic() -> None:
 
 def test_every_event_type_has_its_topic() -> None:
     """The table in the intake and topics.yaml name the same inputs."""
-    declared = [(topic.source, topic.name, topic.schema) for topic in CONTRACT.inputs]
+    declared = {(topic.source, topic.name, topic.schema) for topic in CONTRACT.inputs}
 
-    assert [(row.source, row.topic, row.schema) for row in EVENT_TYPES] == declared
+    assert {(row.source, row.topic, row.schema) for row in EVENT_TYPES} == declared
+    assert len(EVENT_TYPES) == len(declared)
 
 
 def test_every_input_has_a_dead_letter_topic() -> None:

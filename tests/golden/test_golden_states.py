@@ -71,7 +71,8 @@ def test_this_version_writes_the_bytes_agreed_upon(
     monkeypatch: pytest.MonkeyPatch, *, update_golden: bool
 ) -> None:
     """
-    Whoever changes them gives them a new version, and an upcaster for those of the last.
+    A field at the end of a list, or a component, makes them longer. Any other change takes a new version, and
+    an upcaster for those of the last.
 
     The scenario has actions that the intake rejects by now: older logs hold them, and they fold as they did.
     """

@@ -1,6 +1,6 @@
 """
 The components of the score, in the order snapshots list them. To add one: a file, a line here, its numbers in
-the scorecards.
+``health/scorecard.py`` (docs/scoring.md, "Adding to it").
 """
 
 from typing import Final

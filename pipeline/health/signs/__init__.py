@@ -1,6 +1,6 @@
 """
 The signs, in the order they are judged: one that explains points stands before those that ask. To add one: a
-file, a line.
+file, a line here, its numbers in ``health/scorecard.py`` (docs/scoring.md, "Adding to it").
 """
 
 from typing import Final

@@ -208,7 +208,7 @@ def test_a_score_that_is_as_bad_is_evidence_too() -> None:
     state = state_after(facts(notice_day=MONDAY))
     derived = state.derived
     derived.score, derived.band, derived.forced_by = 40.0, "AT_RISK", "notice of cancellation"
-    derived.scores = [30.0, None, 50.0, None]
+    derived.scores[:3] = [30.0, None, 50.0]
 
     found = find_bad_band(state, MID, BandEntered(), None, ())
 

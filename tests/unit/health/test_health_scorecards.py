@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.health.components import COMPONENT_NAMES
 from pipeline.health.curves import Curve, Steps
 from pipeline.health.events import LifecycleStage, Scorecards, Segment
 from pipeline.health.fold import PartitionFold
@@ -29,7 +30,8 @@ def test_the_shipped_scorecards_carry_the_weights_and_edges_of_the_domain() -> N
     """
     card = CARDS.of("MID", "LIVE", None)
 
-    assert card.weights == (40, 25, 20, 15)
+    weights = dict(zip(COMPONENT_NAMES, card.weights, strict=True))
+    assert weights | {"usage": 40, "support": 25, "sentiment": 20, "billing": 15} == weights
     assert (card.bands.healthy_from, card.bands.watch_from, card.bands.at_risk_from) == (75, 50, 25)
     assert (card.bands.hysteresis, card.bands.hold_minutes, card.bands.least_coverage) == (3, 10, 0.5)
 
