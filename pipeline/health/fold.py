@@ -20,7 +20,6 @@ from pipeline.health.events import (
     Scorecards,
 )
 from pipeline.health.partition import Counters, PartitionRecord, Step
-from pipeline.health.people import FORGOTTEN_AT_ONCE
 from pipeline.health.scorecard import ReadScorecards, ScorecardSet
 from pipeline.health.scoring import rescore
 from pipeline.health.seen_ids import hash_of
@@ -157,13 +156,14 @@ class PartitionFold:
             # The day's windows move before the event is applied, so that what time did is not said of the
             # event.
             self._rescore(account_id, state, watermark=self.watermark, kind="TIME")
+        evicted = state.people.evicted
         dirty = state.apply(event, entry.observed_at)
         if dirty == LEFT_OUT:
             counters.left_out += 1  # and not remembered: sent again, it may be taken then
             return
         state.seen_ids.remember(event_hash)
         if dirty & EVICTED:
-            counters.evicted += FORGOTTEN_AT_ONCE
+            counters.evicted += state.people.evicted - evicted
         if dirty or not state.derived.scored_day:
             self._rescore(
                 account_id, state, watermark=self.watermark, kind=event.change, dirty=dirty, entry=entry

@@ -100,8 +100,8 @@ class People:
         places = self._index if self._index is not None else self._reindex()
         index = places.get(person)
         if index is None:
-            if len(self.last_days) == MAX_PEOPLE:
-                self._evict()
+            if len(self.last_days) >= MAX_PEOPLE:  # more, where an older release wrote the state
+                self._evict(len(self.last_days) - MAX_PEOPLE + FORGOTTEN_AT_ONCE)
                 self.saw(person, day, role)
                 return EVICTED_OTHERS
             places[person] = len(self.last_days)
@@ -149,11 +149,11 @@ class People:
             return
         self._keep([index for index, last in enumerate(self.last_days) if last >= oldest])
 
-    def _evict(self) -> None:
-        """Drop those seen longest ago; of one day those who came first into the account."""
+    def _evict(self, number: int) -> None:
+        """Drop the *number* seen longest ago; of one day those who came first into the account."""
         by_age = sorted(range(len(self.last_days)), key=self.last_days.__getitem__)
-        self._keep(sorted(by_age[FORGOTTEN_AT_ONCE:]))
-        self.evicted += FORGOTTEN_AT_ONCE
+        self._keep(sorted(by_age[number:]))
+        self.evicted += number
 
     def _keep(self, kept: list[int]) -> None:
         """Drop all but those in the places *kept*, which keep their order."""

@@ -1,11 +1,20 @@
 """Who is active, and who of the important ones is missing."""
 
+from array import array
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.health.people import MEMORY_DAYS, People
+from pipeline.health.events import Role
+from pipeline.health.people import (
+    EVICTED_OTHERS,
+    FORGOTTEN_AT_ONCE,
+    MAX_PEOPLE,
+    MEMORY_DAYS,
+    ROLES,
+    People,
+)
 from tests.unit.health.health_builders import person
 
 Logins = list[tuple[int, int]]
@@ -113,3 +122,57 @@ def test_who_comes_once_a_month_is_not_missing_after_three_weeks() -> None:
 
     assert people.key_people(1055, missing_days=21, power_days=12, regular_days=3).missing == 0
     assert people.key_people(1060, missing_days=21, power_days=12, regular_days=3).missing == 1
+
+
+def columns(people: People) -> tuple[bytes, bytes, bytes, bytes, int]:
+    return (
+        bytes(people.ids),
+        people.last_days.tobytes(),
+        people.active_days.tobytes(),
+        people.roles.tobytes(),
+        people.evicted,
+    )
+
+
+def crowd(number: int) -> People:
+    """As many people, seen on the days from 1000 to 1059 in no order."""
+    days = array("H", [1000 + at * 37 % 60 for at in range(number)])
+    ids = b"".join(map(person, range(number)))
+    return People(ids, days.tobytes(), array("Q", [1] * number).tobytes(), bytes(number))
+
+
+def test_an_older_state_with_more_people_than_are_remembered_loses_all_who_are_too_many() -> None:
+    """Releases without a limit wrote such states; they grew until no append was taken."""
+    people = crowd(MAX_PEOPLE + 12_345)
+
+    last_seen = people.saw(b"somebody", 1059, "USER")
+
+    assert last_seen == EVICTED_OTHERS
+    assert len(people) == MAX_PEOPLE - FORGOTTEN_AT_ONCE + 1
+    assert people.evicted == 12_345 + FORGOTTEN_AT_ONCE
+
+
+@settings(max_examples=3, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2 * MAX_PEOPLE), st.integers(990, 1130), st.sampled_from(ROLES)),
+        min_size=20,
+        max_size=200,
+    ),
+    st.integers(1, 20),
+)
+def test_a_restart_does_not_change_who_has_to_leave(logins: list[tuple[int, int, Role]], every: int) -> None:
+    """Places and counts that no state holds are made again of the columns, before and behind an eviction."""
+    smooth = crowd(MAX_PEOPLE - 3)
+    restarting = People(*columns(smooth))
+
+    for number, (who, day, role) in enumerate(logins):
+        if number % every == 0:
+            restarting = People(*columns(restarting))
+        assert smooth.saw(person(who), day, role) == restarting.saw(person(who), day, role)
+        assert smooth.active(day, 28) == restarting.active(day, 28)
+        if number % 10 == 9:
+            smooth.forget(day)
+            restarting.forget(day)
+
+    assert columns(restarting) == columns(smooth)
