@@ -149,7 +149,7 @@ class HealthWorker:
         except StatesDiffer as exc:
             stop(Exit.ACCOUNTS_DIFFER, str(exc))
         except (NewerState, InvalidScorecards) as exc:
-            stop(Exit.NEWER_STATE, _first_line(exc))
+            stop(Exit.NEWER_STATE, _on_one_line(exc))
         if fold.topic_id != topic_id:
             reason = f"the state belongs to log {fold.topic_id}, this is log {topic_id}"
             stop(Exit.OTHER_TOPIC_ID, f"partition {partition}: {reason}")
@@ -211,7 +211,7 @@ class HealthWorker:
                         await self._cut(tp.partition, fold)
                         grown = 0
                 except InvalidScorecards as exc:
-                    stop(Exit.NEWER_STATE, f"{tp}: the scorecards at {offset}: {_first_line(exc)}")
+                    stop(Exit.NEWER_STATE, f"{tp}: the scorecards at {offset}: {_on_one_line(exc)}")
             else:
                 apply(record.key.decode(), entry, offset)
                 oldest = oldest or entry.observed_at
@@ -281,8 +281,8 @@ class HealthWorker:
         await report_lag(self.app)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def _on_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 @contextmanager

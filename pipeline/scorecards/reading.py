@@ -41,9 +41,9 @@ class Document(NamedTuple):
 class InvalidScorecards(TelltaleError):  # noqa: N818 - reads as what happened
     """Scorecards that cannot score; the text lists every fault with its file, its line and what to do."""
 
-    def __init__(self, faults: list[str]) -> None:
+    def __init__(self, faults: list[str], *, where: str = "the scorecards", hint: str = "") -> None:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{count} in the scorecards:\n" + "\n".join(f"  {fault}" for fault in faults))
+        super().__init__(f"{count} in {where}:\n" + "\n".join(f"  {fault}" for fault in faults), hint=hint)
         self.faults = faults
 
 
@@ -70,10 +70,18 @@ def read_scorecards(documents: Iterable[Document]) -> ScorecardSet:
 @lru_cache(8)  # a replay folds each account by itself, and reading takes some 20 ms
 def read_documents(texts: tuple[str, ...]) -> ScorecardSet:
     """
-    The scorecards of a log entry, as ``health.scorecard.ReadScorecards`` wants it. Raises
-    ``InvalidScorecards``.
+    The scorecards of a log entry, as ``health.scorecard.ReadScorecards`` wants it.
+
+    Raises ``InvalidScorecards``: whoever wrote them there had checked them, so it was a newer release.
     """
-    return read_scorecards(Document(f"document {number}", text) for number, text in enumerate(texts, 1))
+    try:
+        return read_scorecards(Document(f"document {number}", text) for number, text in enumerate(texts, 1))
+    except InvalidScorecards as invalid:
+        raise InvalidScorecards(
+            invalid.faults,
+            where="the scorecards of the account log",
+            hint="A newer release has written them: start that one again (docs/upgrade.md).",
+        ) from None
 
 
 def _read(document: Document, faults: list[str]) -> Scorecard | None:

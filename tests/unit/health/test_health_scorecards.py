@@ -24,6 +24,17 @@ from tests.unit.health.health_builders import (
 )
 
 
+def test_scorecards_of_a_log_that_cannot_be_read_are_of_a_newer_release() -> None:
+    """Whoever is told of the fault must not look for it in the files."""
+    documents = (*CARDS.documents[:-1], CARDS.documents[-1] + "[champion_gone]\nsponsors = 1\n")
+
+    with pytest.raises(InvalidScorecards, match="in the scorecards of the account log") as raised:
+        read_documents(documents)
+
+    assert "champion_gone is unknown" in str(raised.value)
+    assert "newer release" in raised.value.hint
+
+
 def test_the_shipped_scorecards_carry_the_weights_and_edges_of_the_domain() -> None:
     """
     Usage 40, support 25, sentiment 20, billing 15; bands from 75, 50 and 25, by 3 points and 10 minutes.
