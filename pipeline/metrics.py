@@ -44,7 +44,7 @@ EVENTS_CONSUMED: Final = Counter(
     "telltale_events_consumed_total", "Input records read.", ["source"], registry=REGISTRY
 )
 DEAD_LETTERS: Final = Counter(
-    "telltale_dead_letters_total", "Records put aside.", ["topic", "code"], registry=REGISTRY
+    "telltale_dead_letters_total", "Records dead-lettered.", ["topic", "code"], registry=REGISTRY
 )
 DEAD_LETTERS_RETURNED: Final = Counter(
     "telltale_letters_returned_total",

@@ -132,8 +132,8 @@ class TimeAlignment:
     def forget(self, tps: Iterable[TP]) -> None:
         """Drop all that is known of *tps*: they were revoked."""
         for tp in tps:
-            for lifecycle in (self._waiting, self._unread, self._reached):
-                lifecycle.pop(tp, None)
+            for known in (self._waiting, self._unread, self._reached):
+                known.pop(tp, None)
 
     def forget_all(self) -> None:
         """Drop everything: all partitions are about to be read from another offset."""

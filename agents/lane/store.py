@@ -135,13 +135,13 @@ class StateStore(Store[bytes, bytes]):
         for tp in revoked:
             if tp.topic == self.table.changelog_topic.get_topic_name():
                 self._last_offsets.pop(tp, None)
-                for lifecycle in (self.states, self.folds, self.superseded, self._tombstones):
-                    lifecycle.pop(tp.partition, None)
+                for known in (self.states, self.folds, self.superseded, self._tombstones):
+                    known.pop(tp.partition, None)
 
     def reset_state(self) -> None:
         """Forget everything; recovery reads it again."""
-        for lifecycle in (self.states, self.folds, self.superseded, self._tombstones, self._last_offsets):
-            lifecycle.clear()
+        for known in (self.states, self.folds, self.superseded, self._tombstones, self._last_offsets):
+            known.clear()
 
     # -- the mapping that Faust takes a store for; the agent works on ``folds``
 

@@ -44,17 +44,17 @@ def measure_whole(stage: Stage, *, accounts: int, events: int, skew: float) -> l
 
     taken = accounts + events
     stage.say(f"whole: {taken / (end - begin):,.0f} events/s")
-    reported = [result("whole", "rate", "events/s", [taken / (end - begin)])]
+    results = [result("whole", "rate", "events/s", [taken / (end - begin)])]
     for name, worker in (("intake", intake), ("health", health)):
         usage = worker.usage(begin, end)
         worker.stop()
         if usage is not None:
-            reported += [
+            results += [
                 result("whole", f"{name}: CPU", "us/event", [1e6 * usage.cpu_seconds / taken]),
                 result("whole", f"{name}: memory", "MB", [usage.resident_bytes / 1e6]),
                 result("whole", f"{name}: busy cores, all processes", "", [usage.busy_cores]),
             ]
-    return reported
+    return results
 
 
 def activate_scorecards(stage: Stage, contract: Contract) -> None:

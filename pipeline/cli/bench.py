@@ -86,10 +86,10 @@ def bench(*, only: str | None, events: int, accounts: int, rounds: int, brokers:
             _print_results(measurements[name](stage), as_json=as_json)
 
 
-def _print_results(reported: Iterable[Result], *, as_json: bool) -> None:
+def _print_results(results: Iterable[Result], *, as_json: bool) -> None:
     """One line a result: a table, or NDJSON with the single values too."""
     if as_json:
-        print_json(map(result_row, reported))
+        print_json(map(result_row, results))
         return
     print_table(
         ("measure", "result", "min", "median", "max", "unit"),
@@ -97,7 +97,7 @@ def _print_results(reported: Iterable[Result], *, as_json: bool) -> None:
             (one.measure, one.name, *(shown(of(one.values)) for of in (min, median, max)), one.unit)
             if one.values
             else (one.measure, one.name, None, None, None, one.unit)
-            for one in reported
+            for one in results
         ],
         right=(2, 3, 4),
     )

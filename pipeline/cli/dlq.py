@@ -1,5 +1,5 @@
 """
-``telltale dlq``: dead letters, the records the intake dead-lettered; what to do about them, and doing it.
+``telltale dlq``: the records that the intake dead-lettered, what to do about them, and doing it.
 
 Nothing personal is printed unless asked for: what headers say of a dead letter has none of the record's text,
 see ``pipeline.intake.received``, and the record itself comes with ``--reveal`` only. ``replay`` and ``drop``

@@ -189,7 +189,7 @@ class AccountState:
         )
 
     def apply(self, event: Event, observed_at: int) -> int:  # noqa: PLR0911 - one an event
-        """Take in an event that is new, with ``as_of`` moved on to it; returns what it touched."""
+        """Take in an event that is new, with ``as_of`` moved on to it; returns what it changed."""
         if self.closed_by is not None and not isinstance(event, AccountFacts):
             return LEFT_OUT
         day = event.occurred_at // DAY

@@ -98,7 +98,7 @@ def _open_p1_evidence(state: AccountState, _now: int, scorecard: Scorecard) -> t
 
 
 def _late_p1(state: AccountState, scorecard: Scorecard) -> tuple[str, Ticket] | None:
-    """Of several P1 tickets beyond their SLA the one that came first into the books."""
+    """Of several P1 tickets beyond their SLA the one heard of first."""
     unsolved = state.tickets.lifecycle.open
     if not unsolved:
         return None

@@ -1,4 +1,4 @@
-"""What an event touched in an account, as bits: components that look at it are assessed again."""
+"""What an event changed in an account, as bits: components that look at it are assessed again."""
 
 from typing import Final
 

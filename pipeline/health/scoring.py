@@ -163,7 +163,7 @@ def _score(state: AccountState, card: Scorecard, dirty: int) -> int:
     for place, looks_at, assess in _ASSESSED:
         if place in card.left_off:
             continue
-        # Assessed when touched, at the moment it wanted to be looked at again, and when it has gone stale.
+        # Assessed when dirty, at the moment it wanted to be looked at again, and when it has gone stale.
         if (
             looks_at & dirty
             or 0 < look_again_at[place] <= watermark

@@ -49,7 +49,7 @@ class Pace:
         self._followers = followers
         self._say = say
         self._total: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self._source_offsets: defaultdict[tuple[str, int], deque[tuple[int, int]]] = defaultdict(deque)
+        self._delivered: defaultdict[tuple[str, int], deque[tuple[int, int]]] = defaultdict(deque)
         self._committed: dict[tuple[str, int], int] = {}
         self._unchecked = 0
 
@@ -57,7 +57,7 @@ class Pace:
         """Note that a record was acknowledged."""
         place = (topic, partition)
         self._total[place] += size + _FRAMING
-        self._source_offsets[place].append((offset, self._total[place]))
+        self._delivered[place].append((offset, self._total[place]))
 
     def wait(self, appender: Appender, size: int) -> None:
         """
@@ -95,14 +95,14 @@ class Pace:
         return any(self._unread(place) > UNREAD_BYTES for place in self._total if place[0] == topic)
 
     def _unread(self, place: tuple[str, int]) -> int:
-        committed, source_offsets, total = (
+        committed, delivered, total = (
             self._committed.get(place, 0),
-            self._source_offsets[place],
+            self._delivered[place],
             self._total[place],
         )
-        while len(source_offsets) > 1 and source_offsets[1][0] < committed:
-            source_offsets.popleft()
-        return total - source_offsets[0][1] if source_offsets[0][0] < committed else total
+        while len(delivered) > 1 and delivered[1][0] < committed:
+            delivered.popleft()
+        return total - delivered[0][1] if delivered[0][0] < committed else total
 
 
 def pace_for(

@@ -47,7 +47,7 @@ class DeadLetter:
 
     @property
     def name(self) -> str:
-        """``source:partition:offset`` in its dead-letter topic: what ``--dead dead_letter`` takes."""
+        """``source:partition:offset`` in its dead-letter topic: what ``--dead-letter`` takes."""
         return f"{self.input.source}:{self.record.partition}:{self.record.offset}"
 
     @property

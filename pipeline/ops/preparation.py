@@ -18,7 +18,7 @@ def prepare_pipeline(
     settings: Settings, *, say: Callable[[str], None], scored_from: int | None = None
 ) -> None:
     """
-    Make the topics, bring the database up to date, and put the active scorecards; what stands already stays.
+    Make the topics, bring the database up to date, and activate the scorecards; what is there already stays.
 
     *scored_from* is the time of the scorecards' entry in the log, ms UTC, now by default: a history that is
     loaded behind it must not begin earlier. Waits for the broker; raises what the single commands raise.

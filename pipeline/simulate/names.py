@@ -50,12 +50,12 @@ INDUSTRIES = ("manufacturing", "logistics", "retail", "health care", "finance", 
 
 def account_name(seed: int, index: int) -> str:
     """Name of account number *index*: no two of a portfolio share one."""
-    transition, number = divmod(index, _COUNT)
+    cycle, number = divmod(index, _COUNT)
     number = (number * _STRIDE + seed * 7_919) % _COUNT
     rest, trade = divmod(number, len(_TRADES))
     tree, bird = divmod(rest, len(_BIRDS))
     name = f"{_TREES[tree]} {_BIRDS[bird]} {_TRADES[trade]}" if trade else f"{_TREES[tree]} & {_BIRDS[bird]}"
-    return f"{name} {transition + 1}" if transition else name
+    return f"{name} {cycle + 1}" if cycle else name
 
 
 def slug(name: str) -> str:
@@ -65,7 +65,7 @@ def slug(name: str) -> str:
 
 def mailbox(index: int, person: int) -> str:
     """Left side of the address of person number *person* of account *index*; unique within the account."""
-    transition, number = divmod(person, len(_FIRST) * len(_LAST))
+    cycle, number = divmod(person, len(_FIRST) * len(_LAST))
     last, first = divmod(number, len(_FIRST))
     name = f"{_FIRST[(first + index) % len(_FIRST)]}.{_LAST[(last + first + index) % len(_LAST)]}"
-    return f"{name}{transition + 1}" if transition else name
+    return f"{name}{cycle + 1}" if cycle else name

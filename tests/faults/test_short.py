@@ -57,8 +57,8 @@ def a_login_counted_twice(found: Evidence) -> None:
 
 
 def a_closed_ticket_is_open(found: Evidence) -> None:
-    books = [state.tickets.lifecycle for fold in found.folds.values() for state in fold.states.values()]
-    lifecycle = next(lifecycle for lifecycle in books if lifecycle.closed)
+    lifecycles = [state.tickets.lifecycle for fold in found.folds.values() for state in fold.states.values()]
+    lifecycle = next(lifecycle for lifecycle in lifecycles if lifecycle.closed)
     lifecycle.open.update(lifecycle.closed)
 
 

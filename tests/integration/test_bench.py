@@ -129,22 +129,22 @@ def test_an_unknown_measurement_is_wrong_usage() -> None:
 @pytest.mark.kafka
 def test_latency_is_from_the_planned_moment_to_the_row(stage: Stage) -> None:
     """Each sample is a ticket whose change is in Postgres; most of the tickets make one."""
-    reported = by_name(measure_latency(stage, rate=100, seconds=4, warm_up_seconds=1))
+    results = by_name(measure_latency(stage, rate=100, seconds=4, warm_up_seconds=1))
 
-    assert reported["samples"][0] > 0.5 * 0.15 * 400
-    assert 0 < reported["p50"][0] <= reported["p99"][0] <= reported["max"][0]
+    assert results["samples"][0] > 0.5 * 0.15 * 400
+    assert 0 < results["p50"][0] <= results["p99"][0] <= results["max"][0]
 
 
 @pytest.mark.kafka
 def test_a_killed_worker_has_all_its_accounts_back_when_it_is_ready(stage: Stage) -> None:
     """The seconds run from the start of the process; a worker that is ready too early would fail the run."""
-    reported = by_name(measure_restore(stage, accounts=500, rounds=1))
+    results = by_name(measure_restore(stage, accounts=500, rounds=1))
 
-    assert 0 < reported["process start to ready"][0] < 60
-    assert reported["accounts"] == (500,)
-    assert reported["account state, largest"][0] >= reported["account state, mean"][0] > 100
+    assert 0 < results["process start to ready"][0] < 60
+    assert results["accounts"] == (500,)
+    assert results["account state, largest"][0] >= results["account state, mean"][0] > 100
 
 
-def by_name(reported: list[Result]) -> dict[str, tuple[float, ...]]:
+def by_name(results: list[Result]) -> dict[str, tuple[float, ...]]:
     """Values of the figures of one measurement."""
-    return {result.name: result.values for result in reported}
+    return {result.name: result.values for result in results}

@@ -67,8 +67,8 @@ async def test_a_catch_up_returns_when_what_was_sent_before_it_is_learned(kafka:
     async with directory_feed("beside", learn, {"bootstrap_servers": kafka.bootstrap}) as feed:
         following = asyncio.create_task(feed.follow())
         sent: list[bytes] = []
-        for transition in range(5):
-            sent += (more := values(f"turn{transition}", 8))
+        for turn in range(5):
+            sent += (more := values(f"turn{turn}", 8))
             await send(kafka, "beside", *more)
             await feed.catch_up()
             assert sorted(learn.values) == sorted(sent)

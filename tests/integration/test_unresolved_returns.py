@@ -177,14 +177,14 @@ async def test_a_restart_returns_what_became_known_meanwhile_and_nothing_twice(
     """What was returned before is marked, and only what waits is sent; and nothing before it is our turn."""
     await intake.know("meanwhile", external_ids={"app": "e-meanwhile"})
     await until(lambda: "meanwhile" in intake.worker._intake._directory)
-    transition = False
+    our_turn = False
     monkeypatch.setattr(intake.worker._returns, "_owns", lambda: False)  # our own worker's turn is over
-    async with beside(intake.returns(lambda: transition)) as restarted:
+    async with beside(intake.returns(lambda: our_turn)) as restarted:
         before = len(intake.log.read(LOGINS))
         intake.dead_letter_event(login("meanwhile", external_id="e-meanwhile"))
         assert intake.placed("meanwhile") == []
 
-        transition = True
+        our_turn = True
         await until(lambda: intake.placed("meanwhile") == ["meanwhile"])
         await until(lambda: restarted._waiting is not None and not restarted._touched)
 
@@ -199,17 +199,17 @@ async def test_a_worker_that_has_lost_the_clock_sends_nothing_until_it_has_it_ag
     monkeypatch.setattr(intake.worker._returns, "_owns", lambda: False)
     await intake.know("later", external_ids={"app": "e-later"})
     await until(lambda: "later" in intake.worker._intake._directory)
-    transition = True
-    async with beside(intake.returns(lambda: transition)) as other:
+    our_turn = True
+    async with beside(intake.returns(lambda: our_turn)) as other:
         await until(lambda: other._waiting is not None)
-        waiting, transition = other._waiting, False
+        waiting, our_turn = other._waiting, False
         intake.dead_letter_event(login("later", external_id="e-later"))
         await until(lambda: ("app", "e-later") in other._touched)
         await intake.send(LOGINS, login("meanwhile-2", account_id="later"))
         await until(lambda: "meanwhile-2" in intake.placed("later"))
         assert intake.placed("later") == ["meanwhile-2"]
 
-        transition = True
+        our_turn = True
         await until(lambda: intake.placed("later") == ["meanwhile-2", "later"])
 
         assert other._waiting is waiting

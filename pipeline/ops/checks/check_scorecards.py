@@ -10,15 +10,15 @@ def check_scorecards(site: Site) -> Iterator[Finding]:
     """Compare the scorecards in the log with the files."""
     cards = load_scorecards(site.settings.scorecards)
     names = ", ".join(f"{card.name} {card.version}" for card in cards.cards)
-    in_force = site.log.end().scorecards
+    active = site.log.end().scorecards
     # Where none stands among the newest entries, others may stand further back: only a difference is known
     # for sure.
-    if any(documents != cards.documents for documents in in_force.values()):
+    if any(documents != cards.documents for documents in active.values()):
         yield Finding(
             check="scorecards",
             state="warn",
-            says=f"the log has others active than the files say ({names})",
-            hint="`telltale scorecards apply` puts the files active.",
+            says=f"other scorecards are active than those of the files ({names})",
+            hint="`telltale scorecards apply` activates those of the files.",
         )
     else:
         yield Finding(check="scorecards", state="ok", says=names)

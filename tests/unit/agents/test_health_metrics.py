@@ -137,10 +137,10 @@ def series_of_duplicates() -> dict[str, float]:
 
 def test_a_large_state_is_named_once() -> None:
     """Before it no longer fits into a step, somebody should look at the account."""
-    reported = HealthMetrics(large_bytes=50_000)
+    health_metrics = HealthMetrics(large_bytes=50_000)
     with structlog.testing.capture_logs() as logs:
         for size in (49_999, 50_000, 60_000):
-            reported.state_written("acc-1", size)
+            health_metrics.state_written("acc-1", size)
 
     assert [(line["event"], line["account_id"], line["bytes"]) for line in logs] == [
         ("account.large", "acc-1", 50_000)

@@ -169,11 +169,11 @@ def rebalanced(store: StateStore, *, generation: int, revoked: Iterable[TP] = ()
 
 def test_a_revoked_partition_is_forgotten_with_its_fold_and_the_others_are_kept() -> None:
     """Its next owner writes on; what we know of it ages."""
-    store, source_offsets = make_store(), count()
+    store, numbers = make_store(), count()
     rebalanced(store, generation=1)
     for tp in (CHANGELOG, OTHER):
         apply(store, (b"a", state(1)), tp=tp)
-        store.folds[tp.partition] = next(source_offsets)
+        store.folds[tp.partition] = next(numbers)
 
     rebalanced(store, generation=2, revoked={CHANGELOG, LOG})
 

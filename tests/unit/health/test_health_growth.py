@@ -129,7 +129,7 @@ def test_contents_have_a_digest_that_comments_do_not_change() -> None:
 
 
 def scored(names: tuple[str, ...]) -> DerivedState:
-    """A standing that has something different to say of each component."""
+    """A derived state that has something different to say of each component."""
     derived = DerivedState(names)
     for place in range(len(names)):
         derived.scores[place] = 10.0 * place

@@ -38,7 +38,7 @@ def log(days: int) -> list[Record]:
 
 
 def rebuilt(records: Sequence[Record], *, park_at: int | None = None, skip_lost: bool = False) -> list[Kept]:
-    """What is to be written of *records*, dead-lettered on disk at one of them."""
+    """What is to be written of *records*, the states parked on disk at one of them."""
     fold = PartitionFold(2, read_documents, epoch=4, topic_id="log-7")
     with RebuiltPartition(fold, contract=CONTRACT, registry=REGISTRY, skip_lost=skip_lost) as partition:
         partition.fold(records[:park_at])
@@ -83,8 +83,8 @@ def test_the_states_are_a_fold_that_goes_on_behind_the_last_entry() -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1, 8, -1])
-def test_where_it_was_put_aside_shows_in_no_byte(place: int) -> None:
-    """One partition is in memory at a time, so each is dead-lettered once."""
+def test_where_it_was_parked_shows_in_no_byte(place: int) -> None:
+    """One partition is in memory at a time, so each is parked once."""
     records = log(6)
 
     assert rebuilt(records, park_at=place % len(records)) == rebuilt(records)
