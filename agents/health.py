@@ -24,7 +24,6 @@ from agents.lag import report_lag
 from agents.lane.fences import Exit, stop
 from agents.lane.store import StateTable
 from agents.lane.writer import Record, Writer, append
-from agents.log_readers import log_version, reads_up_to
 from agents.topic_ids import TopicIds
 from pipeline import metrics
 from pipeline.health.events import NO_EVENT
@@ -33,6 +32,7 @@ from pipeline.scorecards import InvalidScorecards, read_documents
 from pipeline.wire.avro import Undecodable
 from pipeline.wire.contract import Contract
 from pipeline.wire.log import LogCodec
+from pipeline.wire.log_version import log_version, reads_up_to
 from pipeline.wire.position import PARTITION_RECORD, SCORECARDS_RECORD, EpochUnfinished, take_epoch
 from pipeline.wire.registry import Registry
 from pipeline.wire.state import StatesDiffer, decode_fold

@@ -1,16 +1,11 @@
 """
-Which entries of the account log the health workers can read: they say so beside each offset they commit.
+The intake waits until the health workers can read what it writes: they say so beside each offset they commit.
 
-An intake asks before it writes its first entry. What a release cannot read would end its health workers, and
-the log has no way back; so health is upgraded first, and an intake that is ahead of it waits a while and then
-refuses (docs/upgrade.md).
-
-    TelltaleError
-    └── HealthIsOlder    the group's health workers cannot read what this intake would write
+An intake asks before it writes its first entry. Health is upgraded first, and an intake that is ahead of it
+waits a while and then refuses (docs/upgrade.md).
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,39 +16,18 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from agents.input_progress import partitions_of
-from pipeline.errors import TelltaleError
 from pipeline.wire.contract import Contract
+from pipeline.wire.log_version import HealthIsOlder, log_version, version_read
 
 log = structlog.get_logger(__name__)
 
 _ASK_AGAIN_SECONDS: Final = 1.0
-_WITHOUT_A_WORD: Final = 1
-"""What a commit without our metadata says: the release of before could read the first version of the log."""
-
-
-class HealthIsOlder(TelltaleError):  # noqa: N818 - reads as what happened
-    """The group's health workers cannot read what this intake would write."""
-
-
-def log_version(contract: Contract) -> int:
-    """The version of the log's schema that this release writes, and up to which it reads; from 1."""
-    assert contract.log.schema is not None
-    return len(contract.versions[contract.log.schema])
-
-
-def reads_up_to(version: int) -> str:
-    """Metadata of the commits of a health worker that reads the log up to *version*."""
-    return f"reads-log={version}"
 
 
 def oldest_reader(commits: Mapping[Any, OffsetAndMetadata]) -> int | None:
     """The version up to which all who committed can read; None if nobody has committed anything."""
-    said = [
-        re.fullmatch(r"reads-log=(\d+)", commit.metadata or "")
-        for commit in commits.values()
-        if commit.offset >= 0
-    ]
-    return min([int(match[1]) if match else _WITHOUT_A_WORD for match in said], default=None)
+    read = [version_read(commit.metadata) for commit in commits.values() if commit.offset >= 0]
+    return min(read, default=None)
 
 
 async def wait_for_readers(
@@ -75,11 +49,7 @@ async def wait_for_readers(
             if oldest is None or oldest >= version:
                 return
             if time.monotonic() > deadline:
-                raise HealthIsOlder(
-                    f"the health workers of group {group} read the account log up to version {oldest}, this"
-                    f" intake writes version {version}",
-                    hint="Upgrade and start the health workers first, then the intake: docs/upgrade.md.",
-                )
+                raise HealthIsOlder(group, reads=oldest, writes=version)
             log.warning(
                 "health.older", group=group, reads=oldest, writes=version, hint="waits for its upgrade"
             )

@@ -2,7 +2,7 @@
 The yardstick: the core of ``health`` behind a plain Faust agent, as Faust's documentation teaches to write
 one.
 
-It exists only for ``telltale bench``, so that the lane's metrics have something beside them that was measured
+It exists only for ``telltale bench``, so that the lane's results have something beside them that was measured
 on the same machine, in the same minutes, with the same fold and the same bytes. Nothing of the lane is in it:
 one event at a time, one table write an event, one send an output, Faust's own settings. It counts events
 twice at a rebalance and cannot go on where it stopped: it folds a log from its beginning, once. Never run it

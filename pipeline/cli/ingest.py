@@ -56,6 +56,7 @@ def _ingest_history(files: tuple[Path, ...], *, as_json: bool) -> None:
     from pipeline.ops.account_log import AccountLog
     from pipeline.ops.backpressure import pace_for
     from pipeline.ops.history_load import day_text, load_history
+    from pipeline.ops.log_readers import refuse_older_readers
     from pipeline.scorecards import load_scorecards
     from pipeline.settings import load_settings
     from pipeline.wire.contract import Contract
@@ -72,6 +73,7 @@ def _ingest_history(files: tuple[Path, ...], *, as_json: bool) -> None:
         _say(f"{count} events are left out: {code}")
     client = client_configuration(settings.brokers, settings.security)
     wait_for_broker(client, say=_say)
+    refuse_older_readers(client, contract)
     registry = open_registry(contract, settings.registry_url.get_secret_value())
     pace = pace_for(client, contract, [contract.log.name], _say)
     with (

@@ -61,6 +61,7 @@ def apply(folder: Path | None, *, as_json: bool) -> None:
     """
     from pipeline.kafka.client import client_configuration, wait_for_broker
     from pipeline.ops.account_log import AccountLog
+    from pipeline.ops.log_readers import refuse_older_readers
     from pipeline.scorecards import load_scorecards
     from pipeline.settings import load_settings
     from pipeline.wire.contract import Contract
@@ -71,6 +72,7 @@ def apply(folder: Path | None, *, as_json: bool) -> None:
     client = client_configuration(settings.brokers, settings.security)
     wait_for_broker(client, say=lambda line: click.echo(line, err=True))
     contract = Contract.load(settings.topic_prefix)
+    refuse_older_readers(client, contract)
     registry = open_registry(contract, settings.registry_url.get_secret_value())
     with AccountLog(client, contract, registry, partitions=settings.partitions) as log:
         changed = log.activate(cards, int(time.time() * 1000))

@@ -219,7 +219,7 @@ class Scorecards:
 
 NO_EVENT: Final = (Tick, Scorecards)
 """
-Bodies that are about no account. A tuple, because ``Tick | Scorecards`` is recreated for each entry that is
+Bodies that are about no account. A tuple, because ``Tick | Scorecards`` is built again for each entry that is
 asked.
 """
 

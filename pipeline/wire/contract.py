@@ -35,7 +35,7 @@ _CHECKOUT: Final = Path(__file__).parents[2] / "schemas"
 
 TOPIC_ID_SEPARATOR: Final = "@"
 """
-Stands in a log entry's source between the input's short name and the topic's topic id, where a broker tells
+Stands in a log entry's source between the input's short name and the topic id, where a broker tells
 one.
 """
 

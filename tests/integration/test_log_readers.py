@@ -4,6 +4,7 @@ An intake writes only what the health workers of its group can read; they say wh
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -15,9 +16,14 @@ from aiokafka.structs import OffsetAndMetadata
 from agents.app import make_app
 from agents.health import HealthWorker
 from agents.input_progress import partitions_of
-from agents.log_readers import HealthIsOlder, log_version, oldest_reader, reads_up_to, wait_for_readers
+from agents.log_readers import oldest_reader, wait_for_readers
 from pipeline.embedded.broker import EmbeddedBroker
+from pipeline.kafka.client import client_configuration
+from pipeline.ops.log_readers import refuse_older_readers
+from pipeline.ops.topic_plan import HEALTH_GROUP
+from pipeline.settings import Security
 from pipeline.wire.contract import Contract
+from pipeline.wire.log_version import HealthIsOlder, log_version, reads_up_to
 from pipeline.wire.registry import EmbeddedRegistry
 from tests.integration.killed_worker import PARTITIONS
 
@@ -28,10 +34,10 @@ LOG = CONTRACT.log.name
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def newer() -> Contract:
+def newer(prefix: str = "") -> Contract:
     """The contract of a release that writes entries which this one cannot read."""
     versions = {**CONTRACT.versions, "log_entry": (*CONTRACT.versions["log_entry"], {"type": "record"})}
-    return replace(CONTRACT, versions=versions)
+    return replace(Contract.load(prefix), versions=versions)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -42,11 +48,11 @@ async def broker() -> AsyncIterator[EmbeddedBroker]:
         yield broker
 
 
-async def commit(broker: EmbeddedBroker, group: str, *metadata: str) -> None:
+async def commit(broker: EmbeddedBroker, group: str, *metadata: str, topic: str = LOG) -> None:
     """Commit offset 5 of a partition for each of *metadata*, as a worker of some release does."""
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, group_id=group, enable_auto_commit=False)
     await consumer.start()
-    partitions = [TopicPartition(LOG, number) for number in range(len(metadata))]
+    partitions = [TopicPartition(topic, number) for number in range(len(metadata))]
     consumer.assign(partitions)
     said = zip(partitions, metadata, strict=True)
     await consumer.commit({tp: OffsetAndMetadata(5, text) for tp, text in said})
@@ -76,6 +82,21 @@ async def test_an_older_group_is_refused_with_what_to_do(
         await asked(broker, newer(), group)
     assert "Upgrade and start the health workers first" in refused.value.hint
     await asked(broker, CONTRACT, group)
+
+
+@pytest.mark.parametrize(("metadata", "refused"), [((), False), (("",), True), (("reads-log=2",), False)])
+async def test_commands_that_write_to_the_log_ask_the_health_workers_too(
+    broker: EmbeddedBroker, metadata: tuple[str, ...], *, refused: bool
+) -> None:
+    """Scorecards and history end an older health worker as an event does."""
+    contract = newer(f"commands-{''.join(metadata) or len(metadata)}.")
+    broker.create_topics([contract.log.name])
+    if metadata:
+        await commit(broker, f"{contract.prefix}{HEALTH_GROUP}", *metadata, topic=contract.log.name)
+    client = client_configuration(broker.bootstrap, Security())
+
+    with pytest.raises(HealthIsOlder) if refused else nullcontext():
+        refuse_older_readers(client, contract)
 
 
 async def test_an_upgraded_group_may_be_written_to(broker: EmbeddedBroker) -> None:
