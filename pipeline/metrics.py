@@ -210,8 +210,8 @@ def levels() -> dict[str, float]:
     """
     clocks = [value for _, value in _series(PARTITION_CLOCK)]
     lags = [value for _, value in _series(LAG)]
-    derived = {"lag": sum(lags)} if lags else {}
-    return derived | ({"clock_age_seconds": round(time.time() - min(clocks), 1)} if clocks else {})
+    known = {"lag": sum(lags)} if lags else {}
+    return known | ({"clock_age_seconds": round(time.time() - min(clocks), 1)} if clocks else {})
 
 
 def faults() -> dict[str, float]:

@@ -1,6 +1,6 @@
 """
-Fields of an event as JSON has them ⇄ values: each Avro type's way in, its hint, and what can be wrong with
-it.
+Fields of an event as JSON has them ⇄ values: how each Avro type is read and written, and what can be
+wrong with it.
 
 Lines and event types are ``ndjson.py``'s; ranges and meaning are checked by ``pipeline/intake`` afterwards.
 """

@@ -90,8 +90,8 @@ def _attach_again(connection: Connection, month: date) -> None:
         raise TargetUnfit(
             f"table {name} is detached from {PARENT} and cannot be attached again: {words(error)} "
             f"(SQLSTATE {sqlstate(error)})",
-            hint=f"Make it fit, or give it another name (`ALTER TABLE {name} RENAME TO {name}_archived`): then the "
-            "month is recreated. Then start the sink again.",
+            hint=f"Make it fit, or give it another name (`ALTER TABLE {name} RENAME TO {name}_archived`): then a "
+            "new one is made for the month. Then start the sink again.",
         ) from error
     delete_erased(connection, health_change)  # No erasure reaches a table that stands apart.
 

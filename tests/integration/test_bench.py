@@ -1,4 +1,4 @@
-"""``telltale bench`` measures what it says: both engines do the same work, and every figure is there."""
+"""``telltale bench`` measures what it says: both engines do the same work, and every result is there."""
 
 import json
 import subprocess
@@ -146,5 +146,5 @@ def test_a_killed_worker_has_all_its_accounts_back_when_it_is_ready(stage: Stage
 
 
 def by_name(results: list[Result]) -> dict[str, tuple[float, ...]]:
-    """Values of the figures of one measurement."""
+    """Values of the results of one measurement."""
     return {result.name: result.values for result in results}

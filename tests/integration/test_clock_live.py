@@ -50,7 +50,7 @@ def due_then(log: AccountLog, due: int) -> list[tuple[Any, dict[str, Any]]]:
 
 
 def reported(log: Path) -> str:
-    """What both workers tell Prometheus, as Prometheus reads it."""
+    """The metrics of both workers, as Prometheus reads them."""
     lines = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
     addresses = [line["metrics"] for line in lines if line["event"] == "process.started"]
     pages = []
@@ -82,7 +82,7 @@ def test_an_account_goes_dark_within_a_tick_of_its_moment(
         assert now_ms() < due
         eventually(lambda: due_then(log, due), 30)
         [(alert, event)] = due_then(log, due)
-        time.sleep(1.1)  # the figures are told once a second
+        time.sleep(1.1)  # the metrics are reported once a second
         told = reported(pipeline.log)
     finally:
         for worker in workers:

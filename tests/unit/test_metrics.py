@@ -42,7 +42,7 @@ def test_every_metric_names_its_unit() -> None:
 
 
 def test_every_metric_is_told_by_somebody() -> None:
-    """A dashboard of a figure that nobody writes shows that all is well."""
+    """A dashboard of a metric that nobody writes shows that all is well."""
     root = Path(metrics.__file__).parents[1]
     source = "".join(
         file.read_text()
@@ -143,7 +143,7 @@ def test_other_paths_say_which_there_are() -> None:
 
 
 def test_a_taken_port_is_an_error_at_once() -> None:
-    """A process whose figures nobody can read must not look healthy."""
+    """A process whose metrics nobody can read must not look healthy."""
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         metrics.serve("127.0.0.1", taken.getsockname()[1], ready)
 

@@ -1,4 +1,4 @@
-"""What the health worker tells Prometheus, held against the folds themselves."""
+"""The metrics of the health worker, held against the folds themselves."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -159,7 +159,7 @@ def test_every_sign_transition_and_band_starts_at_zero() -> None:
 
 
 def test_what_a_step_holds_is_what_the_worker_puts_into_one() -> None:
-    """Metrics may not import the worker, so the figure stands in both."""
+    """Metrics may not import the worker, so the number stands in both."""
     [family] = metrics.STATE_BYTES_MAX.collect()
 
     assert f"holds {STEP_BYTES // 2**20} MiB." in family.documentation
