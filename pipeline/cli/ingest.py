@@ -73,7 +73,7 @@ def _ingest_history(files: tuple[Path, ...], *, as_json: bool) -> None:
         _say(f"{count} events are left out: {code}")
     client = client_configuration(settings.brokers, settings.security)
     wait_for_broker(client, say=_say)
-    refuse_older_readers(client, contract)
+    refuse_older_readers(settings, contract)
     registry = open_registry(contract, settings.registry_url.get_secret_value())
     pace = pace_for(client, contract, [contract.log.name], _say)
     with (

@@ -72,7 +72,7 @@ def apply(folder: Path | None, *, as_json: bool) -> None:
     client = client_configuration(settings.brokers, settings.security)
     wait_for_broker(client, say=lambda line: click.echo(line, err=True))
     contract = Contract.load(settings.topic_prefix)
-    refuse_older_readers(client, contract)
+    refuse_older_readers(settings, contract)
     registry = open_registry(contract, settings.registry_url.get_secret_value())
     with AccountLog(client, contract, registry, partitions=settings.partitions) as log:
         changed = log.activate(cards, int(time.time() * 1000))

@@ -1,20 +1,18 @@
 """``telltale worker intake|health``: one Faust worker in this process, until SIGTERM or Ctrl-C."""
 
 import asyncio
-import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from agents.app import LaneApp
     from agents.health import HealthWorker
     from agents.intake import IntakeWorker
     from agents.worker import Prepared
-    from pipeline.settings import Security, Settings
+    from pipeline.settings import Settings
     from pipeline.wire.contract import Contract
 
 
@@ -33,6 +31,7 @@ def intake() -> None:
     from pipeline.kafka.topics import topic_ids
     from pipeline.ops.process import observed
     from pipeline.ops.topic_plan import HEALTH_GROUP, INTAKE_GROUP
+    from pipeline.ops.worker_app import worker_app
     from pipeline.settings import load_settings
     from pipeline.wire.contract import Contract
     from pipeline.wire.registry import open_registry
@@ -41,7 +40,7 @@ def intake() -> None:
     contract = Contract.load(settings.topic_prefix)
     client = client_configuration(settings.brokers, settings.security)
     running = IntakeWorker(
-        _app(settings, INTAKE_GROUP),
+        worker_app(settings, INTAKE_GROUP),
         contract=contract,
         registry=open_registry(contract, settings.registry_url.get_secret_value()),
         pseudonyms=Pseudonyms(settings.pseudonym_key.get_secret_value().encode()),
@@ -66,6 +65,7 @@ def health() -> None:
     from pipeline.kafka.topics import topic_ids
     from pipeline.ops.process import observed
     from pipeline.ops.topic_plan import HEALTH_GROUP
+    from pipeline.ops.worker_app import worker_app
     from pipeline.settings import load_settings
     from pipeline.wire.contract import Contract
     from pipeline.wire.registry import open_registry
@@ -78,7 +78,7 @@ def health() -> None:
         return topic_ids(client, [contract.log.name]).get(contract.log.name, "")
 
     running = HealthWorker(
-        _app(settings, HEALTH_GROUP),
+        worker_app(settings, HEALTH_GROUP),
         contract=contract,
         registry=open_registry(contract, settings.registry_url.get_secret_value()),
         log_topic_id=log_topic_id,
@@ -117,31 +117,3 @@ def _check_partitions(settings: "Settings", contract: "Contract") -> None:
                 f"{plan.name}: {count} partitions, not {settings.partitions}",
                 hint="TELLTALE_PARTITIONS must be the count the log was made with.",
             )
-
-
-def _app(settings: "Settings", name: str) -> "LaneApp":
-    from agents.app import make_app
-
-    return make_app(
-        settings.topic_prefix + name,
-        brokers=settings.brokers,
-        partitions=settings.partitions,
-        session_seconds=settings.session_seconds,
-        security=_security(settings.security),
-    )
-
-
-def _security(security: "Security") -> dict[str, Any] | None:
-    """The identity in the words of ``make_app``; None for plaintext."""
-    if security.protocol == "PLAINTEXT":
-        return None
-    words: dict[str, Any] = {}
-    if security.protocol.endswith("SSL"):
-        words["ssl_context"] = ssl.create_default_context(cafile=security.ca_file)
-    if security.protocol.startswith("SASL"):
-        words |= {
-            "mechanism": security.mechanism,
-            "username": security.username,
-            "password": security.password.get_secret_value(),
-        }
-    return words

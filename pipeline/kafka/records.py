@@ -274,10 +274,7 @@ class Appender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionLag:
-    """
-    How far a group has come in one partition; *committed* is None where it never committed, *metadata* is the
-    text beside it.
-    """
+    """How far a group has come in one partition; *committed* is None where it never committed."""
 
     topic: str
     partition: int
@@ -287,7 +284,6 @@ class PartitionLag:
     end: int
     records: int
     """Not yet read; what was deleted before the group came counts as read."""
-    metadata: str = ""
 
 
 def group_lag(client: Configuration, group: str, topics: Sequence[str]) -> list[PartitionLag]:
@@ -311,7 +307,6 @@ def group_lag(client: Configuration, group: str, topics: Sequence[str]) -> list[
                 committed=committed,
                 end=end,
                 records=max(0, end - max(first, committed or 0)),
-                metadata=answer.metadata or "",
             )
         )
     return lags

@@ -16,12 +16,11 @@ from aiokafka.structs import OffsetAndMetadata
 from agents.app import make_app
 from agents.health import HealthWorker
 from agents.input_progress import partitions_of
-from agents.log_readers import oldest_reader, wait_for_readers
+from agents.log_readers import ReadersUnknown, oldest_reader, refuse_older, wait_for_readers
 from pipeline.embedded.broker import EmbeddedBroker
-from pipeline.kafka.client import client_configuration
 from pipeline.ops.log_readers import refuse_older_readers
 from pipeline.ops.topic_plan import HEALTH_GROUP
-from pipeline.settings import Security
+from pipeline.settings import Settings
 from pipeline.wire.contract import Contract
 from pipeline.wire.log_version import HealthIsOlder, log_version, reads_up_to
 from pipeline.wire.registry import EmbeddedRegistry
@@ -89,14 +88,23 @@ async def test_commands_that_write_to_the_log_ask_the_health_workers_too(
     broker: EmbeddedBroker, metadata: tuple[str, ...], *, refused: bool
 ) -> None:
     """Scorecards and history end an older health worker as an event does."""
-    contract = newer(f"commands-{''.join(metadata) or len(metadata)}.")
+    contract = newer(f"commands-{len(metadata)}-{len(''.join(metadata))}.")
     broker.create_topics([contract.log.name])
     if metadata:
         await commit(broker, f"{contract.prefix}{HEALTH_GROUP}", *metadata, topic=contract.log.name)
-    client = client_configuration(broker.bootstrap, Security())
+    settings = Settings(brokers=broker.bootstrap, topic_prefix=contract.prefix)
 
     with pytest.raises(HealthIsOlder) if refused else nullcontext():
-        refuse_older_readers(client, contract)
+        await asyncio.to_thread(refuse_older_readers, settings, contract)
+
+
+async def test_a_command_gives_up_on_a_broker_that_does_not_tell() -> None:
+    """Rather than write what may end the workers."""
+    with EmbeddedBroker() as broker:
+        connection = {"bootstrap_servers": broker.bootstrap}
+
+    with pytest.raises(ReadersUnknown, match="the group nobody has committed cannot be told"):
+        await refuse_older(CONTRACT, "nobody", connection, seconds=0)
 
 
 async def test_an_upgraded_group_may_be_written_to(broker: EmbeddedBroker) -> None:
