@@ -93,13 +93,14 @@ def written(postgres_server: EmbeddedPostgres, eventually: Callable[..., None]) 
         log.append(history())
 
         def is_stored() -> bool:
-            if log.read(CONTRACT.current.name):
-                meanwhile.append(telltale("verify"))
+            meanwhile.append(telltale("verify"))
             is_folded = log.all_committed("telltale-health", [CONTRACT.log.name])
             return is_folded and read(dsn) == sum(len(log.read(topic)) for topic in OUTPUTS)
 
         worker = subprocess.Popen([sys.executable, SCRIPT, "health", broker.bootstrap, "", "0"])
         try:
+            eventually(lambda: log.read(CONTRACT.current.name), 60)
+            meanwhile.append(telltale("verify"))
             with sink_thread(broker.bootstrap, dsn):
                 eventually(is_stored, 60)
         finally:

@@ -214,7 +214,7 @@ def test_a_frozen_worker_writes_nothing_when_it_wakes_up(kafka: Kafka) -> None:
         |-- outputs --|-- frozen, longer than the session --|-- state? no: the lease has run out
     """
     # Long enough for us to see the outputs and freeze it before the state, on a machine that is busy too.
-    with worker(kafka, slow_seconds=5.0) as frozen:
+    with worker(kafka, slow_seconds=20.0) as frozen:
         kafka.send(400)
         wait_until(lambda: bool(kafka.read(OUTPUT)))
         frozen.send_signal(signal.SIGSTOP)

@@ -38,7 +38,7 @@ def test_a_sink_that_is_killed_stores_each_row_once(broker: str, postgres: str) 
     migrations.upgrade(postgres)
     run_sql(
         postgres,
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1); RETURN NULL; END $$;"
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;"
         "CREATE TRIGGER slow AFTER UPDATE ON sink_offset FOR EACH STATEMENT EXECUTE FUNCTION slow()",
     )
     outputs = history(range(1, VERSIONS + 1))
