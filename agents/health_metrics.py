@@ -1,7 +1,7 @@
 """
 What the health worker reports of its folds: what they met, how accounts stand, how large states are.
 
-Kept along with the fold, since to count a million accounts anew takes longer than a poll. Nothing here
+Kept along with the fold, since counting a million accounts again takes longer than a poll. Nothing here
 changes a fold.
 """
 

@@ -1,6 +1,6 @@
 """
-Whether topics are still those they were: one that was deleted and recreated has its name, and counts offsets
-anew.
+Whether topics are still those they were: one that was deleted and recreated has its name, and
+begins its offsets at 0.
 
 A broker tells them apart by an id; the embedded one tells none. A worker asks at its start, and as long as it
 runs: what it would read under the old name belongs to nothing that it knows.

@@ -92,7 +92,8 @@ class LaneConsumer(CommittingConsumer):
 
     def _see_that_it_goes_on(self, batch: RecordBatch) -> None:
         """
-        End the process at a batch from before what was read: aiokafka begins anew where its position is gone.
+        End the process at a batch from before what was read: aiokafka starts again at the beginning where its
+        position is gone.
         """
         first, read = batch.records[0].offset, self._read_offset.get(batch.tp)
         if read is not None and first < read:

@@ -88,7 +88,7 @@ class StateStore(Store[bytes, bytes]):
             if value is None:
                 self._tombstones[partition] = f"{tp.topic}[{partition}] offset {record.offset}, key {key!r}"
                 continue
-            if key == EPOCH_MARK:  # A rebuild writes every key anew: what was deleted before counts no more.
+            if key == EPOCH_MARK:  # A rebuild writes every key again: what was deleted before counts no more.
                 self._tombstones.pop(partition, None)
             known = states.get(key)
             if known is None or value[:POSITION_SIZE] >= known[:POSITION_SIZE]:

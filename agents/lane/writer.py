@@ -94,7 +94,7 @@ class Writer(Generic[Item]):
         queue.put_nowait(item)
 
     async def close(self) -> None:
-        """Wait until all that was queued is written, and end the tasks; ``put`` starts them anew."""
+        """Wait until all that was queued is written, and end the tasks; ``put`` starts them again."""
         await asyncio.gather(*(queue.join() for queue in self._queues.values()))
         for task in self._tasks:
             task.cancel()

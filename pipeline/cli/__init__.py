@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "schemas": "List, check and register the schemas of the topics.",
     "scorecards": "Check scorecards and activate them.",
     "db": "Bring the Postgres schema up to date.",
-    "rebuild": "Make the health state anew from the account log.",
+    "rebuild": "Rebuild the health state from the account log.",
     "replay": "Score files of events.",
     "verify": "Hold state, topics and rows against the account log.",
     "bench": "Measure this machine.",

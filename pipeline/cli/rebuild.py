@@ -17,7 +17,7 @@ from pipeline.cli.printing import json_option, print_json
 @json_option("One JSON object a line, for each partition as it is complete.")
 def rebuild(*, skip_lost: bool, as_json: bool) -> None:
     """
-    Make the health state anew from the account log, for instance after the changelog was lost.
+    Rebuild the health state from the account log, for instance after the changelog was lost.
 
     The health workers may run on meanwhile. At the end each of them stops, and goes on under the new epoch
     when it is started again, which `telltale run` and any supervisor do by themselves. If this command is

@@ -144,7 +144,7 @@ class EmbeddedPostgres(EmbeddedPart):
 
     def _open_log(self, directory: Path) -> IO[bytes]:
         """
-        Return the file the server writes to: an unnamed one, or ``postgres.log``, begun anew, beside kept
+        Return the file the server writes to: an unnamed one, or ``postgres.log``, begun again, beside kept
         data.
         """
         return (

@@ -122,7 +122,7 @@ class DerivedState:
         """
         Hold the components *names*, in their order, instead of those held so far.
 
-        One that is new here has not been assessed; where one is gone, the account is judged anew when it is
+        One that is new here has not been assessed; where one is gone, the account is judged again when it is
         heard of next.
         """
         if names == self.components:

@@ -120,7 +120,7 @@ def _rhythm_holds(state: AccountState, cards: ScorecardSet) -> bool:
     return card.name == derived.card_name and rhythm_of(state, card.went_dark or USUAL_SILENCE) == rhythm
 
 
-def _judged_anew(state: AccountState, card: Scorecard, day: int, dirty: int) -> int:
+def _judged_again(state: AccountState, card: Scorecard, day: int, dirty: int) -> int:
     """
     What is to be judged again where the day, the scorecard or the facts are others; moves the windows on.
     """
@@ -148,7 +148,7 @@ def _score(state: AccountState, card: Scorecard, dirty: int) -> int:
     day = now // DAY
     new_day = day != derived.scored_day
     if new_day or dirty & FACTS or card.name != derived.card_name:
-        dirty |= _judged_anew(state, card, day, dirty)
+        dirty |= _judged_again(state, card, day, dirty)
     if dirty & RHYTHM:
         state.longest_gap, state.allowed_silence = rhythm_of(state, card.went_dark or USUAL_SILENCE)
     if dirty & SPONSOR:

@@ -29,7 +29,7 @@ class AccountDirectory:
     Claims of accounts on external ids and e-mail domains.
 
     A claim holds as long as the account's facts have it, those that ``facts_hold`` of all that arrived;
-    closing the account withdraws all of them. A directory that is filled anew knows only what compaction has
+    closing the account withdraws all of them. A directory that is filled again knows only what compaction has
     left in the topic. Domains match exactly: ``eu.acme.example`` is not ``acme.example``. Nobody is found by
     a free-mail domain, whoever claims it.
     """

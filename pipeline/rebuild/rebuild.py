@@ -59,7 +59,7 @@ class Rebuilt:
 
 class Rebuild:
     """
-    Makes every partition of *table* anew, all under one epoch that nobody has used yet.
+    Writes every partition of *table* again, all under one epoch that nobody has used yet.
 
     *lease_seconds* is how long a worker may write after the last answer of its group: one that has not met
     the mark by then is frozen, and ends when it wakes up. *say* gets a line for people now and then.

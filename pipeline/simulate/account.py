@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from pipeline.simulate.billing import invoices
-from pipeline.simulate.chance import dice_for
+from pipeline.simulate.chance import random_for
 from pipeline.simulate.clock import DAY, HOUR, date_text
 from pipeline.simulate.delivery import Line, deliver
 from pipeline.simulate.facts import Fact
@@ -21,13 +21,13 @@ class AccountDays:
     """
     The days of one *life*, to be asked for in order.
 
-    It holds what passes from day to day: the dice, the account's record as the CRM has it, and who its people
-    are.
+    It holds what passes from day to day: the random generator, the account's record as the CRM has it, and
+    who its people are.
     """
 
     def __init__(self, life: Life, seed: int) -> None:
         self.life = life
-        self._rng = dice_for(seed, "days", life.profile.index)
+        self._rng = random_for(seed, "days", life.profile.index)
         self._record = life.profile.crm_record()
         self._chances: list[float] = []
         self._facts: defaultdict[int, list[Fact]] = defaultdict(list)

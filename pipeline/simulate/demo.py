@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from random import Random
 
-from pipeline.simulate.chance import dice_for
+from pipeline.simulate.chance import random_for
 from pipeline.simulate.clock import DAY, SECOND, time_text, to_ms
 from pipeline.simulate.delivery import Line, deliver
 from pipeline.simulate.habits import Life, usual_life
@@ -82,7 +82,7 @@ def demo_portfolio(now: datetime, *, seed: int, accounts: int = ACCOUNTS) -> Dem
     whole = replace(ordinary, lives=ordinary.lives + tuple(life for life, _ in laid))
     going_live = time_text(to_ms(now))
     lines = [line for line in whole.lines() if line["observed_at"] >= going_live]
-    lines += _traffic(ordinary, now, dice_for(seed, "traffic"))
+    lines += _traffic(ordinary, now, random_for(seed, "traffic"))
     lines.sort(key=itemgetter("observed_at", "event_id"))
     return DemoPlan(
         now=now,
@@ -113,7 +113,7 @@ def _cast(story: LiveStory, rehearsal: Rehearsal, index: int) -> tuple[Life, Tol
 
 def _lay(story: LiveStory, rehearsal: Rehearsal, index: int) -> tuple[Life, ToldStory]:
     seed, now = rehearsal.seed, rehearsal.now
-    rng = dice_for(seed, "live", story.name)
+    rng = random_for(seed, "live", story.name)
     seats = (story.seats, story.seats)
     sizes = Sizes(small=seats, mid=seats, enterprise=seats)
     first_day = to_ms(rehearsal.start) // DAY

@@ -8,7 +8,7 @@ from datetime import datetime
 from random import Random
 
 from pipeline.simulate.account import AccountDays
-from pipeline.simulate.chance import dice_for
+from pipeline.simulate.chance import random_for
 from pipeline.simulate.clock import DAY, HOUR, to_datetime, to_ms
 from pipeline.simulate.delivery import Line
 from pipeline.simulate.habits import Life, usual_life
@@ -104,10 +104,10 @@ def portfolio(
     follow its days of usual life and show itself before *end* is left out. The other accounts live as usual.
     """
     first_day, last_day = to_ms(start) // DAY, to_ms(end) // DAY
-    cast = _cast(accounts, dice_for(seed, "cast"))
+    cast = _cast(accounts, random_for(seed, "cast"))
     lives, told = [], []
     for index in range(accounts):
-        rng = dice_for(seed, "profile", index)
+        rng = random_for(seed, "profile", index)
         profile = draw_profile(seed=seed, index=index, first_day=first_day, sizes=sizes or Sizes(), rng=rng)
         life = usual_life(profile, rng)
         story = cast.get(index)

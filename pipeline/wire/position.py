@@ -59,7 +59,7 @@ def take_epoch(partition: int, values: Mapping[bytes, bytes]) -> dict[bytes, byt
     """
     Those of a partition's *values* that belong to its newest epoch, without the mark that began it.
 
-    A rebuild writes every account anew, so what has an older epoch is of no account any more, or of a log
+    A rebuild writes every account again, so what has an older epoch is of no account any more, or of a log
     that is gone. Raises ``EpochUnfinished`` if the newest epoch has no record: it was begun, and what is
     there of it is a part.
     """

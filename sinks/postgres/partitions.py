@@ -29,7 +29,7 @@ _LOCK: Final = 0x7E117A1E_0002
 
 
 class Ensured(NamedTuple):
-    """Months that were missing: *made* anew, or *attached* again since their table was there."""
+    """Months that were missing: *made* now, or *attached* again since their table was there."""
 
     made: tuple[date, ...]
     attached: tuple[date, ...]

@@ -22,7 +22,7 @@ _ROW = "row of the fault table"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fault-seed", type=int, default=DEFAULT_SEED, help="Seed of the fault tests' dice.")
+    parser.addoption("--fault-seed", type=int, default=DEFAULT_SEED, help="Seed of the random faults.")
     parser.addoption("--fault-table", type=Path, help="File for the table of the fault tests.")
 
 

@@ -58,7 +58,7 @@ class Evidence:
     """
     Everything that can be read without asking a running worker.
 
-    *present* are the numbers of the ledger's sends that stand in the input topics. *entries* are by log
+    *present* are the numbers of the ground truth's sends that stand in the input topics. *entries* are by log
     partition. *behind_the_intake* is every byte of values behind the intake, in which nothing personal may
     stand.
     """

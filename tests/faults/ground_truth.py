@@ -1,5 +1,5 @@
 """
-The ledger: every record that was sent, what it said, and what the broker answered.
+The ground truth: every record that was sent, what it said, and what the broker answered.
 
 It is the only truth the oracle has. A send is *ok* when its delivery was acknowledged, *fail* when it
 certainly never left, *unknown* when the answer was lost; ``settle`` decides the unknown by looking whether
@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 Verdict = Literal["ok", "fail", "unknown"]
 
-NUMBER_HEADER: Final = "ledger-number"
+NUMBER_HEADER: Final = "ground-truth-number"
 """Header of every record sent: the number of its send, in decimal digits."""
 
 

@@ -1,7 +1,7 @@
 """
-The oracle: holds what the pipeline left against the ledger, and names every promise that was broken.
+The oracle: holds what the pipeline left against the ground truth, and names every promise that was broken.
 
-    violations = judge(ledger, gather(brokers, prefix=...), database=dsn)
+    violations = judge(truth, gather(brokers, prefix=...), database=dsn)
 
 Call it at rest: everything sent is processed (``settling.wait_for_lag_0``) and the workers are stopped. Each
 violation is a line that opens with the invariant: *I1* every accepted event is applied or a dead letter, *I2*
@@ -32,7 +32,7 @@ def judge(
     horizon_may_be_left: bool = False,
 ) -> list[str]:
     """
-    Every violation, one line each; settles the ledger's unknown sends first.
+    Every violation, one line each; settles the ground truth's unknown sends first.
 
     *database* is the address of the sink's Postgres, if there is one. *horizon_may_be_left* allows repeats
     that stand further apart in the log than ids are remembered; they must then count twice, exactly.
@@ -61,8 +61,8 @@ def _applied_or_dead(ground_truth: GroundTruth, found: Evidence) -> Iterator[str
     for entry in (entry for entries in found.entries.values() for entry in entries):
         identity = (entry.account_id, entry.kind, entry.event_id)
         logged[identity].append(entry)
-        # A producer that tries again without idempotence has its record there twice; the ledger knows one
-        # place.
+        # A producer that tries again without idempotence has its record there twice; the ground truth knows
+        # one place.
         origin = places.get((TOPICS[entry.kind], entry.partition, entry.offset))
         if identity not in sent or (origin is not None and origin.event_id != entry.event_id):
             yield f"I1: the log holds {entry}, which was not sent so"

@@ -116,7 +116,7 @@ class Stage:
         return self.database if any(name.startswith("sink") for name in self.running) else None
 
     def judge(self, **options: bool) -> None:
-        """Bring everything to rest, hold it against the ledger, and fail the test if a promise was broken."""
+        """Bring all to rest, hold it against the ground truth, fail the test if a promise is broken."""
         self.rest()
         line, found = self.line, gather(self.brokers, prefix=self.prefix)
         line.events = sum(send.verdict == "ok" for send in self.ground_truth.sends)

@@ -67,7 +67,7 @@ def test_each_test_has_a_database_of_its_own(postgres: str, postgres_server: Emb
 
 
 def test_data_in_a_given_directory_is_found_again(open_directory: Path) -> None:
-    """Stopped and started, at the same address; a second start makes nothing anew."""
+    """Stopped and started, at the same address; a second start makes nothing again."""
     server = EmbeddedPostgres(open_directory, durable=True)
     with server, psycopg.connect(server.url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")

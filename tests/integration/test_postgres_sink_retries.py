@@ -188,7 +188,7 @@ def test_a_lock_that_is_held_too_long_counts_as_away(migrated: str, monkeypatch:
     assert quarantined(migrated) == 0
 
 
-def test_a_session_that_is_ended_by_an_administrator_is_opened_anew(
+def test_a_session_that_is_ended_by_an_administrator_is_opened_again(
     sink: PostgresTarget, migrated: str
 ) -> None:
     """In the middle of a transaction: it is as if it had not begun."""

@@ -161,14 +161,14 @@ def _readers(site: Site) -> list[Reader]:
             group=contract.prefix + HEALTH_GROUP,
             topics=(contract.log.name,),
             command="telltale worker health",
-            if_lost="The log is kept for good: set its retention.ms to -1, restore it from a backup, or begin anew "
+            if_lost="The log is kept for good: set its retention.ms to -1, restore it from a backup, or begin again "
             "under another TELLTALE_TOPIC_PREFIX.",
         ),
         Reader(
             group=sink,
             topics=tuple(topic.name for topic in contract.outputs),
             command="telltale sink postgres",
-            if_lost="`telltale verify` names the rows that miss; `telltale rebuild` writes the outputs anew.",
+            if_lost="`telltale verify` names the rows that miss; `telltale rebuild` writes the outputs again.",
             pulse=stored,
         ),
     ]

@@ -46,7 +46,7 @@ def seats_trimmed(life: Life, onset: int, _rng: Random) -> Life:
 
 
 def sign_on_change(life: Life, onset: int, _rng: Random) -> Life:
-    """A new way to sign on names every user anew, all on one day."""
+    """A new way to sign on gives every user a new name, all on one day."""
     life = replace(life, profile=replace(life.profile, signs_in_by_address=False))
     return life.turning(onset, by_address=True)
 

@@ -2,7 +2,7 @@
 One Telltale on a real Kafka: its topics under a prefix of its own, its tables, its processes, and what was
 sent to it.
 
-Built anew for each test on a broker they share. Whether it kept its promises is the oracle's to say, at rest.
+Each test has one of its own, on a broker they share. At rest the oracle says whether it kept its promises.
 """
 
 import time
@@ -191,7 +191,7 @@ class Installation:
         return gather(self.brokers, prefix=self.prefix)
 
     def judge(self) -> None:
-        """Bring everything to rest, hold it against the ledger, and fail with what is broken."""
+        """Bring everything to rest, hold it against the ground truth, and fail with what is broken."""
         self.rest()
         ground_truth = self.feeder.ground_truth
         self.line.violations += judge(ground_truth, self.evidence(), database=self.database)

@@ -76,7 +76,7 @@ class Progress:
             view.close()
 
     def forget(self) -> None:
-        """Begin anew: for a moment when a broker comes back, after which progress is owed again."""
+        """Begin again: for a moment when a broker comes back, after which progress is owed again."""
         with self._change:
             self._moved.clear()
             self._longest.clear()

@@ -1,5 +1,5 @@
 """
-What accidents and operators do to topics: delete them, cut them, make them anew, write into them by hand.
+What accidents and operators do to topics: delete them, cut them, recreate them, write into them by hand.
 """
 
 import time

@@ -71,7 +71,7 @@ def series(metric: Any) -> list[tuple[dict[str, str], float]]:
 
 
 def test_accounts_by_band_are_kept_along_with_the_fold() -> None:
-    """To count them anew would take longer than a poll; the count is exact all the same."""
+    """Counting them again would take longer than a poll; the count is exact all the same."""
     told = Told()
     told.live_a_little()
     told.metrics.tell({0: told.fold})

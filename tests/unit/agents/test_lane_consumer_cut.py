@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio
 
 async def test_a_partition_that_goes_back_while_it_is_read_ends_the_process() -> None:
     """
-    Where its position is gone aiokafka begins anew; Faust would drop what comes, and never acknowledge it.
+    Where its position is gone aiokafka begins again; Faust would drop what comes, and never acknowledge it.
 
         old |-- 0 1 2 --|    new |-- 0 1 ...
     """

@@ -118,7 +118,7 @@ async def test_a_tombstone_ends_the_process() -> None:
 
 @pytest.mark.asyncio
 async def test_a_tombstone_from_before_a_rebuild_takes_nothing_away() -> None:
-    """A rebuild writes every key anew, and is what helps after somebody has deleted some."""
+    """A rebuild writes every key again, and is what helps after somebody has deleted some."""
     store = make_store()
     apply(store, (b"a", None), (EPOCH_MARK, encode_epoch_mark(2)), (b"a", state(1, epoch=2)))
 

@@ -72,7 +72,7 @@ def test_a_band_is_entered_from_below_only_past_the_hysteresis(score: float, ban
 
 
 def test_a_score_that_comes_back_within_the_hold_changes_nothing() -> None:
-    """The hold begins anew with the next fall."""
+    """The hold begins again with the next fall."""
     state = standing_at("HEALTHY")
     moved(state, 60, START)
     moved(state, 80, START + 5 * MINUTE)

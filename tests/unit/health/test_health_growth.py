@@ -158,7 +158,7 @@ def test_a_state_takes_in_a_component_it_has_never_heard_of() -> None:
 
 
 def test_a_state_lets_go_of_a_component_that_is_gone() -> None:
-    """Its points are missing from the score then, so the account is judged anew at its next entry."""
+    """Its points are missing from the score then, so the account is judged again at its next entry."""
     derived = scored(("usage", "contract", "support"))
 
     derived.arrange(("support", "usage"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.simulate.chance import dice_for
+from pipeline.simulate.chance import random_for
 from pipeline.simulate.clock import to_day
 from pipeline.simulate.habits import usual_life
 from pipeline.simulate.portfolio import WARM_UP_DAYS, Portfolio, portfolio
@@ -22,7 +22,7 @@ SIZES = Sizes(small=(30, 30), mid=(30, 30), enterprise=(30, 30))
 def lines_of(story_name: str) -> list[dict[str, Any]]:
     """Everything of one account of 30 seats that lives *story_name* from ``ONSET`` on."""
     story = next(story for story in STORIES if story.name == story_name)
-    rng = dice_for(3, story_name)
+    rng = random_for(3, story_name)
     profile = draw_profile(seed=3, index=1, first_day=to_day(START.date()), sizes=SIZES, rng=rng)
     life = story.tell(usual_life(profile, rng), to_day(ONSET.date()), rng)
     return list(Portfolio(seed=3, start=START, end=END, lives=(life,), stories=()).lines())

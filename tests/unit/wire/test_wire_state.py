@@ -149,7 +149,7 @@ def at(epoch: int) -> bytes:
 
 
 def test_of_a_rebuilt_partition_only_the_newest_epoch_counts() -> None:
-    """What it has not written anew is of no account any more."""
+    """What it has not written again is of no account any more."""
     values = {b"old": at(1), b"alder": at(3), EPOCH_MARK: encode_epoch_mark(3), PARTITION_RECORD: at(3)}
 
     assert take_epoch(0, values) == {b"alder": at(3), PARTITION_RECORD: at(3)}

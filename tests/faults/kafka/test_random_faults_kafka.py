@@ -1,8 +1,9 @@
 """
-Everything at once, by dice: any process killed or frozen at any time, the broker and Postgres too, and then
+Everything at once, at random: any process killed or frozen at any time, the broker and Postgres too, and then
 the sums.
 
-``FAULT_EVENTS`` in the environment sets how many events (60,000), ``--fault-seed`` which dice.
+``FAULT_EVENTS`` in the environment sets how many events (60,000), ``--fault-seed`` the seed of the random
+faults.
 """
 
 import os
@@ -36,13 +37,13 @@ pytestmark = [
 @pytest.fixture
 def fragile_postgres() -> Iterator[EmbeddedPostgres]:
     """A server of its own, which can be stopped and has its data when it is back."""
-    with tempfile.TemporaryDirectory(prefix="nemesis-postgres-") as folder:
+    with tempfile.TemporaryDirectory(prefix="random-faults-postgres-") as folder:
         Path(folder).chmod(0o755)  # The server does not run as root.
         with EmbeddedPostgres(Path(folder)) as running:
             yield running
 
 
-class Nemesis:
+class RandomFaults:
     """Does one harm after the other, and mends each when its time has come."""
 
     def __init__(self, telltale: Installation, kafka: ProxiedKafka, postgres: EmbeddedPostgres) -> None:
@@ -120,7 +121,7 @@ class Nemesis:
         self._telltale.line.fault(what.rstrip("-12"))
 
 
-def test_everything_by_dice(
+def test_everything_at_random(
     wounded: ProxiedKafka, fragile_postgres: EmbeddedPostgres, tmp_path: Path, line: FaultLine, seed: int
 ) -> None:
     """
@@ -135,7 +136,7 @@ def test_everything_by_dice(
     everybody = (*INTAKE, *HEALTH, *SINKS)
     with telltale.running():
         with Load(telltale.feeder, telltale.traffic.events(EVENTS), per_second=PER_SECOND) as load:
-            Nemesis(telltale, wounded, fragile_postgres).rage(load)
+            RandomFaults(telltale, wounded, fragile_postgres).rage(load)
         telltale.ready(*everybody)
         telltale.progress.forget()
         for victim in (INTAKE[0], HEALTH[0], SINKS[0]):
