@@ -5,6 +5,7 @@ Servers for tests, all on free ports of 127.0.0.1 and gone with the test run, ev
 skips.
 """
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ from pipeline.embedded.postgres import EmbeddedPostgres
 # A machine that is busy makes an example slow, not wrong.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+# A shell starts background jobs with Ctrl-C ignored, and what they start inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 LONG_WAITS = ("test_demo.py", "test_bench.py")
