@@ -117,16 +117,19 @@ class ProcessTree:
 
         An interrupt meanwhile kills those that are left.
         """
-        self._over.set()
-        for member in self._members.values():
-            member.restart_no_more()
         try:
+            self._restart_no_more()
             for member in reversed(self._members.values()):
                 member.stop()
         except KeyboardInterrupt:
             for member in self._members.values():
                 member.process.kill()
             raise
+
+    def _restart_no_more(self) -> None:
+        self._over.set()
+        for member in self._members.values():
+            member.restart_no_more()
 
     def stop_together(self, timeout_seconds: float) -> None:
         """
@@ -135,11 +138,9 @@ class ProcessTree:
 
         An interrupt meanwhile kills them.
         """
-        self._over.set()
-        for member in self._members.values():
-            member.restart_no_more()
         deadline = time.monotonic() + timeout_seconds
         try:
+            self._restart_no_more()
             self._send_to_all(signal.SIGTERM)
             for member in self._members.values():
                 with suppress(subprocess.TimeoutExpired):

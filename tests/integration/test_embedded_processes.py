@@ -198,12 +198,23 @@ def test_the_environment_is_ours_and_what_the_command_adds(monkeypatch: pytest.M
 
 
 STUBBORN = """
+import os, signal, subprocess, time
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen(["sleep", "120"])
+signal.signal(signal.SIGTERM, lambda *_: print("asked", flush=True))
+print(os.getpid(), child.pid, flush=True)
+time.sleep(120)
+"""
+"""A program that says that it was asked to stop, and goes on, as does what it has started."""
+
+TWO_OF_THEM = f"""
 import sys
 from pipeline.embedded.processes import Command, ProcessTree
 
 with ProcessTree() as tree:
     for name in ("one", "two"):
-        tree.start(Command(name=name, arguments=("sh", "-c", "trap '' TERM; echo $$; sleep 60; sleep 60"), grace_seconds=60))
+        tree.start(Command(name=name, arguments=(sys.executable, "-c", {STUBBORN!r}), grace_seconds=60))
     try:
         tree.wait()
     except KeyboardInterrupt:
@@ -217,13 +228,14 @@ def test_a_second_ctrl_c_leaves_nobody(eventually: Callable[..., None]) -> None:
     started.
     """
     program = subprocess.Popen(
-        [sys.executable, "-c", STUBBORN], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", TWO_OF_THEM], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert program.stderr is not None
-    pids = [int(program.stderr.readline().rpartition("|")[2]) for _ in range(2)]
+    pids = [pid for _ in range(2) for pid in program.stderr.readline().rpartition("|")[2].split()]
 
     program.send_signal(signal.SIGINT)
     assert program.stderr.readline() == "stopping\n"
+    assert program.stderr.readline() == "two | asked\n"  # the last that was started is the first to stop
     program.send_signal(signal.SIGINT)
 
     assert program.wait(20) != 0
