@@ -5,6 +5,7 @@ Commands are imported when they are called, so that ``telltale --help`` answers 
 all else to stderr; ``--json`` prints one JSON object a line. Exit code 0 is fine, 1 failed, 2 wrong usage.
 """
 
+import errno
 import importlib
 import os
 from typing import Final
@@ -40,6 +41,8 @@ Every command, which is a function of that name in a module of that name, and wh
 
 
 _PATH_HINT: Final = "Name another path, or give this user the right to it."
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL_HINT: Final = "Make room, or write to another place."
 
 
 class _Failed(click.ClickException):
@@ -86,9 +89,11 @@ class _LazyGroup(click.Group):
         except TelltaleError as error:  # Any other is a fault of ours and keeps its traceback.
             raise _Failed(str(error), error.hint) from error
         except OSError as error:
-            if not error.filename:
-                raise
-            raise _Failed(f"{error.filename}: {error.strerror}", _PATH_HINT) from error
+            if error.filename:
+                raise _Failed(f"{error.filename}: {error.strerror}", _PATH_HINT) from error
+            if error.errno in _FULL:
+                raise _Failed(f"cannot write: {error.strerror}", _FULL_HINT) from error
+            raise
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,6 +10,7 @@ import click
 
 from pipeline.cli.alert_text import money
 from pipeline.cli.printing import json_option, print_json, print_table
+from pipeline.cli.ranges import AT_LEAST_ONE
 from pipeline.errors import TelltaleError
 from sinks.postgres.answers import AccountHealth, PortfolioLine
 
@@ -48,7 +49,7 @@ class NoTables(TelltaleError):  # noqa: N818 - reads as what happened
 @click.option(
     "--band", type=click.Choice(list(BANDS), case_sensitive=False), help="Only accounts of this band."
 )
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many at most.")
+@click.option("--limit", default=50, show_default=True, type=AT_LEAST_ONE, help="How many at most.")
 @json_option("One JSON object a line, with everything that is known.")
 def accounts(band: str | None, limit: int, *, as_json: bool) -> None:
     """List accounts and their health, the worst first."""

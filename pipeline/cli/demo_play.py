@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from pipeline.cli.demo_screen import DemoScreen
 from pipeline.cli.demo_stage import LiveStage, Told
@@ -115,7 +116,7 @@ def _own_name(folder: Path) -> Iterator[str]:
     A name for the demo's files in *folder* that no other demo has there at the same time: ``demo``, else
     ``demo-2``.
 
-    The lock goes with the process, however that ends.
+    The lock goes with the process, however that ends; its file goes where the block ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):
@@ -126,9 +127,21 @@ def _own_name(folder: Path) -> Iterator[str]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            yield name
-            path.unlink(missing_ok=True)
+            if not _is_at(file, path):  # The demo that had the name took its file away before it let go.
+                continue
+            try:
+                yield name
+            finally:
+                path.unlink(missing_ok=True)
             return
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Whether the open *file* is the one that others find at *path*."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _start_parts(parts: ExitStack, screen: DemoScreen, name: str) -> Settings:

@@ -3,6 +3,7 @@ What the demo shows: the parts as they start, the portfolio, each story as its a
 further.
 """
 
+import shlex
 import shutil
 import sys
 import threading
@@ -141,13 +142,14 @@ class DemoScreen:
 
 def own_command() -> str:
     """
-    How ``telltale`` is called from here: by its name where the shell finds it, else by the path of this
-    installation.
+    How this installation's ``telltale`` is called from here, in the shell's words: by its name where the
+    shell finds it, else by its path.
     """
-    if shutil.which("telltale"):
-        return "telltale"
     path = Path(sys.executable).with_name("telltale")
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    found = shutil.which("telltale")
+    if found and path.exists() and path.samefile(found):
+        return "telltale"
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 
 def _gist(line: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ import click
 
 from pipeline.cli.dlq_options import choosing
 from pipeline.cli.printing import print_json, print_table
+from pipeline.cli.ranges import FiniteRange
 from pipeline.intake.received import CODES
 from pipeline.wire.dead_letters import MOST_REPLAYS
 
@@ -117,7 +118,7 @@ def show(choice: "Choice", *, everything: bool, newest: int, reveal: bool, as_js
 @dlq.command()
 @choosing
 @_yes_option
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Records a second at most.")
+@click.option("--rate", type=FiniteRange(min=0, min_open=True), help="Records a second at most.")
 @click.option("--why", default="replayed by hand", show_default=True, help="Kept with each dead letter.")
 def replay(choice: "Choice", *, yes: bool, rate: float | None, why: str, as_json: bool) -> None:
     """

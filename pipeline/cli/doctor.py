@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from pipeline.cli.printing import json_option, print_json
+from pipeline.cli.ranges import FiniteRange
 from pipeline.errors import TelltaleError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _WATCH_SECONDS: Final = 15.0
 @click.command()
 @json_option()
 @click.option(
-    "--watch", type=click.FloatRange(min=1), default=_WATCH_SECONDS, show_default=True, metavar="SECONDS",
+    "--watch", type=FiniteRange(min=1), default=_WATCH_SECONDS, show_default=True, metavar="SECONDS",
     help="How long a group may stand still before it is called stuck.",
 )  # fmt: skip
 def doctor(*, as_json: bool, watch: float) -> None:

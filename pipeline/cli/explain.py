@@ -15,6 +15,7 @@ import click
 from pipeline.cli.accounts import band_word, open_reader
 from pipeline.cli.alert_text import money
 from pipeline.cli.printing import json_option, print_json
+from pipeline.cli.ranges import NONE_OR_MORE
 from pipeline.errors import TelltaleError
 from pipeline.ops.text_rows import table_lines
 from sinks.postgres.answers import AccountHealth, Alert, Change, Explanation, Freshness, Json
@@ -30,7 +31,7 @@ class UnknownAccount(TelltaleError):  # noqa: N818 - reads as what happened
 @click.command()
 @click.argument("account")
 @click.option(
-    "--changes", default=5, show_default=True, type=click.IntRange(0), help="How many of the last changes."
+    "--changes", default=5, show_default=True, type=NONE_OR_MORE, help="How many of the last changes."
 )
 @json_option("One JSON object.")
 def explain(account: str, changes: int, *, as_json: bool) -> None:

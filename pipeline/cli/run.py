@@ -19,7 +19,7 @@ _RESTARTS = 10
 
 
 class PortTaken(TelltaleError):  # noqa: N818 - reads as what happened
-    """Something listens already where a process would serve its metrics."""
+    """A process could not serve its metrics at its address."""
 
 
 _LAST_PORT = 65535
@@ -44,11 +44,12 @@ def run() -> None:
 
     settings = load_settings("brokers", "database_url", "pseudonym_key")
     configure(level=settings.log_level, format=settings.log_format)
+    commands = pipeline_commands(settings)
     with ProcessTree() as tree:
         stop_on_sigterm()
         try:
             prepare_pipeline(settings, say=lambda line: click.echo(line, err=True))
-            for command in pipeline_commands(settings):
+            for command in commands:
                 tree.start(command)
             tree.wait()
         except KeyboardInterrupt:
@@ -63,10 +64,10 @@ def pipeline_commands(
     The pipeline's processes, readers first, so that what is written finds its reader.
 
     Their metrics are on ``metrics_port`` and the two ports after it, or on free ones if that is 0;
-    InvalidSettings where there are no two after it, PortTaken where one of them is not free. With *logs* each
-    writes into a file of its own there.
+    InvalidSettings where there are no two after it, PortTaken where one of them cannot be used. With *logs*
+    each writes into a file of its own there.
     """
-    from pipeline.embedded.ports import is_free
+    from pipeline.embedded.ports import why_unusable
     from pipeline.embedded.processes import Command
     from pipeline.settings import InvalidSettings
 
@@ -78,11 +79,14 @@ def pipeline_commands(
             hint=f"Set it to {highest} at most, or to 0 for free ones.",
         )
     for place, (name, _) in enumerate(processes):
-        if first and not is_free(first + place, host):
+        port = int(_port(first, place))
+        reason = why_unusable(port, host)
+        if reason is not None:
             # Every start of the process would end there, and be tried again.
             raise PortTaken(
-                f"{name} cannot serve its metrics on {host}:{first + place}: something listens there",
-                hint=f"Stop that, or set TELLTALE_METRICS_PORT to the first of {len(processes)} free ports, or to 0.",
+                f"{name} cannot serve its metrics on {host}:{port}: {reason}",
+                hint=f"Set TELLTALE_METRICS_PORT to the first of {len(processes)} free ports, or to 0; "
+                "the address is TELLTALE_METRICS_HOST.",
             )
     return tuple(
         Command(

@@ -6,11 +6,16 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import click
 
 from pipeline.ops.text_rows import json_line
 from pipeline.simulate.portfolio import WARM_UP_DAYS, ndjson, portfolio
+
+_BEGINS: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_ENDS: Final = datetime(2098, 1, 1, tzinfo=UTC)
+"""The intake takes times until 2100, and contracts are renewed up to thirteen months after the end."""
 
 
 @click.command()
@@ -44,6 +49,11 @@ def simulate(accounts: int, days: int, seed: int, end: datetime | None, stories:
         if end
         else datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     )
+    if not _BEGINS + timedelta(days=days) <= last <= _ENDS:
+        raise click.BadParameter(
+            f"the {days} days of history must lie between {_BEGINS.date()} and {_ENDS.date()}",
+            param_hint="--end",
+        )
     told = portfolio(seed=seed, accounts=accounts, start=last - timedelta(days=days), end=last)
     if not told.stories:
         click.echo(f"no stories: they begin after {WARM_UP_DAYS} days of usual life", err=True)

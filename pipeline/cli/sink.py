@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from pipeline.cli.printing import json_option, print_json, print_table
+from pipeline.cli.ranges import AT_LEAST_ONE
 from pipeline.errors import TelltaleError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def rewind(topic: str, *, as_json: bool) -> None:
 
 
 @sink.command()
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1), help="Most to list.")
+@click.option("--limit", default=50, show_default=True, type=AT_LEAST_ONE, help="Most to list.")
 @json_option()
 def rejected(limit: int, *, as_json: bool) -> None:
     """List records that could not be stored and were quarantined, the newest first."""

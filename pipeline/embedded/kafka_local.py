@@ -35,6 +35,7 @@ _RUN = _CHECKOUT / ".run" / "kafka"
 _LIBRARIES = _RUN / "libs"
 
 _JAVA_LEAST = 17
+_LAST_PORT = 65_535
 _START_SECONDS = 120.0
 
 
@@ -91,6 +92,8 @@ class LocalKafka(EmbeddedPart):
         Fetch the jars if need be, start the broker, wait until it serves, return its address; raises
         KafkaFailed.
         """
+        # First, so that a wrong path is not told only after 55 MB were fetched.
+        self._directory.mkdir(parents=True, exist_ok=True)
         reason = kafka_unavailable()
         if reason is not None:
             raise KafkaFailed("Apache Kafka cannot run here", hint=reason)
@@ -248,12 +251,20 @@ def _fetch_libraries() -> None:
         fetched.rename(_LIBRARIES)
 
 
+def _port(text: str) -> int:
+    """A port that clients can be told."""
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= _LAST_PORT:
+        return int(text)
+    message = f"{text!r} is no port from 1 to {_LAST_PORT}"
+    raise argparse.ArgumentTypeError(message)
+
+
 def _main() -> None:
     """Keep a broker in the foreground until Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.embedded.kafka_local", description=_main.__doc__
     )
-    parser.add_argument("--port", type=int, default=9092, help="port on 127.0.0.1 (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=9092, help="port on 127.0.0.1 (default: %(default)s)")
     parser.add_argument(
         "--directory", type=Path, default=_RUN, help="where data and log are kept (default: %(default)s)"
     )

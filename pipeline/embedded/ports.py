@@ -13,17 +13,25 @@ LOOPBACK = "127.0.0.1"
 _FIRST, _LAST = 20_000, 31_999
 
 
-def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen on *host*:*port* at this moment."""
+def why_unusable(port: int, host: str = LOOPBACK) -> str | None:
+    """
+    Why no server could listen on *host*:*port* at this moment, in the system's words; None if one could.
+
+    A *port* of 0 asks only about the host.
+    """
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # Like servers: past connections do not count.
+        # Like servers: past connections do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            return str(error.strerror)
+        return None
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on 127.0.0.1:*port* at this moment."""
+    return why_unusable(port) is None
 
 
 def free_port() -> int:

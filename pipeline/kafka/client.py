@@ -1,5 +1,6 @@
 """How to get in: one configuration for every client, and waiting until somebody is there."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ REQUEST_SECONDS: Final = 30.0
 WAIT_SECONDS: Final = 60.0
 """How long a command waits for a broker that does not answer: long enough for one that is being restarted."""
 
+
+_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+)(:(?P<port>[0-9]{1,5}))?")
+_LAST_PORT: Final = 65_535
 
 _PASSING: Final = frozenset(
     {
@@ -77,8 +81,19 @@ class BrokerUnreachable(KafkaFailed):
     """No broker answers, or none lets us in."""
 
 
+class InvalidBrokers(TelltaleError):  # noqa: N818 - reads as what happened
+    """The list of brokers has something that is no address, so that a client would wait for it in vain."""
+
+
 def client_configuration(brokers: str, security: Security) -> Configuration:
-    """What every client needs to get in: *brokers* is ``host:port,host:port``."""
+    """What every client needs to get in: *brokers* is ``host:port,host:port``; raises InvalidBrokers."""
+    for address in filter(None, map(str.strip, brokers.split(","))):
+        found = _ADDRESS.fullmatch(address)
+        if found is None or not 1 <= int(found["port"] or 1) <= _LAST_PORT:
+            raise InvalidBrokers(
+                f'"{address}" is no address of a broker',
+                hint="Write host:port, several separated by commas, an IPv6 address in brackets: [::1]:9092.",
+            )
     return {
         "bootstrap.servers": brokers,
         "log_level": 0,  # What goes wrong reaches people as an exception with a hint.

@@ -37,4 +37,12 @@ def load_scorecards(folder: Path | None = None) -> ScorecardSet:
             hint = f"copy one of {', '.join(paths)} from {SHIPPED} into it and change it there"
             raise NoScorecards(f"no *.toml in {folder}", hint=hint)
         paths |= {path.name: path for path in own}
-    return read_scorecards(Document(str(path), path.read_text("utf-8")) for path in paths.values())
+    return read_scorecards([_document(path) for path in paths.values()])
+
+
+def _document(path: Path) -> Document:
+    try:
+        return Document(str(path), path.read_text("utf-8"))
+    except UnicodeDecodeError as error:
+        fault = f"{path}: not UTF-8: byte {error.start + 1} is 0x{error.object[error.start]:02x}"
+        raise InvalidScorecards([fault]) from error

@@ -8,6 +8,7 @@ Codecs ask once per schema and keep the answer; bytes are ``avro.py``'s, rules o
     TelltaleError
     ├── SchemaNotRegistered     the registry does not have our schema yet: register it, then start again
     ├── SchemaRefused           the registry will not take our schema: it breaks the subject's compatibility
+    ├── InvalidRegistryUrl      no client can be made for this address
     └── RegistryUnavailable     no answer now: wait and ask again, never a dead letter
     LookupError
     └── UnknownSchemaId         no schema has this id: the record that bears it is a dead letter
@@ -45,6 +46,10 @@ class SchemaNotRegistered(TelltaleError):  # noqa: N818
 
 class SchemaRefused(TelltaleError):  # noqa: N818
     """The registry refuses a schema as incompatible or invalid."""
+
+
+class InvalidRegistryUrl(TelltaleError):  # noqa: N818
+    """The address is no URL of a registry."""
 
 
 class RegistryUnavailable(TelltaleError):  # noqa: N818
@@ -116,7 +121,11 @@ class ConfluentRegistry:
         if credentials:
             settings["basic.auth.user.info"] = credentials
         self._contract = contract
-        self._client = SchemaRegistryClient(settings)
+        try:
+            self._client = SchemaRegistryClient(settings)
+        except ValueError:  # Not chained: it quotes the URL, which may hold a password.
+            message = "The registry's address is no http:// or https:// URL."
+            raise InvalidRegistryUrl(message, hint=_CHECK_URL) from None
 
     def id_for(self, topic: Topic) -> int:
         """Id under which *topic*'s subject has our newest schema."""

@@ -37,3 +37,12 @@ def test_a_metrics_port_that_is_taken_is_refused() -> None:
             ports(taken)
 
     assert "TELLTALE_METRICS_PORT" in refused.value.hint
+
+
+@pytest.mark.parametrize("first", [0, 9464])
+def test_an_address_that_is_not_this_machines_is_refused(first: int) -> None:
+    """It is not called taken, since no other port would help."""
+    with pytest.raises(PortTaken, match=r"on 192\.0\.2\.1:\d+: Cannot assign requested address") as refused:
+        pipeline_commands(Settings(metrics_host="192.0.2.1", metrics_port=first))
+
+    assert "the address is TELLTALE_METRICS_HOST" in refused.value.hint
