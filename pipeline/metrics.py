@@ -10,6 +10,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import PackageNotFoundError, version
@@ -237,7 +238,9 @@ class Endpoint:
 
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self._server = server
-        threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+        # It looks so often whether it has to stop, and a worker that ends waits for that.
+        serve = partial(server.serve_forever, poll_interval=0.1)
+        threading.Thread(target=serve, name="metrics", daemon=True).start()
 
     @property
     def address(self) -> str:
