@@ -37,6 +37,12 @@ Asks the guard not to wait any longer; other requests to stop may come twice, fr
 system.
 """
 
+LOOK_SECONDS = 0.5
+"""
+No wait is longer than this without a look: Python hears of a Ctrl-C that comes just before a blocking call
+only when that call returns.
+"""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -128,7 +134,9 @@ class GuardedProcess:
     def stop(self) -> int:
         """Stop in order, wait for the end, return the exit code. May be called again, and from any thread."""
         self._let_go()
-        return self._guard.wait()
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self._guard.wait(LOOK_SECONDS)
 
     def kill(self) -> None:
         """

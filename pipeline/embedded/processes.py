@@ -5,6 +5,7 @@ A tree of processes for one machine: start them, watch them, restart what dies, 
 itself and kept by systemd or Kubernetes. Each process is guarded (see ``guard``), so none outlives this one.
 """
 
+import math
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from typing import Self, TextIO
 
 import structlog
 
-from pipeline.embedded.guard import GuardedProcess
+from pipeline.embedded.guard import LOOK_SECONDS, GuardedProcess
 from pipeline.errors import TelltaleError
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,7 @@ class ProcessTree:
         self._members: dict[str, _Member] = {}
         self._over = threading.Event()
         self._death: ProcessDied | None = None
+        self._interrupt: KeyboardInterrupt | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -84,7 +86,14 @@ class ProcessTree:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            if self._is_second(error):
+                self._kill()
+            else:
+                self.stop()
+        except KeyboardInterrupt:
+            self._kill()
+            raise
 
     @property
     def intact(self) -> bool:
@@ -107,7 +116,13 @@ class ProcessTree:
         Wait for the stop of the tree, or until the timeout; raises ProcessDied as soon as a death ends the
         tree.
         """
-        self._over.wait(timeout_seconds)
+        give_up_at = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+        try:
+            while not self._over.is_set() and (left := give_up_at - time.monotonic()) > 0:
+                self._over.wait(min(left, LOOK_SECONDS))
+        except KeyboardInterrupt as interrupt:
+            self._interrupt = interrupt
+            raise
         if self._death is not None:
             raise self._death
 
@@ -122,8 +137,7 @@ class ProcessTree:
             for member in reversed(self._members.values()):
                 member.stop()
         except KeyboardInterrupt:
-            for member in self._members.values():
-                member.process.kill()
+            self._kill()
             raise
 
     def _restart_no_more(self) -> None:
@@ -149,6 +163,17 @@ class ProcessTree:
             self._send_to_all(signal.SIGKILL)
             raise
 
+    def _is_second(self, error: BaseException | None) -> bool:
+        """Whether *error* is a Ctrl-C that came after another one, before the stop that it asked for."""
+        if not isinstance(error, KeyboardInterrupt):
+            return False
+        return isinstance(error.__context__, KeyboardInterrupt) or self._interrupt not in {None, error}
+
+    def _kill(self) -> None:
+        """Takes no lock: an interrupt can come just after one was taken, and it is then never given back."""
+        for member in self._members.values():
+            member.kill()
+
     def _send_to_all(self, number: signal.Signals) -> None:
         for member in self._members.values():
             member.process.send_signal(number)
@@ -169,6 +194,7 @@ class _Member:
         self._output = output
         self._on_end = on_end
         self._stopping = threading.Event()
+        self._killed = False  # Not an event, whose lock may be lost to an interrupt.
         self._change = threading.Lock()  # Held to restart and to stop, so that no restart slips past a stop.
         self.process = self._start()
         self._keeper = threading.Thread(target=self._keep, name=f"keep-{command.name}", daemon=True)
@@ -176,6 +202,14 @@ class _Member:
 
     def restart_no_more(self) -> None:
         self._stopping.set()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._killed or self._stopping.is_set()
+
+    def kill(self) -> None:
+        self._killed = True
+        self.process.kill()
 
     def stop(self) -> None:
         with self._change:
@@ -211,7 +245,7 @@ class _Member:
         while True:
             began = time.monotonic()
             code = self._pass_on_output()
-            if self._stopping.is_set():
+            if self._is_over:
                 return
             deaths = 1 if time.monotonic() - began >= self._back_off.steady else deaths + 1
             how = _ending(code)
@@ -224,7 +258,7 @@ class _Member:
             if self._stopping.wait(delay):
                 return
             with self._change:
-                if self._stopping.is_set():
+                if self._is_over:
                     return
                 self.process = self._start()
 

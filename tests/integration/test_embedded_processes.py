@@ -241,3 +241,21 @@ def test_a_second_ctrl_c_leaves_nobody(eventually: Callable[..., None]) -> None:
     assert program.wait(20) != 0
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
     program.stderr.close()
+
+
+def test_a_second_ctrl_c_before_the_stop_leaves_nobody(eventually: Callable[..., None]) -> None:
+    """Nobody was asked yet, and whoever was interrupted first is still busy with that."""
+    busy = TWO_OF_THEM + "        import time; time.sleep(60)\n"
+    program = subprocess.Popen(
+        [sys.executable, "-c", busy], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert program.stderr is not None
+    pids = [pid for _ in range(2) for pid in program.stderr.readline().rpartition("|")[2].split()]
+
+    program.send_signal(signal.SIGINT)
+    assert program.stderr.readline() == "stopping\n"
+    program.send_signal(signal.SIGINT)
+
+    assert program.wait(20) != 0
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    program.stderr.close()
